@@ -1,0 +1,173 @@
+"""VGG-19 as a Flax module: an image in, the features of its layers out.
+
+Simonyan and Zisserman, "Very deep convolutional networks for large-scale image recognition", 2014,
+https://arxiv.org/abs/1409.1556, configuration E without its classifier.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Float
+
+from jnst._checks import one_of
+
+BLOCKS = ((2, 64), (2, 128), (4, 256), (4, 512), (4, 512))
+"""Convolutions and channels of each block; a pooling follows each."""
+
+
+def _convolutions() -> dict[str, tuple[int, int]]:
+    channels, before = {}, 3
+    for block, (count, after) in enumerate(BLOCKS, start=1):
+        for index in range(1, count + 1):
+            channels[f"conv{block}_{index}"] = (before, after)
+            before = after
+    return channels
+
+
+def _layers() -> tuple[str, ...]:
+    names: list[str] = []
+    for block, (count, _) in enumerate(BLOCKS, start=1):
+        for index in range(1, count + 1):
+            names += [f"conv{block}_{index}", f"relu{block}_{index}"]
+        names.append(f"pool{block}")
+    return tuple(names)
+
+
+CONVOLUTIONS = _convolutions()
+"""Every convolution's (channels in, channels out), in the order of the network."""
+
+LAYERS = _layers()
+"""The names of all layers, in the order of the network: conv1_1, relu1_1, …, pool5."""
+
+POOLINGS = ("max", "average")
+PADDINGS = ("zeros", "replicate", "reflect")
+_PAD_MODES = {"zeros": "constant", "replicate": "edge", "reflect": "reflect"}
+
+
+class Lineage(NamedTuple):
+    """A family of weights: its preprocessing, (image − mean) / std, for RGB in [0, 1]."""
+
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+LINEAGES = {
+    "torchvision": Lineage((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "caffe": Lineage((123.68 / 255, 116.779 / 255, 103.939 / 255), (1 / 255,) * 3),
+}
+"""The two families of VGG-19 weights that exist (Caffe's mean is RGB here; its file says BGR)."""
+
+
+class Constant(nnx.Variable):
+    """An array that belongs to the weights and that nobody trains."""
+
+
+def check_layers(name: str, layers: Iterable[str]) -> tuple[str, ...]:
+    """`layers` as a tuple; raises ValueError for an empty one or a name outside `LAYERS`."""
+    if isinstance(layers, str):
+        raise TypeError(f"{name} must be a sequence of layer names, got the string {layers!r}")
+    layers = tuple(layers)
+    if not layers:
+        raise ValueError(f"{name} must name at least one layer")
+    for layer in layers:
+        one_of(name, layer, LAYERS)
+    return layers
+
+
+class VGG19(nnx.Module):
+    """The convolutional part of VGG-19.
+
+    Preprocessing belongs to the weights and so lives in the module: images go in as they are.
+
+    Args:
+      pooling: `"max"`, as the network was trained, or `"average"`, which the paper prefers.
+      padding: what a convolution sees beyond the picture's border: `"zeros"`, as the network was
+        trained, `"replicate"` or `"reflect"`.
+      lineage: a key of `LINEAGES`; its preprocessing is used.
+      rngs: random streams for the initial weights, before real ones are loaded.
+
+    Raises:
+      ValueError: for an unknown pooling, padding or lineage.
+    """
+
+    def __init__(
+        self,
+        *,
+        pooling: str = "max",
+        padding: str = "zeros",
+        lineage: str = "torchvision",
+        rngs: nnx.Rngs,
+    ):
+        one_of("pooling", pooling, POOLINGS)
+        one_of("padding", padding, PADDINGS)
+        one_of("lineage", lineage, LINEAGES)
+        self.pooling, self.padding, self.lineage = pooling, padding, lineage
+        mean, std = LINEAGES[lineage]
+        self.mean, self.std = Constant(jnp.array(mean)), Constant(jnp.array(std))
+        for name, (before, after) in CONVOLUTIONS.items():
+            conv = nnx.Conv(
+                before,
+                after,
+                kernel_size=(3, 3),
+                padding=1 if padding == "zeros" else "VALID",
+                kernel_init=nnx.initializers.he_normal(),
+                rngs=rngs,
+            )
+            setattr(self, name, conv)
+
+    def __call__(
+        self, image: Float[Array, "*batch H W 3"], layers: Iterable[str]
+    ) -> dict[str, Float[Array, "*batch _h _w _c"]]:
+        """The features of `image` at `layers`; nothing deeper is computed.
+
+        Args:
+          image: sRGB in [0, 1], channels last, any leading axes.
+          layers: names out of `LAYERS`; `conv4_2` is before its ReLU, `relu4_2` after.
+
+        Returns:
+          The features by name. At block b, height and width are those of the image divided by
+          2^(b−1), rounded down.
+
+        Raises:
+          ValueError: for an unknown layer or an image that is not (..., H, W, 3).
+
+        >>> model = VGG19(rngs=nnx.Rngs(0))
+        >>> features = model(jnp.zeros((32, 48, 3)), ["relu1_1", "conv4_2"])
+        >>> {name: f.shape for name, f in features.items()}
+        {'relu1_1': (32, 48, 64), 'conv4_2': (4, 6, 512)}
+        """
+        wanted = check_layers("layers", layers)
+        if image.ndim < 3 or image.shape[-1] != 3:
+            raise ValueError(f"image must have the shape (..., H, W, 3), got {image.shape}")
+        depth = 1 + max(map(LAYERS.index, wanted))
+        x = (image - self.mean[...]) / self.std[...]
+        features = {}
+        for name in LAYERS[:depth]:
+            if name.startswith("conv"):
+                x = getattr(self, name)(self._pad(x))
+            elif name.startswith("relu"):
+                x = jax.nn.relu(x)
+            else:
+                x = pool(x, self.pooling)
+            if name in wanted:
+                features[name] = x
+        return features
+
+    def _pad(self, x: Float[Array, "*batch h w c"]) -> Float[Array, "*batch _h _w c"]:
+        if self.padding == "zeros":  # the convolution itself does it
+            return x
+        border = [(0, 0)] * (x.ndim - 3) + [(1, 1), (1, 1), (0, 0)]
+        return jnp.pad(x, border, mode=_PAD_MODES[self.padding])
+
+
+def pool(x: Float[Array, "*batch h w c"], pooling: str) -> Float[Array, "*batch _h _w c"]:
+    """2×2 pooling with stride 2; a last odd row or column is dropped, as the network does.
+
+    By reshape rather than `lax.reduce_window`, whose gradient is a slow scatter.
+    """
+    *batch, h, w, c = x.shape
+    x = x[..., : h // 2 * 2, : w // 2 * 2, :].reshape(*batch, h // 2, 2, w // 2, 2, c)
+    return x.max(axis=(-4, -2)) if pooling == "max" else x.mean(axis=(-4, -2))

