@@ -1,0 +1,132 @@
+"""`jnst convert`: a weight file of another library, or torchvision's download -> jnst's HDF5."""
+
+import argparse
+import contextlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from jnst.convert.fetch import TORCHVISION_URL, Progress, download, download_path
+from jnst.convert.reader import read
+from jnst.files import cache_folder, check_output
+from jnst.vgg import LINEAGES
+from jnst.weights import write_weights
+
+PLAIN_LINES = 10
+"""How many lines a download prints where there is no terminal for a bar."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Give `parser` the command's arguments."""
+    parser.add_argument(
+        "source",
+        nargs="?",
+        metavar="SOURCE",
+        help="a VGG-19 file of PyTorch (.pth, .pt), safetensors or Keras (.h5)",
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="OUT.h5",
+        help="the file to write (default: vgg19.h5 in jnst's cache folder, where it is looked for)",
+    )
+    parser.add_argument(
+        "--lineage",
+        choices=tuple(LINEAGES),
+        help="the preprocessing of the weights, where the file does not tell it",
+    )
+    parser.add_argument(
+        "--download", action="store_true", help="fetch SOURCE from the net: torchvision's, 548 MiB"
+    )
+    parser.add_argument("--url", help="with --download, another address to fetch from")
+    parser.add_argument(
+        "--keep", action="store_true", help="with --download, keep the file after its conversion"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what the arguments of `add_arguments` say; returns 0.
+
+    Raises:
+      ValueError, OSError: for a mistake of the user or of the world, as a sentence.
+    """
+    if args.download == bool(args.source):
+        raise ValueError("give either a SOURCE file or --download")
+    if args.url is not None and not args.download:
+        raise ValueError("--url goes with --download")
+    output = _output(args.output)
+    if args.download:
+        url = args.url or TORCHVISION_URL
+        keep = args.keep or download_path(url).exists()
+        with _progress(url) as progress:
+            source = download(url, progress=progress)
+    else:
+        keep, source = True, Path(args.source)
+    if output.exists() and source.exists() and output.samefile(source):
+        raise ValueError(f"output {output} is the source itself; give another name")
+    weights = read(source, lineage=args.lineage)
+    write_weights(output, weights)
+    if not keep:
+        source.unlink()
+    print(
+        f"wrote {output}: VGG-19, {weights.lineage} lineage, from {weights.source} "
+        f"(sha256 {weights.sha256[:8]}…)"
+    )
+    return 0
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command by itself, `python -m jnst.convert`; returns its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m jnst.convert", description=__doc__)
+    add_arguments(parser)
+    args = parser.parse_args(argv)
+    try:
+        return run(args)
+    except (ValueError, OSError) as error:
+        print(f"jnst convert: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("jnst convert: interrupted", file=sys.stderr)
+        return 130
+
+
+def _output(given: str | None) -> Path:
+    if given is not None:
+        return check_output(given)
+    folder = cache_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    return check_output(folder / "vgg19.h5")
+
+
+@contextlib.contextmanager
+def _progress(url: str) -> Iterator[Progress]:
+    """What shows a download's progress on stderr: a bar on a terminal, a few lines elsewhere."""
+    if not sys.stderr.isatty():
+        print(f"downloading {url}", file=sys.stderr)
+        yield _Lines()
+        return
+    from tqdm import tqdm
+
+    name = download_path(url).name
+    with tqdm(desc=name, unit="B", unit_scale=True, unit_divisor=1024) as bar:
+
+        def show(done: int, total: int | None) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        yield show
+
+
+class _Lines:
+    """Prints a line each time another tenth of the download is there."""
+
+    def __init__(self) -> None:
+        self._printed = 0
+
+    def __call__(self, done: int, total: int | None) -> None:
+        if not total:
+            return
+        tenths = PLAIN_LINES * done // total
+        if tenths > self._printed:
+            self._printed = tenths
+            print(f"{done >> 20} of {total >> 20} MiB", file=sys.stderr)

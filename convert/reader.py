@@ -1,0 +1,156 @@
+"""A foreign VGG-19 file -> `Weights`: every key accounted for, every fault in one message."""
+
+import hashlib
+import os
+from pathlib import Path
+
+import numpy as np
+
+from jnst._checks import one_of
+from jnst.convert.layouts import LAYOUTS, Layout, best_layout, without_prefixes
+from jnst.convert.sources import open_source
+from jnst.convert.tensors import FLOATS, Fault, Tensor
+from jnst.vgg import CONVOLUTIONS, LINEAGES
+from jnst.weights import Weights, kernel_shape
+
+KNOWN_FILES = {
+    "dcbb9e9d": "torchvision",  # torchvision's vgg19-dcbb9e9d.pth
+    "d01eb7cb": "caffe",  # vgg19-d01eb7cb.pth, converted by Justin Johnson for neural-style-pt
+    "74e45263": "caffe",  # pystiche's conversion
+}
+"""The lineage of published files whose keys do not tell it, by the start of their sha256."""
+
+LISTED = 8
+"""How many keys a message lists of each kind of fault."""
+
+_Layers = dict[str, tuple[np.ndarray, np.ndarray]]
+
+
+def read(source: str | os.PathLike[str], *, lineage: str | None = None) -> Weights:
+    """The weights in a VGG-19 file of PyTorch, safetensors or Keras. PyTorch is not needed.
+
+    Nothing in the file is run, and no more of it than the convolutions is read.
+
+    Args:
+      source: a state dict as `torch.save` writes it, today or before PyTorch 1.6; a safetensors
+        file; or the HDF5 file of a Keras VGG-19.
+      lineage: a key of `jnst.vgg.LINEAGES`; needed for files in torchvision's layout that are not
+        among `KNOWN_FILES`, since weights of both lineages are published in it.
+
+    Returns:
+      float32 kernels (3, 3, in, out), conv1_1 for RGB input, and biases.
+
+    Raises:
+      ValueError: for a file that is missing, damaged or no VGG-19, or a lineage that is needed or
+        wrong. The message names the file.
+    """
+    if lineage is not None:
+        one_of("lineage", lineage, LINEAGES)
+    path = Path(source)
+    try:
+        with open_source(path) as tensors:
+            layout, tensors = _matched(tensors)
+            layers = _layers(layout, tensors)
+            if layout.preprocessing:
+                _check_preprocessing(*(tensors[key].read() for key in layout.preprocessing))
+        sha256 = _sha256(path)
+        lineage = _lineage(layout.lineage or KNOWN_FILES.get(sha256[:8]), lineage)
+    except Fault as fault:
+        raise ValueError(f"{path} {fault}") from None
+    if lineage == "caffe":  # such files all expect BGR
+        kernel, bias = layers["conv1_1"]
+        layers["conv1_1"] = np.ascontiguousarray(kernel[:, :, ::-1]), bias
+    return Weights(layers=layers, lineage=lineage, source=path.name, sha256=sha256)
+
+
+def _matched(tensors: dict[str, Tensor]) -> tuple[Layout, dict[str, Tensor]]:
+    names = without_prefixes(tensors)
+    layout = best_layout(names)
+    if layout is None:
+        known = ", ".join(known.name for known in LAYOUTS)
+        raise Fault(
+            f"is no VGG-19 in a known layout ({known}): its tensors are {_listed(names) or 'none'}"
+        )
+    return layout, {
+        name: tensors[key] for name, key in names.items() if not name.startswith(layout.ignored)
+    }
+
+
+def _layers(layout: Layout, tensors: dict[str, Tensor]) -> _Layers:
+    """Every convolution's kernel and bias, read and transposed; raises Fault that tells all."""
+    shapes = _shapes(layout)
+    faults: dict[str, list[str]] = {
+        "missing": [key for key in shapes if key not in tensors],
+        "unexpected": [key for key in tensors if key not in shapes],
+        "misshapen": [],
+        "not floating point": [],
+        "not finite": [],
+    }
+    arrays = {}
+    for key, shape in shapes.items():
+        tensor = tensors.get(key)
+        if tensor is None:
+            continue
+        if tensor.shape != shape:
+            faults["misshapen"].append(f"{key} {tensor.shape} instead of {shape}")
+        elif tensor.dtype not in FLOATS:
+            faults["not floating point"].append(f"{key} {tensor.dtype}")
+        else:
+            with np.errstate(over="ignore"):  # a float64 beyond float32 is found right below
+                arrays[key] = tensor.read().astype(np.float32)
+            if not np.isfinite(arrays[key]).all():
+                faults["not finite"].append(key)
+    if any(faults.values()):
+        told = "; ".join(f"{kind}: {_listed(keys)}" for kind, keys in faults.items() if keys)
+        raise Fault(f"is no whole VGG-19 in the layout of {layout.name}; {told}")
+    return {
+        name: (np.ascontiguousarray(arrays[kernel].transpose(layout.axes)), arrays[bias])
+        for name, (kernel, bias) in layout.keys.items()
+    }
+
+
+def _shapes(layout: Layout) -> dict[str, tuple[int, ...]]:
+    """Every key of the layout, and the shape of its tensor in the file."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    if layout.preprocessing:
+        kernel, bias = layout.preprocessing
+        shapes |= {kernel: (3, 3, 1, 1), bias: (3,)}
+    for name, (kernel, bias) in layout.keys.items():
+        stored = np.empty(4, int)
+        stored[list(layout.axes)] = kernel_shape(name)
+        shapes |= {kernel: tuple(stored.tolist()), bias: (CONVOLUTIONS[name][1],)}
+    return shapes
+
+
+def _check_preprocessing(kernel: np.ndarray, bias: np.ndarray) -> None:
+    """Raise unless a 1×1 convolution turns RGB in [0, 1] into BGR in [0, 255] minus the mean."""
+    mean = 255 * np.array(LINEAGES["caffe"].mean[::-1])
+    swap = 255 * np.eye(3)[::-1]
+    wanted = np.column_stack([swap, -mean])
+    if not np.allclose(np.column_stack([kernel[:, :, 0, 0], bias]), wanted, rtol=0, atol=0.01):
+        raise Fault("has a first layer that is not Caffe's preprocessing, so its use is not known")
+
+
+def _lineage(known: str | None, given: str | None) -> str:
+    if known and given and known != given:
+        raise Fault(f"holds weights of the {known} lineage, so lineage must not be {given!r}")
+    if lineage := known or given:
+        return lineage
+    raise Fault(
+        "does not tell the lineage of its weights; give lineage (--lineage on the command line) as "
+        "torchvision, trained by PyTorch's authors for RGB normalised by ImageNet's mean and "
+        "deviation, or as caffe, Oxford's own for BGR in 0 … 255 minus a mean"
+    )
+
+
+def _listed(keys: list[str] | dict[str, str]) -> str:
+    first = ", ".join(list(keys)[:LISTED])
+    return f"{first} and {len(keys) - LISTED} more" if len(keys) > LISTED else first
+
+
+def _sha256(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise Fault(f"cannot be read: {error.strerror}") from None

@@ -1,0 +1,33 @@
+"""What the tests share: the real weights, and networks small enough to be quick."""
+
+import numpy as np
+import pytest
+
+from jnst import weights as jnst_weights
+
+
+@pytest.fixture(scope="session")
+def real_weights(tmp_path_factory):
+    """The paper's weights, from the extra, converted once for all tests into a folder of theirs."""
+    patch = pytest.MonkeyPatch()
+    patch.setenv("JNST_CACHE", str(tmp_path_factory.mktemp("cache")))
+    patch.setenv("TORCH_HOME", str(tmp_path_factory.mktemp("torch")))
+    patch.delenv("JNST_WEIGHTS", raising=False)
+    yield jnst_weights.open_weights(jnst_weights.find_weights())
+    patch.undo()
+
+
+@pytest.fixture(scope="session")
+def model(real_weights):
+    """VGG-19 with the real weights."""
+    return jnst_weights.make_vgg19(real_weights)
+
+
+@pytest.fixture(scope="session")
+def pictures():
+    """Content and style, (64, 80, 3) and (72, 64, 3): smooth shapes and a rough texture."""
+    rows, columns = np.mgrid[:64, :80] / 80
+    content = np.stack([rows, columns, np.sin(9 * rows * columns) / 2 + 0.5], -1)
+    texture = np.random.default_rng(3).uniform(size=(72, 64, 3))
+    texture[:, ::4] = (0.9, 0.7, 0.1)
+    return content.astype(np.float32), texture.astype(np.float32)
