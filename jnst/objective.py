@@ -1,0 +1,166 @@
+"""What style transfer minimises: the one place where the terms are weighed and summed.
+
+    L = α L_content + β L_style + γ TV
+
+An objective is a function of the image and of everything else, `objective(image, args)`, so that
+`jax.grad`, `jax.jit` and `jax.vmap` apply to it as they are.
+"""
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jnst._checks import one_of
+from jnst.losses import content_loss, gram_matrix, style_loss, total_variation
+from jnst.vgg import VGG19, check_layers
+
+CONTENT_LAYERS = ("relu4_2",)
+STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+WEIGHINGS = ("relative", "paper")
+
+
+Scalar = Array | float
+
+
+class LossWeights(NamedTuple):
+    """How much each term counts. All leaves are traced: changing them never recompiles.
+
+    Attributes:
+      alpha: weight of the content term.
+      beta: weight of the style term.
+      gamma: weight of the total variation.
+      content: {layer: weight} within the content term.
+      style: {layer: weight} within the style term, w_l in the paper.
+    """
+
+    alpha: Scalar
+    beta: Scalar
+    gamma: Scalar
+    content: Mapping[str, Scalar]
+    style: Mapping[str, Scalar]
+
+
+class Targets(NamedTuple):
+    """What the generated image is compared with, computed once from content and style.
+
+    Attributes:
+      content: {layer: features} of the content image, P.
+      style: {layer: Gram matrix} of the style image, A.
+      content_scale: {layer: factor} of each layer's content loss.
+      style_scale: {layer: factor} of each layer's style loss.
+      variation_scale: factor of the total variation.
+    """
+
+    content: dict[str, Float[Array, "*batch _h _w _c"]]
+    style: dict[str, Float[Array, "*batch _c _c"]]
+    content_scale: dict[str, Float[Array, "*batch"]]
+    style_scale: dict[str, Float[Array, "*batch"]]
+    variation_scale: Scalar
+
+
+def make_targets(
+    model: VGG19,
+    content: Float[Array, "*batch H W 3"],
+    style: Float[Array, "*batch h w 3"],
+    *,
+    content_layers: Sequence[str] = CONTENT_LAYERS,
+    style_layers: Sequence[str] = STYLE_LAYERS,
+    weighing: str = "relative",
+) -> Targets:
+    """The targets of a content and a style image.
+
+    Args:
+      model: the network.
+      content: the content image, sRGB in [0, 1]; the generated image will have its size.
+      style: the style image, of any size.
+      content_layers: where the content is compared.
+      style_layers: where the style is compared.
+      weighing: `"paper"`: every term as the paper has it. `"relative"`: every term divided by its
+        own target's energy, so that it is 0 for a perfect match and 1 for an empty image, and the
+        total variation by the number of pixel values; alpha, beta and gamma then mean the same
+        for every family of weights, size and picture.
+
+    Returns:
+      The targets, a pytree of arrays.
+
+    Raises:
+      ValueError: for an unknown layer or weighing.
+    """
+    content_layers = check_layers("content_layers", content_layers)
+    style_layers = check_layers("style_layers", style_layers)
+    one_of("weighing", weighing, WEIGHINGS)
+    features = model(content, content_layers)
+    grams = {name: gram_matrix(f) for name, f in model(style, style_layers).items()}
+    if weighing == "paper":
+        one = jnp.ones(content.shape[:-3])
+        return Targets(features, grams, dict.fromkeys(features, one), dict.fromkeys(grams, one), 1)
+    return Targets(
+        features,
+        grams,
+        {name: _inverse(content_loss(f, jnp.zeros_like(f))) for name, f in features.items()},
+        {name: _inverse(style_loss(g, jnp.zeros_like(g))) for name, g in grams.items()},
+        1 / (content.shape[-3] * content.shape[-2] * content.shape[-1]),
+    )
+
+
+def _inverse(energy: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
+    """1 / energy, or 0 for a layer that is silent, which then has nothing to say."""
+    return jnp.where(energy > 0, 1 / jnp.where(energy > 0, energy, 1), 0)
+
+
+def loss_terms(
+    image: Float[Array, "*batch H W 3"], args: tuple[VGG19, Targets, LossWeights]
+) -> dict[str, Float[Array, "*batch"]]:
+    """Every term of the objective before α, β and γ, and their weighted sum.
+
+    Args:
+      image: the generated image, sRGB, nominally in [0, 1].
+      args: the model, the targets and the weights; the layers are those that the weights name.
+
+    Returns:
+      {"content", "style", "variation", "total"}.
+    """
+    model, targets, weights = args
+    features = model(image, {*weights.content, *weights.style})
+    content = style = jnp.zeros(image.shape[:-3])
+    for name, weight in weights.content.items():
+        loss = content_loss(features[name], targets.content[name])
+        content += weight * targets.content_scale[name] * loss
+    for name, weight in weights.style.items():
+        loss = style_loss(gram_matrix(features[name]), targets.style[name])
+        style += weight * targets.style_scale[name] * loss
+    variation = targets.variation_scale * total_variation(image)
+    total = weights.alpha * content + weights.beta * style + weights.gamma * variation
+    return {"content": content, "style": style, "variation": variation, "total": total}
+
+
+def objective(
+    image: Float[Array, "*batch H W 3"], args: tuple[VGG19, Targets, LossWeights]
+) -> Float[Array, "*batch"]:
+    """The total loss, L = α L_content + β L_style + γ TV; see `loss_terms`."""
+    return loss_terms(image, args)["total"]
+
+
+@functools.cache  # one function for each structure, so that what is jitted over it compiles once
+def flat_loss_terms(structure: Any) -> Callable[[Array, Any], dict[str, Array]]:
+    """`loss_terms` for a model that travels as its bare arrays.
+
+    Flattening a module takes Python a fifth of a millisecond at every call of a jitted function;
+    a tuple of arrays takes next to nothing.
+
+    Args:
+      structure: of the model, as in `leaves, structure = jax.tree.flatten(model)`.
+
+    Returns:
+      A function of (image, (leaves, targets, weights)).
+    """
+
+    def terms(image: Array, args: Any) -> dict[str, Array]:
+        leaves, targets, weights = args
+        return loss_terms(image, (jax.tree.unflatten(structure, leaves), targets, weights))
+
+    return terms

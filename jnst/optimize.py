@@ -1,0 +1,202 @@
+"""Gradient descent on pixels: one jitted step, and the loop around it."""
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Bool, Float, Int
+
+from jnst._checks import one_of
+
+Objective = Callable[[Array, Any], dict[str, Array]]
+"""`objective(image, args)` -> {term: loss}, of which `"total"` is minimised."""
+
+Watch = Callable[["State", "Controls", dict[str, Array], int], bool | None]
+"""`watch(state, controls, losses, count)` after `count` steps; True stops the run. The losses are
+those of the step before, so that reading them does not keep the device waiting; the arrays of
+`state` are given to the next step and are gone after the call."""
+
+LEARNING_RATES = {"adam": 0.02, "lbfgs": 1.0}
+OPTIMIZERS = tuple(LEARNING_RATES)
+
+
+class Controls(NamedTuple):
+    """The numbers that steer a run; traced, so that changing them never recompiles.
+
+    Attributes:
+      rate: learning rate of the first step.
+      final_rate: learning rate of the last step, reached along half a cosine.
+      steps: the number of steps over which the rate falls.
+      lower, upper: the box that every pixel is kept in.
+      decay: of the average over the iterates, in [0, 1); 0 is no averaging.
+    """
+
+    rate: Array | float
+    final_rate: Array | float
+    steps: Array | float
+    lower: Array | float = 0.0
+    upper: Array | float = 1.0
+    decay: Array | float = 0.0
+
+
+class State(NamedTuple):
+    """Everything a step changes.
+
+    Attributes:
+      image: the current iterate.
+      average: exponential moving average of the iterates before it whose loss was finite, not
+        corrected for its start from 0; read it with `picture`.
+      moments: the optimiser's own state.
+      steps: updates made.
+      halted: a loss or image was not finite; nothing changes from there on.
+    """
+
+    image: Float[Array, "*batch H W 3"]
+    average: Float[Array, "*batch H W 3"]
+    moments: optax.OptState
+    steps: Int[Array, ""]
+    halted: Bool[Array, ""]
+
+
+def _scale_by_rate() -> optax.GradientTransformationExtraArgs:
+    """Multiplies by −rate, where the rate arrives at every update: a traced number."""
+
+    def update(updates, state, params=None, *, rate, **_):
+        return jax.tree.map(lambda u: -rate * u, updates), state
+
+    return optax.GradientTransformationExtraArgs(lambda params: optax.EmptyState(), update)
+
+
+@functools.cache  # the same object for the same name, so that the step compiles once
+def make_optimizer(name: str) -> optax.GradientTransformationExtraArgs:
+    """The Optax transformation of a name out of `OPTIMIZERS`; its updates take `rate=`."""
+    one_of("optimizer", name, OPTIMIZERS)
+    if name == "adam":
+        return optax.chain(optax.scale_by_adam(b2=0.99), _scale_by_rate())
+    return optax.chain(optax.scale(1e6), optax.scale_by_lbfgs(memory_size=20), _scale_by_rate())
+
+
+def init_state(
+    image: Float[Array, "*batch H W 3"], optimizer: optax.GradientTransformation
+) -> State:
+    """The state before the first step; it shares no memory with `image`, so it can be donated."""
+    moments = optimizer.init(image)
+    state = State(
+        image, jnp.zeros_like(image), moments, jnp.zeros((), jnp.int32), jnp.zeros((), bool)
+    )
+    return jax.tree.map(lambda leaf: jnp.array(leaf, copy=True), state)
+
+
+@functools.partial(jax.jit, static_argnames=("objective", "optimizer"), donate_argnames="state")
+def step(
+    state: State,
+    args: Any,
+    controls: Controls,
+    *,
+    objective: Objective,
+    optimizer: optax.GradientTransformation,
+) -> tuple[State, dict[str, Array], Bool[Array, ""]]:
+    """One update of the image.
+
+    Returns:
+      The next state, the losses at `state.image`, and whether the run has halted.
+    """
+
+    def total(image):
+        terms = objective(image, args)
+        return terms["total"], terms
+
+    (loss, terms), gradient = jax.value_and_grad(total, has_aux=True)(state.image)
+    progress = jnp.clip(state.steps / controls.steps, 0, 1)
+    swing = (1 + jnp.cos(jnp.pi * progress)) / 2
+    rate = controls.final_rate + (controls.rate - controls.final_rate) * swing
+    updates, moments = optax.with_extra_args_support(optimizer).update(
+        gradient, state.moments, state.image, rate=rate
+    )
+    image = jnp.clip(state.image + updates, controls.lower, controls.upper)
+    average = controls.decay * state.average + (1 - controls.decay) * state.image
+    # The squared norm, since Adam would divide by it: a gradient that overflows it moves nothing.
+    finite = jnp.isfinite(loss) & jnp.isfinite(jnp.vdot(gradient, gradient))
+    halted = state.halted | ~finite | ~jnp.isfinite(image).all()
+    after = State(image, average, moments, state.steps + 1, halted)
+    state = jax.tree.map(lambda new, old: jnp.where(halted, old, new), after, state)
+    return state._replace(halted=halted), terms, halted
+
+
+@jax.jit
+def picture(state: State, controls: Controls) -> Float[Array, "*batch H W 3"]:
+    """The picture that a state stands for: the bias-corrected average of its finite iterates."""
+    weight = jnp.where(state.halted, 0, 1 - controls.decay)
+    mixed = jnp.where(state.halted, 1, controls.decay) * state.average + weight * state.image
+    count = state.steps + jnp.where(state.halted, 0, 1)
+    norm = 1 - controls.decay**count
+    return jnp.where(norm > 0, mixed / jnp.where(norm > 0, norm, 1), state.image)
+
+
+class Run(NamedTuple):
+    """What `minimize` comes back with.
+
+    Attributes:
+      state: after the last step.
+      losses: {term: (count,)}, each value taken at the iterate before its update.
+      reason: `"finished"`, `"stopped"` (by `watch`) or `"diverged"` (no longer finite).
+    """
+
+    state: State
+    losses: dict[str, np.ndarray]
+    reason: str
+
+
+def minimize(
+    objective: Objective,
+    image: Float[Array, "*batch H W 3"],
+    args: Any,
+    controls: Controls,
+    *,
+    optimizer: optax.GradientTransformation,
+    steps: int,
+    watch: Watch | None = None,
+) -> Run:
+    """Update an image a number of times, or until it diverges or until `watch` says to stop.
+
+    Args:
+      objective: `objective(image, args)` -> {term: loss} with the sum to minimise under "total".
+        Pass the same function object again to use the same compiled step again.
+      image: where to start.
+      args: whatever the objective needs besides; a pytree of arrays.
+      controls: the numbers that steer the run.
+      optimizer: an Optax transformation; it is given `rate=` with every update.
+      steps: updates to make.
+      watch: called after every step; see `Watch`.
+
+    Returns:
+      The state, the losses of every step, and why the run ended.
+    """
+    state = init_state(image, optimizer)
+    # As arrays: Python numbers would be sent to the device again at every step.
+    args, controls = jax.tree.map(jnp.asarray, (args, controls))
+    history: list[dict[str, Array]] = []
+    halts: list[Array] = []
+    reason = "finished"
+    for count in range(1, steps + 1):
+        state, losses, halted = step(
+            state, args, controls, objective=objective, optimizer=optimizer
+        )
+        history.append(losses)
+        halts.append(halted)
+        if watch and watch(state, controls, history[max(count - 2, 0)], count):
+            reason = "stopped"
+            break
+        # The step before: while its flag is waited for, the device is busy with this one.
+        if halts[max(count - 2, 0)] and count > 1:
+            break
+    if state.halted:
+        reason = "diverged"
+    done = int(state.steps)
+    values = jax.device_get(history[:done])
+    losses = {term: np.array([value[term] for value in values]) for term in history[0]}
+    return Run(state, losses, reason)

@@ -1,0 +1,209 @@
+"""What a run of style transfer can be told, checked where it is made."""
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import optax
+
+from jnst._checks import finite_number, near_match, one_of, whole_number
+from jnst.objective import CONTENT_LAYERS, STYLE_LAYERS, WEIGHINGS, LossWeights
+from jnst.optimize import LEARNING_RATES, OPTIMIZERS, Controls
+from jnst.vgg import check_layers
+
+SCHEDULES = ("cosine", "constant")
+SMALLEST_EDGE = 32
+"""Pixels: at less, the deepest layers have next to nothing left to look at."""
+COARSEST = 128
+"""Long edge below which no size is added of its own accord."""
+Plan = list[tuple[tuple[int, int], int]]
+"""[((height, width), steps), …], coarse to fine."""
+COARSER_STEPS = 1.5
+"""How many times more steps each coarser size gets: steps are cheap there and decide the layout."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The settings of `jnst.stylize`; the defaults are what the README's pictures are made with.
+
+    Attributes:
+      alpha: weight of the content, at least 0.
+      beta: weight of the style, at least 0. With relative weighing 1 to 100 times alpha is the
+        interesting range: less keeps the photograph, more dissolves it.
+      gamma: weight of the total variation, at least 0; more is smoother.
+      weighing: `"relative"` or `"paper"`; see `jnst.make_targets`.
+      content_layers: where the content is compared: {layer: weight}, or names alone for equal
+        weights that sum to 1.
+      style_layers: where the style is compared, likewise.
+      sizes: long edges in pixels to work at, rising, each started from the last one's result. None:
+        the content's own, preceded by its halves down to about 128.
+      steps: updates in all, shared out over the sizes, coarser ones getting more; or a number for
+        each size.
+      optimizer: `"adam"`, `"lbfgs"`, or any Optax transformation, whose own learning rate counts.
+      learning_rate: of the first step, in units of the pixels' range; None: the optimiser's own.
+      schedule: `"cosine"`: the rate falls to a tenth over each size; `"constant"`: it stays.
+      clip: keep every pixel in [0, 1] while optimising, not only at the end.
+      averaging: decay of the average over iterates that is shown, in [0, 1); 0 shows the last one.
+
+    Raises:
+      ValueError, TypeError: name the setting, what was wanted and what came.
+
+    >>> Settings(beta=-1)
+    Traceback (most recent call last):
+      ...
+    ValueError: beta must be at least 0, got -1
+    """
+
+    alpha: float = 1.0
+    beta: float = 10.0
+    gamma: float = 0.0
+    weighing: str = "relative"
+    content_layers: Mapping[str, float] | Sequence[str] = CONTENT_LAYERS
+    style_layers: Mapping[str, float] | Sequence[str] = STYLE_LAYERS
+    sizes: Sequence[int] | None = None
+    steps: int | Sequence[int] = 300
+    optimizer: str | optax.GradientTransformation = "adam"
+    learning_rate: float | None = None
+    schedule: str = "cosine"
+    clip: bool = True
+    averaging: float = 0.9
+
+    def __post_init__(self) -> None:
+        for name in ("alpha", "beta", "gamma"):
+            finite_number(name, getattr(self, name), least=0)
+        if self.alpha == self.beta == 0:
+            raise ValueError("alpha and beta are both 0, which leaves nothing to match")
+        one_of("weighing", self.weighing, WEIGHINGS)
+        for name in ("content_layers", "style_layers"):
+            # As a dict of floats, whichever way they came.
+            object.__setattr__(self, name, weighted_layers(name, getattr(self, name)))
+        self._check_sizes_and_steps()
+        if isinstance(self.optimizer, str):
+            one_of("optimizer", self.optimizer, OPTIMIZERS)
+        elif not isinstance(self.optimizer, optax.GradientTransformation):
+            raise TypeError(
+                "optimizer must be a name or an optax.GradientTransformation, "
+                f"got {self.optimizer!r}"
+            )
+        if self.learning_rate is not None:
+            finite_number("learning_rate", self.learning_rate)
+            if self.learning_rate <= 0:
+                raise ValueError(f"learning_rate must be above 0, got {self.learning_rate:g}")
+        one_of("schedule", self.schedule, SCHEDULES)
+        finite_number("averaging", self.averaging, least=0, most=0.9999)
+
+    def _check_sizes_and_steps(self) -> None:
+        if self.sizes is not None:
+            sizes = tuple(self.sizes)
+            object.__setattr__(self, "sizes", sizes)
+            for size in sizes:
+                whole_number("sizes", size, least=SMALLEST_EDGE)
+            if not sizes or list(sizes) != sorted(set(sizes)):
+                raise ValueError(f"sizes must rise from one to the next, got {sizes}")
+        if isinstance(self.steps, Sequence):
+            steps = tuple(self.steps)
+            object.__setattr__(self, "steps", steps)
+            for count in steps:
+                whole_number("steps", count, least=1)
+            if self.sizes is None or len(steps) != len(self.sizes):
+                raise ValueError(
+                    "steps given a size need sizes of the same number, "
+                    f"got {len(steps)} steps and sizes {self.sizes}"
+                )
+        else:
+            whole_number("steps", self.steps, least=1)
+
+    @classmethod
+    def of(cls, **settings: Any) -> "Settings":
+        """Settings by name; an unknown name raises TypeError with the nearest one that exists."""
+        for name in settings:
+            if name not in SETTINGS:
+                raise TypeError(f"there is no setting {name!r}{near_match(name, SETTINGS)}")
+        return cls(**settings)
+
+    def controls(self, steps: int) -> Controls:
+        """What steers the steps at one size."""
+        rate = self.learning_rate
+        if rate is None:
+            rate = LEARNING_RATES[self.optimizer] if isinstance(self.optimizer, str) else 1.0
+        final_rate = rate / 10 if self.schedule == "cosine" else rate
+        lower, upper = (0.0, 1.0) if self.clip else (-math.inf, math.inf)
+        controls = Controls(rate, final_rate, steps, lower, upper, self.averaging)
+        return jax.tree.map(float, controls)
+
+    def loss_weights(self) -> LossWeights:
+        """How much each term counts; floats only, as an int would make the step compile anew."""
+        layers: list[Any] = [self.content_layers, self.style_layers]
+        return jax.tree.map(float, LossWeights(self.alpha, self.beta, self.gamma, *layers))
+
+    def plan(self, height: int, width: int) -> Plan:
+        """The sizes to work at and the steps at each, for a content image of this size.
+
+        Returns:
+          The plan; where there are fewer steps than sizes, the coarsest sizes are left out.
+
+        Raises:
+          ValueError: for a picture too small, or too narrow for a size that was asked for.
+
+        >>> Settings(steps=300).plan(384, 512)
+        [((96, 128), 142), ((192, 256), 95), ((384, 512), 63)]
+        """
+        long, short = max(height, width), min(height, width)
+        if self.sizes is None:
+            sizes, size = [long], long // 2
+            while size >= COARSEST and size * short // long >= SMALLEST_EDGE:
+                sizes.insert(0, size)
+                size //= 2
+        else:
+            sizes = list(self.sizes)
+        shapes = [fit(height, width, size) for size in sizes]
+        if min(shapes[0]) < SMALLEST_EDGE:
+            raise ValueError(
+                f"a picture of {shapes[0][1]}×{shapes[0][0]} px is too small: "
+                f"both edges need at least {SMALLEST_EDGE} px"
+            )
+        if isinstance(self.steps, Sequence):
+            steps = list(self.steps)
+        else:
+            steps = share(self.steps, len(sizes))
+        return [(shape, count) for shape, count in zip(shapes, steps, strict=True) if count]
+
+
+SETTINGS = tuple(field.name for field in dataclasses.fields(Settings))
+
+
+def fit(height: int, width: int, long_edge: int) -> tuple[int, int]:
+    """(height, width) brought to a long edge in the same proportion, at least 1 px each."""
+    scale = long_edge / max(height, width)
+    return max(1, round(height * scale)), max(1, round(width * scale))
+
+
+def weighted_layers(name: str, layers: Mapping[str, float] | Sequence[str]) -> dict[str, float]:
+    """{layer: weight}; names alone get equal weights that sum to 1."""
+    names = check_layers(name, layers)
+    if isinstance(layers, Mapping):
+        for layer, weight in layers.items():
+            finite_number(f"{name}: the weight of {layer}", weight, least=0)
+        if not any(layers.values()):
+            raise ValueError(f"{name}: every weight is 0")
+        return dict(layers)
+    if len(set(names)) < len(names):
+        raise ValueError(f"{name} names a layer twice: {', '.join(names)}")
+    return dict.fromkeys(names, 1 / len(names))
+
+
+def share(steps: int, sizes: int) -> list[int]:
+    """`steps` in all, shared over a number of sizes, each getting fewer than the coarser one.
+
+    >>> share(100, 2), share(1, 3)
+    ([60, 40], [0, 0, 1])
+    """
+    shares = [COARSER_STEPS**-level for level in range(sizes)]
+    # From the finest on, since rounding must not leave the size that is asked for without steps.
+    counts: list[int] = []
+    for level in reversed(range(sizes)):
+        rest, total = steps - sum(counts), sum(shares[: level + 1])
+        counts.insert(0, max(min(rest, 1), round(rest * shares[level] / total)))
+    return counts

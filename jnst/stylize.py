@@ -1,0 +1,210 @@
+"""Neural style transfer from two images to one, coarse to fine."""
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float
+
+from jnst._checks import one_of
+from jnst.objective import flat_loss_terms, make_targets
+from jnst.optimize import Controls, Run, State, Watch, make_optimizer, minimize, picture
+from jnst.settings import SMALLEST_EDGE, Settings, fit
+from jnst.vgg import VGG19
+
+INITS = ("content", "noise")
+
+_make_targets = jax.jit(
+    make_targets, static_argnames=("content_layers", "style_layers", "weighing")
+)
+
+
+class Progress(NamedTuple):
+    """What a callback is told after every step.
+
+    Attributes:
+      step: updates made so far, at all sizes.
+      steps: updates that the run will make.
+      shape: (height, width) that is worked at now.
+      losses: {term: loss} of the step before this one; reading them does not make the device wait.
+      picture: a function that returns the picture so far, (height, width, 3) in [0, 1].
+    """
+
+    step: int
+    steps: int
+    shape: tuple[int, int]
+    losses: dict[str, Array]
+    picture: Callable[[], Float[Array, "H W 3"]]
+
+
+Callback = Callable[[Progress], bool | None]
+
+
+class Result(NamedTuple):
+    """What `stylize` comes back with.
+
+    Attributes:
+      image: the picture, (H, W, 3), sRGB in [0, 1].
+      losses: {term: (steps,)}: the terms "content", "style" and "variation" before their weights,
+        and "total", the weighted sum, each at the iterate before its update.
+      steps: updates made, at all sizes.
+      reason: why it ended: `"finished"`, `"stopped"` (the callback returned True) or `"diverged"`
+        (a loss or pixel was no longer finite; the image is the last finite one).
+    """
+
+    image: Float[Array, "H W 3"]
+    losses: dict[str, np.ndarray]
+    steps: int
+    reason: str
+
+
+def stylize(
+    model: VGG19,
+    content: Float[ArrayLike, "H W 3"],
+    style: Float[ArrayLike, "h w 3"],
+    *,
+    key: Array | None = None,
+    init: str | Float[ArrayLike, "_h _w 3"] = "content",
+    callback: Callback | None = None,
+    **settings: Any,
+) -> Result:
+    """Paint the content of one image in the style of another.
+
+    The pixels minimise `jnst.objective`, first at a small size, then from the enlarged result at
+    each larger one: large shapes are found while steps are cheap. The style image is brought to the
+    size of each; so strokes keep their proportion to the picture at every size.
+
+    Args:
+      model: the network, from `jnst.load_vgg19`.
+      content: the content image, sRGB in [0, 1].
+      style: the style image, likewise, of any size.
+      key: for `init="noise"`; None: `jax.random.key(0)`.
+      init: `"content"`, `"noise"`, or an image to start from, of any size.
+      callback: called with a `Progress` after every step; True ends the run.
+      **settings: the fields of `jnst.Settings`: alpha, beta, steps, sizes, optimizer, …
+
+    Returns:
+      The picture in the content's size (or with the last of `sizes` as its long edge), the losses,
+      the number of steps and why the run ended.
+
+    Raises:
+      ValueError, TypeError: for an image or a setting that will not do, before anything is traced.
+
+    >>> from flax import nnx
+    >>> model = VGG19(rngs=nnx.Rngs(0))  # in earnest: jnst.load_vgg19()
+    >>> content, style = np.zeros((32, 48, 3)), np.ones((40, 40, 3))
+    >>> result = stylize(model, content, style, beta=30.0, steps=2)
+    >>> result.image.shape, result.steps, result.losses["style"].shape, result.reason
+    ((32, 48, 3), 2, (2,), 'finished')
+    """
+    options = Settings.of(**settings)
+    content, style = check_image("content", content), check_image("style", style)
+    plan = options.plan(*content.shape[:2])
+    image = first_image(init, content, plan[0][0], key)
+
+    total = sum(steps for _, steps in plan)
+    history: list[dict[str, np.ndarray]] = []
+    done = 0
+    for shape, steps in plan:
+        watch = callback and _watch(callback, done, total)
+        run = _run_at(shape, steps, model, content, style, image, options, watch)
+        image = picture(run.state, options.controls(steps))
+        history.append(run.losses)
+        done += int(run.state.steps)
+        if run.reason != "finished":
+            break
+    losses = {term: np.concatenate([part[term] for part in history]) for term in history[0]}
+    final, _ = plan[-1]
+    return Result(jnp.clip(resize(image, final), 0, 1), losses, done, run.reason)
+
+
+def _run_at(
+    shape: tuple[int, int],
+    steps: int,
+    model: VGG19,
+    content: Float[Array, "H W 3"],
+    style: Float[Array, "h w 3"],
+    image: Float[Array, "_h _w 3"],
+    settings: Settings,
+    watch: Watch | None,
+) -> Run:
+    """The steps at one size."""
+    targets = _make_targets(
+        model,
+        resize(content, shape),
+        resize(style, fit(style.shape[0], style.shape[1], max(shape))),
+        content_layers=tuple(settings.content_layers),
+        style_layers=tuple(settings.style_layers),
+        weighing=settings.weighing,
+    )
+    leaves, structure = jax.tree.flatten(model)
+    optimizer = settings.optimizer
+    return minimize(
+        flat_loss_terms(structure),
+        resize(image, shape),
+        (tuple(leaves), targets, settings.loss_weights()),
+        settings.controls(steps),
+        optimizer=make_optimizer(optimizer) if isinstance(optimizer, str) else optimizer,
+        steps=steps,
+        watch=watch,
+    )
+
+
+def _watch(callback: Callback, done: int, total: int) -> Watch:
+    """What `minimize` calls after every step, telling `callback` of the run as a whole."""
+
+    def watch(
+        state: State, controls: Controls, losses: dict[str, Array], count: int
+    ) -> bool | None:
+        height, width, _ = state.image.shape
+        see = functools.partial(picture, state, controls)
+        return callback(Progress(done + count, total, (height, width), losses, see))
+
+    return watch
+
+
+def check_image(name: str, image: Any) -> Float[Array, "H W 3"]:
+    """`image` as a float32 array; raises unless it is (H, W, 3), finite and in [0, 1]."""
+    image = np.asarray(image)
+    if image.ndim != 3 or image.shape[-1] != 3:
+        raise ValueError(f"{name} must have the shape (H, W, 3), got {image.shape}")
+    if not np.issubdtype(image.dtype, np.floating):
+        raise TypeError(f"{name} must hold floats in [0, 1], got {image.dtype}")
+    if not np.isfinite(image).all():
+        raise ValueError(f"{name} holds NaN or infinite values")
+    if image.min() < 0 or image.max() > 1:
+        raise ValueError(
+            f"{name} must lie in [0, 1], got values from {image.min():g} to {image.max():g}"
+        )
+    if min(image.shape[:2]) < SMALLEST_EDGE:
+        raise ValueError(
+            f"{name} has only {image.shape[1]}×{image.shape[0]} px; both edges need at least "
+            f"{SMALLEST_EDGE} px"
+        )
+    return jnp.asarray(image, jnp.float32)
+
+
+def first_image(
+    init: str | Float[ArrayLike, "_h _w 3"],
+    content: Float[Array, "H W 3"],
+    shape: tuple[int, int],
+    key: Array | None,
+) -> Float[Array, "_H _W 3"]:
+    """The image to start from, at (height, width)."""
+    if not isinstance(init, str):
+        return resize(check_image("init", init), shape)
+    one_of("init", init, INITS)
+    if init == "content":
+        return resize(content, shape)
+    return jax.random.uniform(jax.random.key(0) if key is None else key, (*shape, 3))
+
+
+def resize(image: Float[Array, "_h _w 3"], shape: tuple[int, int]) -> Float[Array, "_H _W 3"]:
+    """`image` at another (height, width), by Lanczos' filter, antialiased, kept in [0, 1]."""
+    if image.shape[:2] == shape:
+        return image
+    return jnp.clip(jax.image.resize(image, (*shape, 3), "lanczos3"), 0, 1)

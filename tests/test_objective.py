@@ -1,0 +1,153 @@
+"""The sum of the terms: weighing, scales, and use from other JAX code."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jnst
+from jnst.objective import STYLE_LAYERS, flat_loss_terms
+
+LAYERS = {"content": {"relu2_2": 1.0}, "style": {"relu1_1": 0.25, "relu2_1": 0.75}}
+
+
+def weights(alpha=1.0, beta=1.0, gamma=0.0):
+    return jnst.LossWeights(alpha, beta, gamma, **LAYERS)
+
+
+def targets(model, pictures, weighing="relative"):
+    content, style = map(jnp.asarray, pictures)
+    return jnst.make_targets(
+        model,
+        content,
+        style,
+        content_layers=["relu2_2"],
+        style_layers=["relu1_1", "relu2_1"],
+        weighing=weighing,
+    )
+
+
+@pytest.fixture(scope="module")
+def terms():
+    return jax.jit(jnst.loss_terms)
+
+
+def float64_terms(model, image, content, style):
+    """The paper's terms in NumPy float64, from the network's features."""
+    f, p, a = (
+        {name: np.float64(x) for name, x in model(jnp.asarray(x), jnst.LAYERS[:9]).items()}
+        for x in (image, content, style)
+    )
+
+    def gram(features):
+        columns = features.reshape(-1, features.shape[-1])
+        return columns.T @ columns / len(columns)
+
+    content_loss = 0.5 * ((f["relu2_2"] - p["relu2_2"]) ** 2).sum()
+    style_loss = sum(
+        weight * ((gram(f[name]) - gram(a[name])) ** 2).sum() / (4 * f[name].shape[-1] ** 2)
+        for name, weight in LAYERS["style"].items()
+    )
+    image = np.float64(image)
+    variation = (np.diff(image, axis=0) ** 2).sum() + (np.diff(image, axis=1) ** 2).sum()
+    return {"content": content_loss, "style": style_loss, "variation": variation}
+
+
+def test_paper_weighing_is_the_papers_formulas(model, pictures, terms):
+    content, style = pictures
+    image = np.random.default_rng(5).uniform(size=content.shape).astype(np.float32)
+    expected = float64_terms(model, image, content, style)
+    expected["total"] = (
+        2 * expected["content"] + 300 * expected["style"] + 5 * expected["variation"]
+    )
+    args = (model, targets(model, pictures, "paper"), weights(2.0, 300.0, 5.0))
+    actual = terms(jnp.asarray(image), args)
+    assert {name: float(value) for name, value in actual.items()} == pytest.approx(
+        expected, rel=2e-6
+    )
+
+
+def test_relative_terms_are_0_for_a_match_and_1_for_silence(model, pictures, terms):
+    content, _ = pictures
+    args = (model, targets(model, (content, content)), weights())
+    matched = terms(jnp.asarray(content), args)
+    assert float(matched["content"]) == 0
+    assert float(matched["style"]) < 1e-10
+    made = args[1]
+    for name, target in made.content.items():
+        silent = jnst.content_loss(jnp.zeros_like(target), target) * made.content_scale[name]
+        assert float(silent) == pytest.approx(1, rel=1e-5)
+    for name, target in made.style.items():
+        silent = jnst.style_loss(jnp.zeros_like(target), target) * made.style_scale[name]
+        assert float(silent) == pytest.approx(1, rel=1e-5)
+
+
+def test_relative_weighing_does_not_depend_on_the_scale_of_the_weights(
+    real_weights, model, pictures, terms
+):
+    # Twice the first kernel and bias doubles every later activation up to the next bias.
+    image = np.random.default_rng(6).uniform(size=pictures[0].shape).astype(np.float32)
+    louder = jnst.weights.make_vgg19(real_weights)
+    louder.conv1_1.kernel[...] *= 2
+    louder.conv1_1.bias[...] *= 2
+    layers = {"content": {"relu1_1": 1.0}, "style": {"relu1_1": 1.0}}
+    losses = []
+    for network in (model, louder):
+        made = jnst.make_targets(
+            network,
+            *map(jnp.asarray, pictures),
+            content_layers=["relu1_1"],
+            style_layers=["relu1_1"],
+        )
+        args = (network, made, jnst.LossWeights(1.0, 10.0, 0.0, **layers))
+        losses.append(float(terms(jnp.asarray(image), args)["total"]))
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
+def test_a_silent_layer_counts_nothing(model, pictures):
+    quiet = jnst.VGG19(rngs=jnst.vgg.nnx.Rngs(0))
+    quiet.conv1_1.kernel[...] *= 0
+    content, style = map(jnp.asarray, pictures)
+    made = jnst.make_targets(
+        quiet, content, style, content_layers=["relu1_1"], style_layers=["relu1_1"]
+    )
+    assert float(made.content_scale["relu1_1"]) == 0
+    assert float(made.style_scale["relu1_1"]) == 0
+
+
+def test_the_default_layers_are_the_papers(model, pictures):
+    made = jnst.make_targets(model, *map(jnp.asarray, pictures))
+    assert tuple(made.content) == ("relu4_2",)
+    assert tuple(made.style) == STYLE_LAYERS == tuple(f"relu{n}_1" for n in range(1, 6))
+
+
+def test_user_code_can_differentiate_compile_and_vmap_it(model, pictures):
+    image, args = jnp.asarray(pictures[0]) * 0.9, (model, targets(model, pictures), weights())
+
+    @jax.jit
+    def gradient(image, args, beta):
+        model, made, loss_weights = args
+        return jax.grad(jnst.objective)(image, (model, made, loss_weights._replace(beta=beta)))
+
+    betas = jnp.array([1.0, 30.0])
+    batch = jax.jit(jax.vmap(gradient, in_axes=(None, None, 0)))(image, args, betas)
+    for beta, one in zip(betas, batch, strict=True):
+        alone = gradient(image, args, beta)
+        assert np.linalg.norm(one - alone) <= 1e-4 * np.linalg.norm(alone)
+    assert gradient._cache_size() == 1  # another beta is another number, not another program
+
+
+def test_a_flat_model_gives_the_same_terms(model, pictures):
+    image, made = jnp.asarray(pictures[0]) * 0.9, targets(model, pictures)
+    leaves, structure = jax.tree.flatten(model)
+    flat = flat_loss_terms(structure)(image, (tuple(leaves), made, weights()))
+    assert flat == jnst.loss_terms(image, (model, made, weights()))
+    assert flat_loss_terms(structure) is flat_loss_terms(jax.tree.structure(model))
+
+
+def test_unknown_layers_and_weighings_are_named(model, pictures):
+    content, style = map(jnp.asarray, pictures)
+    with pytest.raises(ValueError, match=r"content_layers must be one of .* \(did you mean"):
+        jnst.make_targets(model, content, style, content_layers=["relu4_5"])
+    with pytest.raises(ValueError, match=r"weighing must be one of relative, paper, got 'papers'"):
+        jnst.make_targets(model, content, style, weighing="papers")
