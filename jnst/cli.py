@@ -1,0 +1,125 @@
+"""The command line: `jnst` and its commands."""
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import NoReturn
+
+import jax
+
+from jnst import cli_stylize
+from jnst._checks import near_match
+from jnst.convert import command as convert_command
+from jnst.files import cache_folder
+from jnst.images import read_settings
+from jnst.settings import SETTINGS
+from jnst.version import __version__
+from jnst.weights import find_weights, open_weights
+
+
+class Parser(argparse.ArgumentParser):
+    """Errors in one line, with the nearest option where one was mistyped."""
+
+    def error(self, message: str) -> NoReturn:
+        if unknown := re.match(r"unrecognized arguments: (-[-\w]+)", message):
+            option = unknown.group(1)
+            message = (
+                f"there is no option {option}{near_match(option, self._option_string_actions)}"
+            )
+        self.exit(2, f"{self.prog}: error: {message}\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `jnst` with these arguments.
+
+    Returns:
+      The exit code: 0; 1 where a run diverged or the device's memory was too small; 2 for a
+      mistake of the user's, told in one line; 130 after Ctrl-C.
+    """
+    args, rest = build_parser().parse_known_args(argv)
+    if rest:  # told by the parser of the command, which knows the command's options
+        args.parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    try:
+        return args.run(args)
+    except (ValueError, OSError) as error:
+        message, code = as_option(" ".join(str(error).split())), 2
+    except KeyboardInterrupt:
+        message, code = "interrupted", 130
+    except cli_stylize.Diverged as error:
+        message, code = str(error), 1
+    except jax.errors.JaxRuntimeError as error:
+        if "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        message, code = "the device ran out of memory; choose a smaller --size", 1
+    print(f"{args.parser.prog}: error: {message}", file=sys.stderr)
+    return code
+
+
+def as_option(message: str) -> str:
+    """A message of the library that begins with a setting, naming the option instead."""
+    name, _, rest = message.partition(" ")
+    return f"--{name.replace('_', '-')} {rest}" if name in SETTINGS else message
+
+
+def build_parser() -> Parser:
+    """The parser of `jnst` and of all its commands."""
+    parser = Parser(prog="jnst", description="Neural style transfer in JAX.")
+    parser.add_argument("--version", action="version", version=f"jnst {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    stylize = commands.add_parser(
+        "stylize",
+        help="paint one picture in the style of another",
+        description="Paint the content of one picture in the style of another.",
+        epilog="example: jnst stylize photo.jpg painting.jpg -o out.png --size 768 --beta 20",
+    )
+    cli_stylize.add_arguments(stylize)
+    stylize.set_defaults(run=cli_stylize.run, parser=stylize)
+
+    convert = commands.add_parser(
+        "convert",
+        help="make a weights file for jnst out of a foreign one",
+        description="Convert VGG-19 weights of PyTorch, safetensors or Keras into jnst's HDF5.",
+        epilog="example: jnst convert vgg19-dcbb9e9d.pth -o vgg19.h5",
+    )
+    convert_command.add_arguments(convert)
+    convert.set_defaults(run=convert_command.run, parser=convert)
+
+    info = commands.add_parser(
+        "info",
+        help="show devices, versions and weights, or the settings of a picture",
+        description="Show devices, versions and the weights found; or a picture's settings.",
+        epilog="example: jnst info stylized.png",
+    )
+    info.add_argument("picture", nargs="?", metavar="PICTURE", help="a picture made by jnst")
+    info.add_argument("--weights", metavar="FILE", help="look at these weights")
+    info.set_defaults(run=run_info, parser=info)
+    return parser
+
+
+def run_info(args: argparse.Namespace) -> int:
+    """`jnst info`: print what is installed and found, or what made a picture."""
+    if args.picture:
+        record = read_settings(args.picture)
+        if record is None:
+            raise ValueError(f"{args.picture} carries no settings of jnst")
+        lines = {name: value for name, value in record.items() if name != "options"}
+        lines |= record.get("options", {})
+    else:
+        packages = ("jax", "jaxlib", "flax", "optax", "numpy", "pillow", "h5py")
+        lines = {
+            "jnst": __version__,
+            "python": sys.version.split()[0],
+            **{package: version(package) for package in packages},
+            "devices": ", ".join(f"{device.device_kind} ({device})" for device in jax.devices()),
+            "cache": cache_folder(),
+        }
+        found = find_weights(args.weights)
+        weights = open_weights(found)
+        lines |= {"weights": f"{weights.lineage} lineage, {found.origin}", "file": found.path}
+        lines |= {"sha256": f"{weights.sha256} ({weights.source})"}
+    for name, value in lines.items():
+        print(f"{name:22}{value}")
+    return 0

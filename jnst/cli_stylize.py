@@ -1,0 +1,283 @@
+"""`jnst stylize`: its options, and a run from files to a file."""
+
+import argparse
+import contextlib
+import dataclasses
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jnst._checks import near_match, one_of, whole_number
+from jnst.files import cache_folder, check_output
+from jnst.images import (
+    Picture,
+    check_image_output,
+    image_size,
+    read_picture,
+    read_settings,
+    save_image,
+)
+from jnst.objective import WEIGHINGS
+from jnst.optimize import OPTIMIZERS
+from jnst.progress import ProgressReport, write_log
+from jnst.settings import SCHEDULES, SETTINGS, SMALLEST_EDGE, Plan, Settings
+from jnst.stylize import INITS, Progress, stylize
+from jnst.version import __version__
+from jnst.vgg import PADDINGS, POOLINGS
+from jnst.weights import Weights, find_weights, make_vgg19, open_weights
+
+OPTIONS: dict[str, Any] = {
+    "size": 512,
+    "init": "content",
+    "seed": 0,
+    "pooling": "max",
+    "padding": "zeros",
+}
+"""Defaults of the options that shape the picture beside the fields of `Settings`."""
+
+
+PRECISION, CACHE = "jax_default_matmul_precision", "jax_compilation_cache_dir"  # JAX's own settings
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Give `parser` the command's arguments."""
+    parser.add_argument("content", metavar="CONTENT", help="the picture to paint")
+    parser.add_argument("style", metavar="STYLE", help="the picture in whose style to paint it")
+    default = Settings()
+
+    add = parser.add_argument_group("picture").add_argument
+    add("-o", "--output", metavar="OUT", default="stylized.png", help="(stylized.png)")
+    add("--size", type=whole, metavar="PX", help=f"long edge of the result ({OPTIONS['size']})")
+    add("--init", metavar="INIT", help=f"start from {', '.join(INITS)} or a file (content)")
+    add("--seed", type=whole, metavar="N", help="of the noise (0)")
+    add("--like", metavar="PICTURE", help="take all settings not given here from PICTURE")
+
+    add = parser.add_argument_group("look").add_argument
+    add("--alpha", type=number, metavar="A", help=f"weight of the content ({default.alpha:g})")
+    add("--beta", type=number, metavar="B", help=f"weight of the style ({default.beta:g})")
+    add("--gamma", type=number, metavar="G", help="weight of the total variation (0)")
+    add("--weighing", metavar="W", help=f"{' or '.join(WEIGHINGS)} ({default.weighing})")
+    add("--content-layers", type=layers, metavar="L,…", help="layers, or layer:weight (relu4_2)")
+    add("--style-layers", type=layers, metavar="L,…", help="likewise (relu1_1,relu2_1,…,relu5_1)")
+    add("--pooling", metavar="P", help=f"{' or '.join(POOLINGS)} ({OPTIONS['pooling']})")
+    add("--padding", metavar="P", help=f"{', '.join(PADDINGS)} ({OPTIONS['padding']})")
+
+    add = parser.add_argument_group("optimisation").add_argument
+    add("--steps", type=wholes, metavar="N", help=f"in all ({default.steps}), or N,N,… a size")
+    add("--sizes", type=wholes, metavar="PX,…", help="long edges to work at, instead of --size")
+    add("--optimizer", metavar="O", help=f"{' or '.join(OPTIMIZERS)} ({default.optimizer})")
+    add("--learning-rate", type=number, metavar="R", help="of the first step (the optimiser's)")
+    add("--schedule", metavar="S", help=f"{' or '.join(SCHEDULES)} ({default.schedule})")
+    add("--averaging", type=number, metavar="D", help=f"of iterates ({default.averaging:g})")
+    add(
+        "--no-clip", dest="clip", action="store_false", default=None, help="let pixels leave [0, 1]"
+    )
+
+    add = parser.add_argument_group("running").add_argument
+    add("--weights", metavar="FILE", help="VGG-19 weights (those that `jnst info` shows)")
+    add("--save-every", type=whole, metavar="N", help="write OUT-0000N.png too, every N steps")
+    add("--log", metavar="FILE.csv", help="write the losses of every step")
+    add("--quiet", action="store_true", help="say nothing but errors")
+
+
+def number(text: str) -> float:
+    """One number."""
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+
+
+def whole(text: str) -> int:
+    """One whole number."""
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
+
+
+def wholes(text: str) -> int | tuple[int, ...]:
+    """One whole number, or several separated by commas."""
+    values = tuple(whole(part) for part in text.split(","))
+    return values if len(values) > 1 else values[0]
+
+
+def layers(text: str) -> dict[str, float] | list[str]:
+    """Layers as in `relu1_1,relu2_1`, or with their weights as in `relu1_1:4,relu2_1:1`."""
+    parts = [part.partition(":") for part in text.split(",")]
+    names = [name for name, _, _ in parts]
+    if not any(colon for _, colon, _ in parts):
+        return names
+    if not all(colon for _, colon, _ in parts) or len(set(names)) < len(names):
+        raise argparse.ArgumentTypeError(f"{text!r}: give every layer one weight, or none")
+    return {name: number(weight) for name, _, weight in parts}
+
+
+class Job(NamedTuple):
+    """A run that has been checked and is ready to start."""
+
+    content: Picture
+    style: np.ndarray
+    init: str | np.ndarray
+    options: dict[str, Any]
+    settings: Settings
+    plan: Plan
+    weights: Weights
+    origin: str
+
+
+def prepare(args: argparse.Namespace) -> Job:
+    """Read and check everything that the arguments name; raises before anything is computed."""
+    options = dict(OPTIONS)
+    if args.like:
+        options |= read_options(args.like)
+    given = ((name, getattr(args, name)) for name in (*OPTIONS, *SETTINGS))
+    options |= {name: value for name, value in given if value is not None}
+    if isinstance(options.get("sizes"), int):
+        options["sizes"] = (options["sizes"],)
+    settings = Settings.of(**{name: options[name] for name in SETTINGS if name in options})
+    whole_number("--size", options["size"], least=SMALLEST_EDGE)
+    whole_number("--seed", options["seed"], least=0)
+    one_of("--pooling", options["pooling"], POOLINGS)
+    one_of("--padding", options["padding"], PADDINGS)
+    if settings.sizes:
+        options["size"] = settings.sizes[-1]
+
+    pictures = [args.content, args.style]
+    if options["init"] not in INITS:
+        if not Path(options["init"]).exists():
+            raise ValueError(
+                f"--init must be {', '.join(INITS)} or a picture, and there is no file "
+                f"{options['init']!r}{near_match(options['init'], INITS)}"
+            )
+        pictures.append(options["init"])
+    for path in pictures:
+        if min(image_size(path)) < SMALLEST_EDGE:
+            width, height = image_size(path)
+            raise ValueError(
+                f"{path} has only {width}×{height} px; both edges need at least {SMALLEST_EDGE} px"
+            )
+    content, *others = (read_picture(path, options["size"]) for path in pictures)
+    found = find_weights(args.weights)
+    return Job(
+        content=content,
+        style=others[0].pixels,
+        init=others[1].pixels if len(others) > 1 else options["init"],
+        options=options,
+        settings=settings,
+        plan=settings.plan(*content.pixels.shape[:2]),
+        weights=open_weights(found),
+        origin=found.origin,
+    )
+
+
+def read_options(path: str) -> dict[str, Any]:
+    """The options stored in a picture that jnst made."""
+    record = read_settings(path)
+    if record is None or not isinstance(record.get("options"), dict):
+        raise ValueError(f"--like {path}: the picture carries no settings of jnst")
+    return {
+        name: value for name, value in record["options"].items() if name in (*OPTIONS, *SETTINGS)
+    }
+
+
+def run(args: argparse.Namespace) -> int:
+    """Check everything, stylise, write; returns the exit code."""
+    output = check_image_output(args.output)
+    log = check_output(args.log, "--log") if args.log else None
+    if args.save_every is not None:
+        whole_number("--save-every", args.save_every, least=1)
+    job = prepare(args)
+    settings = dataclasses.asdict(job.settings)
+    record = {
+        "jnst": __version__,
+        "content": Path(args.content).name,
+        "style": Path(args.style).name,
+        "weights": f"{job.weights.source} {job.weights.sha256[:8]}",
+        "options": job.options | settings,
+    }
+    began = time.monotonic()
+    use_compilation_cache()
+    if not args.quiet:
+        print(headline(job), file=sys.stderr, flush=True)
+    with interrupts() as interrupted, contextlib.ExitStack() as stack:
+        show = None if args.quiet else stack.enter_context(ProgressReport(job.plan, sys.stderr))
+
+        def callback(progress: Progress) -> bool:
+            if show:
+                show(progress)
+            if args.save_every and progress.step % args.save_every == 0:
+                path = output.with_stem(f"{output.stem}-{progress.step:05d}")
+                save_image(path, progress.picture(), settings=record)
+            return interrupted()
+
+        result = stylize(
+            make_vgg19(job.weights, pooling=job.options["pooling"], padding=job.options["padding"]),
+            job.content.pixels,
+            job.style,
+            key=jax.random.key(job.options["seed"]),
+            init=job.init,
+            callback=callback,
+            **settings,
+        )
+    save_image(output, result.image, alpha=job.content.alpha, settings=record)
+    if log:
+        write_log(log, result.losses, job.plan)
+    if not args.quiet:
+        seconds = time.monotonic() - began
+        print(f"wrote {output}: {result.steps} steps in {seconds:.0f} s", file=sys.stderr)
+    if result.reason == "diverged":
+        raise Diverged(
+            f"the loss was no longer finite after step {result.steps}; {output} holds the last "
+            "finite picture; a lower --learning-rate may help"
+        )
+    return 130 if result.reason == "stopped" else 0
+
+
+class Diverged(RuntimeError):
+    """The run ended since a loss was not finite; what there is has been written."""
+
+
+def headline(job: Job) -> str:
+    """Device, precision, sizes and weights in one line."""
+    device = jax.devices()[0]
+    precision = getattr(jax.config, PRECISION) or {
+        "cpu": "float32",
+        "gpu": "float32 (TF32 products)",
+        "tpu": "float32 (bfloat16 products)",
+    }.get(device.platform, "float32")
+    shapes = " → ".join(f"{width}×{height}" for (height, width), _ in job.plan)
+    return (
+        f"jnst {__version__} · {device.device_kind} · {precision} · {shapes} px · "
+        f"{job.weights.lineage} VGG-19 {job.origin}"
+    )
+
+
+def use_compilation_cache() -> None:
+    """Keep compiled programs in the user's cache folder, unless JAX was told of another place."""
+    if not getattr(jax.config, CACHE):
+        jax.config.update(CACHE, str(cache_folder() / "xla"))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+
+
+@contextlib.contextmanager
+def interrupts() -> Iterator[Callable[[], bool]]:
+    """Whether Ctrl-C has been pressed in this block; at the second time it interrupts as always."""
+    pressed = False
+
+    def remember(*_: object) -> None:
+        nonlocal pressed
+        pressed = True
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, remember)
+    try:
+        yield lambda: pressed
+    finally:
+        signal.signal(signal.SIGINT, before)

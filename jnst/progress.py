@@ -1,0 +1,92 @@
+"""How far a run is, on a terminal or line by line: a callback for `jnst.stylize`."""
+
+import csv
+import os
+import time
+from collections.abc import Mapping
+from typing import TextIO
+
+import numpy as np
+from tqdm import tqdm
+
+from jnst.files import written_whole
+from jnst.settings import Plan
+from jnst.stylize import Progress
+
+LINE_SECONDS = 5.0
+"""Between two lines where the output is no terminal."""
+
+
+class ProgressReport:
+    """Shows the step, the loss, the steps a second and the time left.
+
+    Steps take longer at larger sizes, so that what is done is counted in steps × pixels.
+
+    Args:
+      plan: as `Settings.plan` makes it.
+      stream: where to write; a bar if it is a terminal, lines otherwise.
+    """
+
+    def __init__(self, plan: Plan, stream: TextIO):
+        self.stream = stream
+        self.work = sum(height * width * steps for (height, width), steps in plan)
+        self.bar = (
+            tqdm(
+                total=self.work,
+                file=stream,
+                bar_format="{percentage:3.0f}%|{bar}| {desc}",
+                dynamic_ncols=True,
+                mininterval=0,
+            )
+            if stream.isatty()
+            else None
+        )
+        self.done = 0
+        self.shape: tuple[int, int] | None = None
+        self.shown = -LINE_SECONDS
+
+    def __call__(self, progress: Progress) -> None:
+        now = time.monotonic()
+        pixels = progress.shape[0] * progress.shape[1]
+        self.done += pixels
+        if progress.shape != self.shape:  # its first step has just been compiled
+            self.shape, self.began, self.first = progress.shape, now, progress.step
+        last = progress.step == progress.steps
+        if not last and now - self.shown < (0.1 if self.bar is not None else LINE_SECONDS):
+            return
+        self.shown = now
+        text = (
+            f"step {progress.step}/{progress.steps} · {progress.shape[1]}×{progress.shape[0]} px"
+            f" · loss {float(progress.losses['total']):.4g}"
+        )
+        if progress.step > self.first:
+            seconds = (now - self.began) / (progress.step - self.first)
+            left = seconds * (self.work - self.done) / pixels
+            text += f" · {1 / seconds:.3g} steps/s · {tqdm.format_interval(left)} left"
+        if self.bar is None:
+            print(text, file=self.stream, flush=True)
+        else:
+            self.bar.set_description_str(text, refresh=False)
+            self.bar.update(self.done - self.bar.n)
+            self.bar.refresh()
+
+    def __enter__(self) -> "ProgressReport":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.bar is not None:
+            self.bar.close()
+
+
+def write_log(
+    path: str | os.PathLike[str],
+    losses: Mapping[str, np.ndarray],
+    plan: Plan,
+) -> None:
+    """Write the losses of every step as CSV: step, long edge, one column a term."""
+    edges = (max(shape) for shape, steps in plan for _ in range(steps))
+    with written_whole(path) as temporary, open(temporary, "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["step", "size", *losses])
+        for step, (edge, *values) in enumerate(zip(edges, *losses.values(), strict=False), start=1):
+            writer.writerow([step, edge, *values])

