@@ -3,6 +3,7 @@
 import difflib
 import math
 from collections.abc import Iterable
+from numbers import Integral, Real
 from typing import Any
 
 
@@ -23,7 +24,7 @@ def one_of(name: str, value: object, options: Iterable[str]) -> None:
 
 def whole_number(name: str, value: Any, *, least: int) -> None:
     """Raise unless `value` is an int of at least `least`."""
-    if isinstance(value, bool) or not isinstance(value, int):
+    if isinstance(value, bool) or not isinstance(value, Integral):
         raise TypeError(f"{name} must be a whole number, got {value!r}")
     if value < least:
         raise ValueError(f"{name} must be at least {least}, got {value}")
@@ -33,11 +34,11 @@ def finite_number(
     name: str, value: Any, *, least: float = -math.inf, most: float = math.inf
 ) -> None:
     """Raise unless `value` is a finite real number in [least, most]."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a number, got {value!r}")
     if not math.isfinite(value):
         raise ValueError(f"{name} must be finite, got {value}")
-    if not least <= value <= most:
+    if not least <= float(value) <= most:
         if math.isinf(most):
             raise ValueError(f"{name} must be at least {least:g}, got {value:g}")
         raise ValueError(f"{name} must lie between {least:g} and {most:g}, got {value:g}")

@@ -116,10 +116,15 @@ def run_info(args: argparse.Namespace) -> int:
             "devices": ", ".join(f"{device.device_kind} ({device})" for device in jax.devices()),
             "cache": cache_folder(),
         }
-        found = find_weights(args.weights)
-        weights = open_weights(found)
-        lines |= {"weights": f"{weights.lineage} lineage, {found.origin}", "file": found.path}
-        lines |= {"sha256": f"{weights.sha256} ({weights.source})"}
+        try:
+            found = find_weights(args.weights)
+            weights = open_weights(found)
+        except ValueError as error:
+            lines["weights"] = error
+        else:
+            lines["weights"] = f"{weights.lineage} lineage, {found.origin}"
+            lines["file"] = found.path
+            lines["sha256"] = f"{weights.sha256} ({weights.source})"
     for name, value in lines.items():
         print(f"{name:22}{value}")
     return 0

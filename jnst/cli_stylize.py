@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import dataclasses
+import os
 import signal
 import sys
 import time
@@ -132,23 +133,35 @@ class Job(NamedTuple):
     origin: str
 
 
+def choose(args: argparse.Namespace) -> tuple[dict[str, Any], Settings]:
+    """The options beside the settings, and the settings: given ones, those of --like, defaults."""
+    chosen = dict(OPTIONS)
+    if args.like:
+        chosen |= read_options(args.like)
+    if args.size is not None:
+        if args.sizes is not None:
+            raise ValueError("--size and --sizes exclude each other; give one of them")
+        chosen["sizes"] = None
+    given = ((name, getattr(args, name)) for name in (*OPTIONS, *SETTINGS))
+    chosen |= {name: value for name, value in given if value is not None}
+    if isinstance(chosen.get("sizes"), int):
+        chosen["sizes"] = (chosen["sizes"],)
+    try:
+        settings = Settings.of(**{name: chosen.pop(name) for name in SETTINGS if name in chosen})
+        if settings.sizes:
+            chosen["size"] = settings.sizes[-1]
+        whole_number("--size", chosen["size"], least=SMALLEST_EDGE)
+        whole_number("--seed", chosen["seed"], least=0)
+    except TypeError as error:  # of the right type unless somebody edited the picture of --like
+        raise ValueError(str(error)) from error
+    one_of("--pooling", chosen["pooling"], POOLINGS)
+    one_of("--padding", chosen["padding"], PADDINGS)
+    return chosen, settings
+
+
 def prepare(args: argparse.Namespace) -> Job:
     """Read and check everything that the arguments name; raises before anything is computed."""
-    options = dict(OPTIONS)
-    if args.like:
-        options |= read_options(args.like)
-    given = ((name, getattr(args, name)) for name in (*OPTIONS, *SETTINGS))
-    options |= {name: value for name, value in given if value is not None}
-    if isinstance(options.get("sizes"), int):
-        options["sizes"] = (options["sizes"],)
-    settings = Settings.of(**{name: options[name] for name in SETTINGS if name in options})
-    whole_number("--size", options["size"], least=SMALLEST_EDGE)
-    whole_number("--seed", options["seed"], least=0)
-    one_of("--pooling", options["pooling"], POOLINGS)
-    one_of("--padding", options["padding"], PADDINGS)
-    if settings.sizes:
-        options["size"] = settings.sizes[-1]
-
+    options, settings = choose(args)
     pictures = [args.content, args.style]
     if options["init"] not in INITS:
         if not Path(options["init"]).exists():
@@ -190,6 +203,9 @@ def read_options(path: str) -> dict[str, Any]:
 def run(args: argparse.Namespace) -> int:
     """Check everything, stylise, write; returns the exit code."""
     output = check_image_output(args.output)
+    for name, source in (("content", args.content), ("style", args.style)):
+        if output.exists() and Path(source).exists() and output.samefile(source):
+            raise ValueError(f"output {output} is the {name} picture itself; give another name")
     log = check_output(args.log, "--log") if args.log else None
     if args.save_every is not None:
         whole_number("--save-every", args.save_every, least=1)
@@ -261,9 +277,12 @@ def headline(job: Job) -> str:
 
 def use_compilation_cache() -> None:
     """Keep compiled programs in the user's cache folder, unless JAX was told of another place."""
-    if not getattr(jax.config, CACHE):
-        jax.config.update(CACHE, str(cache_folder() / "xla"))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+    folder = cache_folder() / "xla"
+    with contextlib.suppress(OSError):  # a cache that cannot be written costs time, nothing else
+        folder.mkdir(parents=True, exist_ok=True)
+        if not getattr(jax.config, CACHE) and os.access(folder, os.W_OK):
+            jax.config.update(CACHE, str(folder))
+            jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
 
 
 @contextlib.contextmanager

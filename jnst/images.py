@@ -110,6 +110,12 @@ def read_picture(path: str | os.PathLike[str], size: int | None = None) -> Pictu
     return Picture(pixels, alpha)
 
 
+def fit(height: int, width: int, long_edge: int) -> tuple[int, int]:
+    """(height, width) brought to a long edge in the same proportion, rounded, at least 1 px."""
+    scale = long_edge / max(height, width)
+    return max(1, round(height * scale)), max(1, round(width * scale))
+
+
 def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
     """(width, height) of a picture file as it is shown; errors as for `load_image`."""
     with _opened(path) as image:
@@ -183,12 +189,13 @@ def save_image(
 @contextlib.contextmanager
 def _opened(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
     """The file, opened by Pillow; what goes wrong in the block becomes a sentence."""
+    path = Path(path)
     try:
         # Pillow warns of large pictures, fine below its limit, and of odd metadata, not used.
-        with warnings.catch_warnings(action="ignore"), Image.open(Path(path)) as image:
+        with warnings.catch_warnings(action="ignore"), Image.open(path) as image:
             yield image
     except UnidentifiedImageError as error:
-        if os.path.getsize(path) == 0:
+        if path.stat().st_size == 0:
             raise ValueError(f"{path} is empty; save or download it again") from error
         raise ValueError(f"{path} is no readable picture; convert it to PNG") from error
     except Image.DecompressionBombError as error:
@@ -223,8 +230,7 @@ def _deep_grey(image: Image.Image, path: str | os.PathLike[str]) -> Float[np.nda
 def _to_srgb(image: Image.Image, path: str | os.PathLike[str]) -> Image.Image:
     """A picture of 8 bits as RGB, by its colour profile if that is sound; alpha is dropped."""
     profile = image.info.get("icc_profile")
-    if image.mode not in ("L", "CMYK", "LAB"):
-        image = image.convert("RGB")
+    image = image if image.mode in ("L", "CMYK", "LAB") else image.convert("RGB")
     if profile and profile != _srgb_profile():
         try:
             given = ImageCms.ImageCmsProfile(io.BytesIO(profile))
@@ -243,11 +249,10 @@ def _to_srgb(image: Image.Image, path: str | os.PathLike[str]) -> Image.Image:
 
 def _resized(pixels: np.ndarray, alpha: np.ndarray | None, size: int) -> Picture:
     """Colours and alpha with `size` as their long edge, float32 in [0, 1]."""
-    height, width = pixels.shape[:2]
-    shape = tuple(max(1, round(edge * size / max(height, width))) for edge in (width, height))
+    height, width = fit(pixels.shape[0], pixels.shape[1], size)
 
     def scaled(plane: np.ndarray) -> np.ndarray:
-        return np.asarray(Image.fromarray(plane).resize(shape, Image.Resampling.LANCZOS))
+        return np.asarray(Image.fromarray(plane).resize((width, height), Image.Resampling.LANCZOS))
 
     # One channel at a time: the whole of a camera's picture is large in float32.
     if alpha is None:

@@ -6,10 +6,11 @@ with any leading axes, which every function keeps.
 """
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 
-def gram_matrix(features: Float[Array, "*batch H W C"]) -> Float[Array, "*batch C C"]:
+def gram_matrix(features: Float[Array | np.ndarray, "*batch H W C"]) -> Float[Array, "*batch C C"]:
     """How strongly each pair of channels is active together, averaged over the positions.
 
         G_ij = 1/M Σ_k F_ik F_jk,   M = H·W                                  (equation 3)
@@ -32,7 +33,8 @@ def gram_matrix(features: Float[Array, "*batch H W C"]) -> Float[Array, "*batch 
 
 
 def content_loss(
-    features: Float[Array, "*batch H W C"], target: Float[Array, "*batch H W C"]
+    features: Float[Array | np.ndarray, "*batch H W C"],
+    target: Float[Array | np.ndarray, "*batch H W C"],
 ) -> Float[Array, "*batch"]:
     """Half the squared distance between the features of two images.
 
@@ -52,7 +54,7 @@ def content_loss(
 
 
 def style_loss(
-    gram: Float[Array, "*batch C C"], target: Float[Array, "*batch C C"]
+    gram: Float[Array | np.ndarray, "*batch C C"], target: Float[Array | np.ndarray, "*batch C C"]
 ) -> Float[Array, "*batch"]:
     """The squared distance between two Gram matrices of a layer.
 
@@ -74,7 +76,7 @@ def style_loss(
     return jnp.sum(jnp.square(gram - target), axis=(-2, -1)) / (4 * channels**2)
 
 
-def total_variation(image: Float[Array, "*batch H W C"]) -> Float[Array, "*batch"]:
+def total_variation(image: Float[Array | np.ndarray, "*batch H W C"]) -> Float[Array, "*batch"]:
     """The squared differences of all neighbouring pixels, summed.
 
         TV = Σ (x_{i+1,j} − x_{i,j})² + (x_{i,j+1} − x_{i,j})²
@@ -91,6 +93,7 @@ def total_variation(image: Float[Array, "*batch H W C"]) -> Float[Array, "*batch
     >>> total_variation(jnp.array([[[0.0], [1.0]], [[0.0], [3.0]]]))
     Array(14., dtype=float32)
     """
+    image = jnp.asarray(image)
     down = jnp.square(image[..., 1:, :, :] - image[..., :-1, :, :])
     across = jnp.square(image[..., :, 1:, :] - image[..., :, :-1, :])
     return down.sum(axis=(-3, -2, -1)) + across.sum(axis=(-3, -2, -1))

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from jnst._checks import one_of
@@ -64,8 +65,8 @@ class Targets(NamedTuple):
 
 def make_targets(
     model: VGG19,
-    content: Float[Array, "*batch H W 3"],
-    style: Float[Array, "*batch h w 3"],
+    content: Float[Array | np.ndarray, "*batch H W 3"],
+    style: Float[Array | np.ndarray, "*batch h w 3"],
     *,
     content_layers: Sequence[str] = CONTENT_LAYERS,
     style_layers: Sequence[str] = STYLE_LAYERS,
@@ -113,7 +114,7 @@ def _inverse(energy: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
 
 
 def loss_terms(
-    image: Float[Array, "*batch H W 3"], args: tuple[VGG19, Targets, LossWeights]
+    image: Float[Array | np.ndarray, "*batch H W 3"], args: tuple[VGG19, Targets, LossWeights]
 ) -> dict[str, Float[Array, "*batch"]]:
     """Every term of the objective before α, β and γ, and their weighted sum.
 
@@ -139,7 +140,7 @@ def loss_terms(
 
 
 def objective(
-    image: Float[Array, "*batch H W 3"], args: tuple[VGG19, Targets, LossWeights]
+    image: Float[Array | np.ndarray, "*batch H W 3"], args: tuple[VGG19, Targets, LossWeights]
 ) -> Float[Array, "*batch"]:
     """The total loss, L = α L_content + β L_style + γ TV; see `loss_terms`."""
     return loss_terms(image, args)["total"]

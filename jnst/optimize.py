@@ -20,8 +20,15 @@ Watch = Callable[["State", "Controls", dict[str, Array], int], bool | None]
 those of the step before, so that reading them does not keep the device waiting; the arrays of
 `state` are given to the next step and are gone after the call."""
 
-LEARNING_RATES = {"adam": 0.02, "lbfgs": 1.0}
+LEARNING_RATES = {"adam": 0.03, "lbfgs": 1.0}
 OPTIMIZERS = tuple(LEARNING_RATES)
+ADAM_EPSILON = 0.3
+"""In units of the gradient's root mean square over the image. Adam moves every pixel by about as
+much, however little its gradient says; with a tiny epsilon that shows as coloured speckle."""
+LBFGS_MEMORY = 20
+LBFGS_STRIDE = 0.1
+"""The longest step, as the root mean square over the pixels: there is no line search that would
+shorten one where the model of the curvature is wrong."""
 
 
 class Controls(NamedTuple):
@@ -62,6 +69,35 @@ class State(NamedTuple):
     halted: Bool[Array, ""]
 
 
+def _rms(updates: Float[Array, "*batch H W 3"]) -> Float[Array, ""]:
+    return jnp.sqrt(jnp.mean(jnp.square(updates)))
+
+
+def _unit_gradient() -> optax.GradientTransformation:
+    """Divides every gradient by its root mean square, so that the loss's scale does not matter."""
+
+    def update(updates, state, params=None):
+        rms = _rms(updates)
+        return updates / jnp.where(rms > 0, rms, 1), state
+
+    return optax.GradientTransformation(lambda params: optax.EmptyState(), update)
+
+
+def _unit_first_gradient() -> optax.GradientTransformation:
+    """Divides all gradients by the root mean square of the first.
+
+    L-BFGS compares gradients of different steps, so they must keep one scale; without any, it
+    stalls where the loss is small and its first step is tiny.
+    """
+
+    def update(updates, state, params=None):
+        rms = _rms(updates)
+        first = jnp.where(state > 0, state, jnp.where(rms > 0, rms, 1))
+        return updates / first, first
+
+    return optax.GradientTransformation(lambda params: jnp.zeros(()), update)
+
+
 def _scale_by_rate() -> optax.GradientTransformationExtraArgs:
     """Multiplies by −rate, where the rate arrives at every update: a traced number."""
 
@@ -76,8 +112,15 @@ def make_optimizer(name: str) -> optax.GradientTransformationExtraArgs:
     """The Optax transformation of a name out of `OPTIMIZERS`; its updates take `rate=`."""
     one_of("optimizer", name, OPTIMIZERS)
     if name == "adam":
-        return optax.chain(optax.scale_by_adam(b2=0.99), _scale_by_rate())
-    return optax.chain(optax.scale(1e6), optax.scale_by_lbfgs(memory_size=20), _scale_by_rate())
+        return optax.chain(
+            _unit_gradient(), optax.scale_by_adam(b2=0.99, eps=ADAM_EPSILON), _scale_by_rate()
+        )
+    return optax.chain(
+        _unit_first_gradient(),
+        optax.scale_by_lbfgs(memory_size=LBFGS_MEMORY),
+        optax.clip_by_block_rms(LBFGS_STRIDE),
+        _scale_by_rate(),
+    )
 
 
 def init_state(

@@ -9,6 +9,7 @@ import jax
 import optax
 
 from jnst._checks import finite_number, near_match, one_of, whole_number
+from jnst.images import fit
 from jnst.objective import CONTENT_LAYERS, STYLE_LAYERS, WEIGHINGS, LossWeights
 from jnst.optimize import LEARNING_RATES, OPTIMIZERS, Controls
 from jnst.vgg import check_layers
@@ -43,7 +44,7 @@ class Settings:
         each size.
       optimizer: `"adam"`, `"lbfgs"`, or any Optax transformation, whose own learning rate counts.
       learning_rate: of the first step, in units of the pixels' range; None: the optimiser's own.
-      schedule: `"cosine"`: the rate falls to a tenth over each size; `"constant"`: it stays.
+      schedule: `"cosine"`: at each size the rate falls to a tenth; `"constant"`: it stays.
       clip: keep every pixel in [0, 1] while optimising, not only at the end.
       averaging: decay of the average over iterates that is shown, in [0, 1); 0 shows the last one.
 
@@ -172,12 +173,6 @@ class Settings:
 
 
 SETTINGS = tuple(field.name for field in dataclasses.fields(Settings))
-
-
-def fit(height: int, width: int, long_edge: int) -> tuple[int, int]:
-    """(height, width) brought to a long edge in the same proportion, at least 1 px each."""
-    scale = long_edge / max(height, width)
-    return max(1, round(height * scale)), max(1, round(width * scale))
 
 
 def weighted_layers(name: str, layers: Mapping[str, float] | Sequence[str]) -> dict[str, float]:

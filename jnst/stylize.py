@@ -11,9 +11,10 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from jnst._checks import one_of
+from jnst.images import fit
 from jnst.objective import flat_loss_terms, make_targets
 from jnst.optimize import Controls, Run, State, Watch, make_optimizer, minimize, picture
-from jnst.settings import SMALLEST_EDGE, Settings, fit
+from jnst.settings import SMALLEST_EDGE, Settings
 from jnst.vgg import VGG19
 
 INITS = ("content", "noise")

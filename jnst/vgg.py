@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float
 
@@ -119,7 +120,7 @@ class VGG19(nnx.Module):
             setattr(self, name, conv)
 
     def __call__(
-        self, image: Float[Array, "*batch H W 3"], layers: Iterable[str]
+        self, image: Float[Array | np.ndarray, "*batch H W 3"], layers: Iterable[str]
     ) -> dict[str, Float[Array, "*batch _h _w _c"]]:
         """The features of `image` at `layers`; nothing deeper is computed.
 
@@ -143,7 +144,7 @@ class VGG19(nnx.Module):
         if image.ndim < 3 or image.shape[-1] != 3:
             raise ValueError(f"image must have the shape (..., H, W, 3), got {image.shape}")
         depth = 1 + max(map(LAYERS.index, wanted))
-        x = (image - self.mean[...]) / self.std[...]
+        x = (jnp.asarray(image) - self.mean[...]) / self.std[...]
         features = {}
         for name in LAYERS[:depth]:
             if name.startswith("conv"):

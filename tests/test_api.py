@@ -43,7 +43,7 @@ ALLOWED = {
     "objective": {"_checks", "losses", "vgg"},
     "optimize": {"_checks"},
     "settings": {"_checks", "images", "objective", "optimize", "vgg"},
-    "stylize": {"_checks", "objective", "optimize", "settings", "vgg"},
+    "stylize": {"_checks", "images", "objective", "optimize", "settings", "vgg"},
     "progress": {"files", "settings", "stylize"},
 }
 """What each module of the library may import of it; the rest is the command line."""

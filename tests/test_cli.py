@@ -259,6 +259,8 @@ MISTAKES = {
     "weights": ([*BOTH, "--weights", "none.h5"], "none.h5 (as given) does not"),
     "broken weights": ([*BOTH, "--weights", "bad.h5"], "bad.h5"),
     "not weights": ([*BOTH, "--weights", "text.jpg"], "text.jpg"),
+    "size and sizes": ([*BOTH, "--size", "64", "--sizes", "64"], "exclude each other"),
+    "over the content": ([*BOTH, "-o", "content.png"], "is the content picture itself"),
     "like": ([*BOTH, "--like", "content.png"], "carries no settings of jnst"),
 }  # fmt: skip
 

@@ -266,6 +266,10 @@ def test_lab(tmp_path):
     expected = np.array([[[1, 0, 0], [0, 1, 0], [1, 1, 1]]])
     # Whole steps of a and b are coarse for a saturated colour: up to 14 levels where one is 0.
     assert_picture(load_image(tmp_path / "a.tif"), expected, levels=16)
+    with Image.open(tmp_path / "a.tif") as image:
+        profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
+        image.save(tmp_path / "b.tif", icc_profile=profile)
+    assert_picture(load_image(tmp_path / "b.tif"), expected, levels=16)
 
 
 @pytest.mark.parametrize("suffix", ["gif", "webp", "tif", "png"])
@@ -367,10 +371,12 @@ def test_exif_orientation(tmp_path, suffix, orientation):
     assert image_size(path) == expected.shape[1::-1]
 
 
-def test_damaged_exif_is_ignored(tmp_path):
-    path = write(tmp_path / "a.png", ramps(), exif=b"Exif\0\0II*\0\xff\xff\xff\xffnonsense")
-    assert_picture(load_image(path), ramps() / 255)
-    path = write(tmp_path / "a.jpg", ramps(), exif=b"Exif\0\0nonsense", quality=95)
+@pytest.mark.parametrize("suffix", ["png", "webp", "jpg"])
+@pytest.mark.parametrize(
+    "exif", [b"nonsense", b"II", b"II*\0\xff\xff\xff\xff", b"II*\0\x08\0\0\0\5"]
+)
+def test_damaged_exif_is_ignored(tmp_path, suffix, exif):
+    path = write(tmp_path / f"a.{suffix}", ramps(), quality=95, exif=b"Exif\0\0" + exif)
     assert_picture(load_image(path), ramps() / 255, levels=12)
     assert image_size(path) == (30, 20)
     assert read_settings(path) is None
@@ -406,6 +412,9 @@ def test_resizing_is_smooth_and_stays_in_range(tmp_path):
     stripes = np.zeros((8, 64, 3), np.uint8)
     stripes[:, ::8] = 255
     image = load_image(write(tmp_path / "b.png", stripes), size=200)  # Lanczos would overshoot
+    assert image.min() == 0 and image.max() == 1
+    glass = np.dstack([stripes, np.full((8, 64), 128, np.uint8)])
+    image = load_image(write(tmp_path / "c.png", glass), size=200)
     assert image.min() == 0 and image.max() == 1
 
 
@@ -550,6 +559,11 @@ def test_a_file_that_cannot_be_opened_is_named(tmp_path, monkeypatch):
     assert_refused(path, r"cannot be read \(Permission denied\); give another file")
 
 
+def test_what_is_no_path_is_a_type_error():
+    with pytest.raises(TypeError):
+        load_image(ramps())
+
+
 def test_garbage_under_every_suffix_is_refused(tmp_path):
     random = np.random.default_rng(0)
     for suffix in (*FORMATS, ".gif", ".bmp"):
@@ -640,10 +654,12 @@ def test_the_suffix_may_be_in_capitals(tmp_path):
         assert image.format == "JPEG"
 
 
-def test_jpeg_keeps_fine_colour_and_tiff_is_compressed(tmp_path):
+def test_jpeg_is_fine_and_tiff_is_compressed(tmp_path):
     save_image(tmp_path / "a.jpg", np.zeros((8, 8, 3)))
     with Image.open(tmp_path / "a.jpg") as image:
         assert [layer[1:3] for layer in image.layer] == [(1, 1)] * 3  # 4:4:4
+        # Quality 95 takes 10 % of the standard table (JPEG, annex K), which starts 16, 11, 10.
+        assert image.quantization[0][:3] == [2, 1, 1]
     save_image(tmp_path / "a.tif", np.zeros((100, 100, 3)))
     assert (tmp_path / "a.tif").stat().st_size < 3000
 

@@ -95,4 +95,10 @@ class TestConventions:
 
     def test_gradient_agrees_with_differences_in_float64(self, loss):
         with jax.enable_x64(True):
-            check_grads(loss, (jnp.asarray(F), jnp.asarray(P)), order=1, modes=["rev"], rtol=1e-6)
+            check_grads(  # which calls it with NumPy's arrays too
+                lambda a, b: loss(jnp.asarray(a), jnp.asarray(b)),
+                (jnp.asarray(F), jnp.asarray(P)),
+                order=1,
+                modes=["rev"],
+                rtol=1e-6,
+            )

@@ -6,7 +6,8 @@ import optax
 import pytest
 
 import jnst
-from jnst.settings import SMALLEST_EDGE, Settings, fit, share
+from jnst.images import fit
+from jnst.settings import SMALLEST_EDGE, Settings, share
 
 
 @pytest.mark.parametrize(

