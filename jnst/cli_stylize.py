@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -144,11 +144,9 @@ def choose(args: argparse.Namespace) -> tuple[dict[str, Any], Settings]:
         chosen["sizes"] = None
     given = ((name, getattr(args, name)) for name in (*OPTIONS, *SETTINGS))
     chosen |= {name: value for name, value in given if value is not None}
-    if isinstance(chosen.get("sizes"), int):
-        chosen["sizes"] = (chosen["sizes"],)
     try:
         settings = Settings.of(**{name: chosen.pop(name) for name in SETTINGS if name in chosen})
-        if settings.sizes:
+        if isinstance(settings.sizes, Sequence):
             chosen["size"] = settings.sizes[-1]
         whole_number("--size", chosen["size"], least=SMALLEST_EDGE)
         whole_number("--seed", chosen["seed"], least=0)

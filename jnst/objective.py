@@ -97,7 +97,7 @@ def make_targets(
     features = model(content, content_layers)
     grams = {name: gram_matrix(f) for name, f in model(style, style_layers).items()}
     if weighing == "paper":
-        one = jnp.ones(content.shape[:-3])
+        one = jnp.ones(content.shape[:-3], content.dtype)
         return Targets(features, grams, dict.fromkeys(features, one), dict.fromkeys(grams, one), 1)
     return Targets(
         features,
@@ -127,7 +127,7 @@ def loss_terms(
     """
     model, targets, weights = args
     features = model(image, {*weights.content, *weights.style})
-    content = style = jnp.zeros(image.shape[:-3])
+    content = style = jnp.zeros(image.shape[:-3], image.dtype)
     for name, weight in weights.content.items():
         loss = content_loss(features[name], targets.content[name])
         content += weight * targets.content_scale[name] * loss

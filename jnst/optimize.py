@@ -95,7 +95,7 @@ def _unit_first_gradient() -> optax.GradientTransformation:
         first = jnp.where(state > 0, state, jnp.where(rms > 0, rms, 1))
         return updates / first, first
 
-    return optax.GradientTransformation(lambda params: jnp.zeros(()), update)
+    return optax.GradientTransformation(lambda params: jnp.zeros((), params.dtype), update)
 
 
 def _scale_by_rate() -> optax.GradientTransformationExtraArgs:
@@ -175,7 +175,7 @@ def picture(state: State, controls: Controls) -> Float[Array, "*batch H W 3"]:
     """The picture that a state stands for: the bias-corrected average of its finite iterates."""
     weight = jnp.where(state.halted, 0, 1 - controls.decay)
     mixed = jnp.where(state.halted, 1, controls.decay) * state.average + weight * state.image
-    count = state.steps + jnp.where(state.halted, 0, 1)
+    count = (state.steps + jnp.where(state.halted, 0, 1)).astype(state.image.dtype)
     norm = 1 - controls.decay**count
     return jnp.where(norm > 0, mixed / jnp.where(norm > 0, norm, 1), state.image)
 
@@ -204,7 +204,7 @@ def minimize(
     steps: int,
     watch: Watch | None = None,
 ) -> Run:
-    """Update an image a number of times, or until it diverges or until `watch` says to stop.
+    """Update an image a number of times, until it diverges, or until `watch` says to stop.
 
     Args:
       objective: `objective(image, args)` -> {term: loss} with the sum to minimise under "total".
@@ -219,24 +219,27 @@ def minimize(
     Returns:
       The state, the losses of every step, and why the run ended.
     """
-    state = init_state(image, optimizer)
+
+    def as_array(leaf: Any) -> Array:
+        return jnp.asarray(leaf, image.dtype if isinstance(leaf, float) else None)
+
     # As arrays: Python numbers would be sent to the device again at every step.
-    args, controls = jax.tree.map(jnp.asarray, (args, controls))
+    args, controls = jax.tree.map(as_array, (args, controls))
+    state = init_state(image, optimizer)
     history: list[dict[str, Array]] = []
-    halts: list[Array] = []
+    halted_before: Array | bool = False
     reason = "finished"
     for count in range(1, steps + 1):
         state, losses, halted = step(
             state, args, controls, objective=objective, optimizer=optimizer
         )
         history.append(losses)
-        halts.append(halted)
-        if watch and watch(state, controls, history[max(count - 2, 0)], count):
+        if watch and watch(state, controls, history[-2:][0], count):
             reason = "stopped"
             break
-        # The step before: while its flag is waited for, the device is busy with this one.
-        if halts[max(count - 2, 0)] and count > 1:
+        if halted_before:  # while this is waited for, the device is busy with the step after it
             break
+        halted_before = halted
     if state.halted:
         reason = "diverged"
     done = int(state.steps)

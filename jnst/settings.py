@@ -38,8 +38,8 @@ class Settings:
       content_layers: where the content is compared: {layer: weight}, or names alone for equal
         weights that sum to 1.
       style_layers: where the style is compared, likewise.
-      sizes: long edges in pixels to work at, rising, each started from the last one's result. None:
-        the content's own, preceded by its halves down to about 128.
+      sizes: long edge in pixels to work at, or several, rising, each started from the last one's
+        result. None: the content's own, preceded by its halves down to about 128.
       steps: updates in all, shared out over the sizes, coarser ones getting more; or a number for
         each size.
       optimizer: `"adam"`, `"lbfgs"`, or any Optax transformation, whose own learning rate counts.
@@ -63,7 +63,7 @@ class Settings:
     weighing: str = "relative"
     content_layers: Mapping[str, float] | Sequence[str] = CONTENT_LAYERS
     style_layers: Mapping[str, float] | Sequence[str] = STYLE_LAYERS
-    sizes: Sequence[int] | None = None
+    sizes: int | Sequence[int] | None = None
     steps: int | Sequence[int] = 300
     optimizer: str | optax.GradientTransformation = "adam"
     learning_rate: float | None = None
@@ -97,7 +97,7 @@ class Settings:
 
     def _check_sizes_and_steps(self) -> None:
         if self.sizes is not None:
-            sizes = tuple(self.sizes)
+            sizes = (self.sizes,) if isinstance(self.sizes, int) else tuple(self.sizes)
             object.__setattr__(self, "sizes", sizes)
             for size in sizes:
                 whole_number("sizes", size, least=SMALLEST_EDGE)
@@ -108,7 +108,7 @@ class Settings:
             object.__setattr__(self, "steps", steps)
             for count in steps:
                 whole_number("steps", count, least=1)
-            if self.sizes is None or len(steps) != len(self.sizes):
+            if not isinstance(self.sizes, tuple) or len(steps) != len(self.sizes):
                 raise ValueError(
                     "steps given a size need sizes of the same number, "
                     f"got {len(steps)} steps and sizes {self.sizes}"
@@ -152,13 +152,13 @@ class Settings:
         [((96, 128), 142), ((192, 256), 95), ((384, 512), 63)]
         """
         long, short = max(height, width), min(height, width)
-        if self.sizes is None:
+        if isinstance(self.sizes, Sequence):
+            sizes = list(self.sizes)
+        else:
             sizes, size = [long], long // 2
             while size >= COARSEST and size * short // long >= SMALLEST_EDGE:
                 sizes.insert(0, size)
                 size //= 2
-        else:
-            sizes = list(self.sizes)
         shapes = [fit(height, width, size) for size in sizes]
         if min(shapes[0]) < SMALLEST_EDGE:
             raise ValueError(

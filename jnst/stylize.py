@@ -201,7 +201,8 @@ def first_image(
     one_of("init", init, INITS)
     if init == "content":
         return resize(content, shape)
-    return jax.random.uniform(jax.random.key(0) if key is None else key, (*shape, 3))
+    key = jax.random.key(0) if key is None else key
+    return jax.random.uniform(key, (*shape, 3), content.dtype)
 
 
 def resize(image: Float[Array, "_h _w 3"], shape: tuple[int, int]) -> Float[Array, "_H _W 3"]:

@@ -69,6 +69,7 @@ def test_the_default_plan_halves_down_to_about_128():
     assert edges(Settings(), 200, 200) == [200]
     assert edges(Settings(), 60, 1024) == [1024]  # 30 px at half the size would be too narrow
     assert edges(Settings(sizes=(100, 300)), 384, 512) == [100, 300]
+    assert edges(Settings(sizes=200), 384, 512) == [200]
 
 
 def test_proportions_are_kept_at_every_size():

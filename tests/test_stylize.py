@@ -191,6 +191,17 @@ def test_other_numbers_and_pictures_compile_nothing_anew(model, pictures):
     assert step._cache_size() == before
 
 
+@pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
+def test_float32_stays_float32_where_the_users_program_has_float64(model, pictures, optimizer):
+    content, style = pictures
+    with jax.enable_x64(True):
+        wide = jnst.stylize(model, content, style, optimizer=optimizer, sizes=64, steps=4)
+    assert wide.image.dtype == jnp.float32
+    assert wide.losses["total"].dtype == np.float32
+    usual = jnst.stylize(model, content, style, optimizer=optimizer, sizes=64, steps=4)
+    assert np.linalg.norm(wide.image - usual.image) <= 2e-3 * np.linalg.norm(usual.image)
+
+
 @pytest.mark.parametrize(
     ("change", "error", "said"),
     [
