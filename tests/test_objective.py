@@ -123,6 +123,21 @@ def test_the_default_layers_are_the_papers(model, pictures):
     assert tuple(made.style) == STYLE_LAYERS == tuple(f"relu{n}_1" for n in range(1, 6))
 
 
+def test_the_gradient_of_the_whole_agrees_with_differences_in_float64(model):
+    random = np.random.default_rng(9)
+    with jax.enable_x64(True):
+        wide = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), model)
+        content, style, image = (jnp.asarray(random.uniform(size=(32, 32, 3))) for _ in range(3))
+        made = jnst.make_targets(wide, content, style)
+        every = jnst.LossWeights(1.0, 10.0, 0.1, {"relu4_2": 1.0}, dict.fromkeys(made.style, 0.2))
+        loss = jax.jit(lambda image: jnst.objective(image, (wide, made, every)))
+        direction = jnp.asarray(random.normal(size=image.shape))
+        slope = jnp.vdot(jax.grad(loss)(image), direction)
+        step = 1e-8  # small enough to stay on one side of every ReLU and maximum
+        difference = (loss(image + step * direction) - loss(image - step * direction)) / (2 * step)
+        assert float(slope) == pytest.approx(float(difference), rel=1e-5)
+
+
 def test_user_code_can_differentiate_compile_and_vmap_it(model, pictures):
     image, args = jnp.asarray(pictures[0]) * 0.9, (model, targets(model, pictures), weights())
 
