@@ -49,7 +49,7 @@ def run(steps, objective=bowl, args=(GOAL, 1.0), optimizer="adam", watch=None, *
 
 
 def test_adam_is_optax_adam_on_gradients_of_unit_size():
-    reference = optax.adam(0.05, b2=0.99, eps=0.3)
+    reference = optax.adam(0.05, b2=0.99, eps=ADAM_EPSILON)
     image, moments, losses = jnp.asarray(START), reference.init(jnp.asarray(START)), []
     for _ in range(7):
         loss, gradient = jax.value_and_grad(lambda x: bowl(x, (GOAL, 1.0))["total"])(image)

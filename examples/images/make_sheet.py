@@ -24,6 +24,10 @@ PANELS: dict[str, dict[str, Any]] = {
     "beta 100": {"beta": 100.0},
     "one size only": {"sizes": (SIZE,), "steps": 120},
     "L-BFGS": {"optimizer": "lbfgs"},
+    "from noise": {"init": "noise"},
+    "layer weights 256:64:16:4:1": {
+        "style_layers": {f"relu{block}_1": 4.0 ** (5 - block) / 341 for block in range(1, 6)}
+    },
     "Optax's Adam as it is": {"optimizer": optax.adam(0.02, b2=0.99)},
 }
 
@@ -32,7 +36,7 @@ def main() -> None:
     content = jnst.load_image(get_sample_data("grace_hopper.jpg", asfileobj=False), SIZE)
     style = jnst.load_image(FOLDER / "style.jpg", SIZE)
     model = jnst.load_vgg19()
-    figure, axes = plt.subplots(2, 3, figsize=(10.5, 8.9), layout="constrained")
+    figure, axes = plt.subplots(2, 4, figsize=(13.2, 8.6), layout="constrained")
     for axis, (title, settings) in zip(axes.flat, PANELS.items(), strict=True):
         result = jnst.stylize(model, content, style, **({"steps": STEPS} | settings))
         content_loss, style_loss = (result.losses[term][-1] for term in ("content", "style"))
