@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from jnst.arguments import Parser
 from jnst.convert.fetch import TORCHVISION_URL, Progress, download, download_path
 from jnst.convert.reader import read
 from jnst.files import cache_folder, check_output
@@ -77,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
 
 def main(argv: list[str] | None = None) -> int:
     """The command by itself, `python -m jnst.convert`; returns its exit code."""
-    parser = argparse.ArgumentParser(prog="python -m jnst.convert", description=__doc__)
+    parser = Parser(prog="python -m jnst.convert", description=__doc__)
     add_arguments(parser)
     args = parser.parse_args(argv)
     try:
@@ -94,7 +95,12 @@ def _output(given: str | None) -> Path:
     if given is not None:
         return check_output(given)
     folder = cache_folder()
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(
+            f"the cache folder {folder} cannot be made ({error.strerror}); name a file with -o"
+        ) from error
     return check_output(folder / "vgg19.h5")
 
 

@@ -28,7 +28,7 @@ def main() -> None:
     parser.add_argument("content", nargs="?", help="the picture to paint (a bundled portrait)")
     parser.add_argument("style", nargs="?", help="the style to paint it in (our own painting)")
     parser.add_argument("--size", type=int, default=256, help="long edge in pixels (256)")
-    parser.add_argument("--steps", type=int, default=200, help="updates in all (200)")
+    parser.add_argument("--steps", type=int, default=150, help="updates in all (150)")
     parser.add_argument("--beta", type=float, default=10.0, help="weight of the style (10)")
     args = parser.parse_args()
     portrait = get_sample_data("grace_hopper.jpg", asfileobj=False)
@@ -83,4 +83,7 @@ def draw_losses(path: str, losses: dict[str, np.ndarray]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except ValueError as error:  # a file or a setting that will not do, told in one sentence
+        raise SystemExit(f"error: {error}") from None

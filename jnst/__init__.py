@@ -22,8 +22,7 @@ from jnst.settings import Settings as Settings
 from jnst.stylize import Progress as Progress
 from jnst.stylize import Result as Result
 from jnst.stylize import stylize as stylize
+from jnst.version import __version__ as __version__
 from jnst.vgg import LAYERS as LAYERS
 from jnst.vgg import VGG19 as VGG19
 from jnst.weights import load_vgg19 as load_vgg19
-
-__version__ = "0.1.0"

@@ -6,6 +6,9 @@ from collections.abc import Iterable
 from numbers import Integral, Real
 from typing import Any
 
+LARGEST = 1e30
+"""Of any number that a user sets: float32 goes little further."""
+
 
 def near_match(value: object, options: Iterable[str]) -> str:
     """`" (did you mean 'adam'?)"` for the closest of `options`, or nothing where none is close."""
@@ -22,23 +25,27 @@ def one_of(name: str, value: object, options: Iterable[str]) -> None:
         raise ValueError(f"{name} must be one of {listed}, got {value!r}{hint}")
 
 
-def whole_number(name: str, value: Any, *, least: int) -> None:
-    """Raise unless `value` is an int of at least `least`."""
+def whole_number(name: str, value: Any, *, least: int, most: int = 10**9) -> None:
+    """Raise unless `value` is a whole number in [least, most]."""
     if isinstance(value, bool) or not isinstance(value, Integral):
         raise TypeError(f"{name} must be a whole number, got {value!r}")
-    if value < least:
+    if int(value) < least:
         raise ValueError(f"{name} must be at least {least}, got {value}")
+    if int(value) > most:
+        raise ValueError(f"{name} must be at most {most}, got a larger number")
 
 
-def finite_number(
-    name: str, value: Any, *, least: float = -math.inf, most: float = math.inf
-) -> None:
+def finite_number(name: str, value: Any, *, least: float, most: float = LARGEST) -> None:
     """Raise unless `value` is a finite real number in [least, most]."""
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a number, got {value!r}")
-    if not math.isfinite(value):
-        raise ValueError(f"{name} must be finite, got {value}")
-    if not least <= float(value) <= most:
-        if math.isinf(most):
-            raise ValueError(f"{name} must be at least {least:g}, got {value:g}")
-        raise ValueError(f"{name} must lie between {least:g} and {most:g}, got {value:g}")
+    try:
+        number = float(value)
+    except OverflowError:
+        number = LARGEST * 10
+    if not math.isfinite(number):
+        raise ValueError(f"{name} must be finite, got {number}")
+    if most == LARGEST and number < least:
+        raise ValueError(f"{name} must be at least {least:g}, got {number:g}")
+    if not least <= number <= most:
+        raise ValueError(f"{name} must lie between {least:g} and {most:g}, got {number:g}")

@@ -5,30 +5,17 @@ import re
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
-from typing import NoReturn
 
 import jax
 
 from jnst import cli_stylize
-from jnst._checks import near_match
+from jnst.arguments import Parser
 from jnst.convert import command as convert_command
 from jnst.files import cache_folder
 from jnst.images import read_settings
 from jnst.settings import SETTINGS
 from jnst.version import __version__
 from jnst.weights import find_weights, open_weights
-
-
-class Parser(argparse.ArgumentParser):
-    """Errors in one line, with the nearest option where one was mistyped."""
-
-    def error(self, message: str) -> NoReturn:
-        if unknown := re.match(r"unrecognized arguments: (-[-\w]+)", message):
-            option = unknown.group(1)
-            message = (
-                f"there is no option {option}{near_match(option, self._option_string_actions)}"
-            )
-        self.exit(2, f"{self.prog}: error: {message}\n")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -49,18 +36,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         message, code = "interrupted", 130
     except cli_stylize.Diverged as error:
         message, code = str(error), 1
-    except jax.errors.JaxRuntimeError as error:
-        if "RESOURCE_EXHAUSTED" not in str(error):
+    except (MemoryError, jax.errors.JaxRuntimeError) as error:
+        if not isinstance(error, MemoryError) and "RESOURCE_EXHAUSTED" not in str(error):
             raise
-        message, code = "the device ran out of memory; choose a smaller --size", 1
+        message, code = "memory ran out; choose a smaller --size", 1
     print(f"{args.parser.prog}: error: {message}", file=sys.stderr)
     return code
 
 
 def as_option(message: str) -> str:
     """A message of the library that begins with a setting, naming the option instead."""
-    name, _, rest = message.partition(" ")
-    return f"--{name.replace('_', '-')} {rest}" if name in SETTINGS else message
+    first = re.match(r"\w*", message)
+    name = first.group() if first else ""
+    return f"--{name.replace('_', '-')}{message[len(name) :]}" if name in SETTINGS else message
 
 
 def build_parser() -> Parser:
@@ -106,20 +94,23 @@ def run_info(args: argparse.Namespace) -> int:
         if record is None:
             raise ValueError(f"{args.picture} carries no settings of jnst")
         lines = {name: value for name, value in record.items() if name != "options"}
-        lines |= record.get("options", {})
+        options = record.get("options")
+        lines |= options if isinstance(options, dict) else {}
     else:
         packages = ("jax", "jaxlib", "flax", "optax", "numpy", "pillow", "h5py")
         lines = {
             "jnst": __version__,
             "python": sys.version.split()[0],
             **{package: version(package) for package in packages},
-            "devices": ", ".join(f"{device.device_kind} ({device})" for device in jax.devices()),
+            "devices": ", ".join(f"{d.device_kind} ({d})" for d in cli_stylize.devices()),
             "cache": cache_folder(),
         }
         try:
             found = find_weights(args.weights)
             weights = open_weights(found)
         except ValueError as error:
+            if args.weights:
+                raise
             lines["weights"] = error
         else:
             lines["weights"] = f"{weights.lineage} lineage, {found.origin}"

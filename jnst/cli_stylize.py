@@ -15,10 +15,12 @@ import jax
 import numpy as np
 
 from jnst._checks import near_match, one_of, whole_number
+from jnst.arguments import layers, number, whole, wholes
 from jnst.files import cache_folder, check_output
 from jnst.images import (
     Picture,
     check_image_output,
+    fit,
     image_size,
     read_picture,
     read_settings,
@@ -27,11 +29,11 @@ from jnst.images import (
 from jnst.objective import WEIGHINGS
 from jnst.optimize import OPTIMIZERS
 from jnst.progress import ProgressReport, write_log
-from jnst.settings import SCHEDULES, SETTINGS, SMALLEST_EDGE, Plan, Settings
+from jnst.settings import LARGEST_EDGE, SCHEDULES, SETTINGS, SMALLEST_EDGE, Plan, Settings
 from jnst.stylize import INITS, Progress, stylize
 from jnst.version import __version__
 from jnst.vgg import PADDINGS, POOLINGS
-from jnst.weights import Weights, find_weights, make_vgg19, open_weights
+from jnst.weights import Found, Weights, find_weights, make_vgg19, open_weights
 
 OPTIONS: dict[str, Any] = {
     "size": 512,
@@ -76,48 +78,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--learning-rate", type=number, metavar="R", help="of the first step (the optimiser's)")
     add("--schedule", metavar="S", help=f"{' or '.join(SCHEDULES)} ({default.schedule})")
     add("--averaging", type=number, metavar="D", help=f"of iterates ({default.averaging:g})")
-    add(
-        "--no-clip", dest="clip", action="store_false", default=None, help="let pixels leave [0, 1]"
-    )
+    add("--clip", action=argparse.BooleanOptionalAction, help="keep pixels in [0, 1] (--clip)")
 
     add = parser.add_argument_group("running").add_argument
     add("--weights", metavar="FILE", help="VGG-19 weights (those that `jnst info` shows)")
     add("--save-every", type=whole, metavar="N", help="write OUT-0000N.png too, every N steps")
     add("--log", metavar="FILE.csv", help="write the losses of every step")
     add("--quiet", action="store_true", help="say nothing but errors")
-
-
-def number(text: str) -> float:
-    """One number."""
-    try:
-        return float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
-
-
-def whole(text: str) -> int:
-    """One whole number."""
-    try:
-        return int(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
-
-
-def wholes(text: str) -> int | tuple[int, ...]:
-    """One whole number, or several separated by commas."""
-    values = tuple(whole(part) for part in text.split(","))
-    return values if len(values) > 1 else values[0]
-
-
-def layers(text: str) -> dict[str, float] | list[str]:
-    """Layers as in `relu1_1,relu2_1`, or with their weights as in `relu1_1:4,relu2_1:1`."""
-    parts = [part.partition(":") for part in text.split(",")]
-    names = [name for name, _, _ in parts]
-    if not any(colon for _, colon, _ in parts):
-        return names
-    if not all(colon for _, colon, _ in parts) or len(set(names)) < len(names):
-        raise argparse.ArgumentTypeError(f"{text!r}: give every layer one weight, or none")
-    return {name: number(weight) for name, _, weight in parts}
 
 
 class Job(NamedTuple):
@@ -130,7 +97,7 @@ class Job(NamedTuple):
     settings: Settings
     plan: Plan
     weights: Weights
-    origin: str
+    found: Found
 
 
 def choose(args: argparse.Namespace) -> tuple[dict[str, Any], Settings]:
@@ -142,14 +109,18 @@ def choose(args: argparse.Namespace) -> tuple[dict[str, Any], Settings]:
         if args.sizes is not None:
             raise ValueError("--size and --sizes exclude each other; give one of them")
         chosen["sizes"] = None
+    if (args.size or args.sizes) and isinstance(chosen.get("steps"), list):
+        chosen["steps"] = sum(chosen["steps"])  # those of --like went with its sizes
     given = ((name, getattr(args, name)) for name in (*OPTIONS, *SETTINGS))
     chosen |= {name: value for name, value in given if value is not None}
     try:
         settings = Settings.of(**{name: chosen.pop(name) for name in SETTINGS if name in chosen})
         if isinstance(settings.sizes, Sequence):
             chosen["size"] = settings.sizes[-1]
-        whole_number("--size", chosen["size"], least=SMALLEST_EDGE)
-        whole_number("--seed", chosen["seed"], least=0)
+        whole_number("--size", chosen["size"], least=SMALLEST_EDGE, most=LARGEST_EDGE)
+        whole_number("--seed", chosen["seed"], least=0, most=2**32 - 1)
+        if not isinstance(chosen["init"], str):
+            raise TypeError(f"--init must be a word or the name of a file, got {chosen['init']!r}")
     except TypeError as error:  # of the right type unless somebody edited the picture of --like
         raise ValueError(str(error)) from error
     one_of("--pooling", chosen["pooling"], POOLINGS)
@@ -162,19 +133,22 @@ def prepare(args: argparse.Namespace) -> Job:
     options, settings = choose(args)
     pictures = [args.content, args.style]
     if options["init"] not in INITS:
-        if not Path(options["init"]).exists():
+        if not Path(options["init"]).is_file():
             raise ValueError(
                 f"--init must be {', '.join(INITS)} or a picture, and there is no file "
                 f"{options['init']!r}{near_match(options['init'], INITS)}"
             )
         pictures.append(options["init"])
+    sizes = []
     for path in pictures:
-        if min(image_size(path)) < SMALLEST_EDGE:
-            width, height = image_size(path)
+        width, height = image_size(path)
+        if min(width, height) < SMALLEST_EDGE:
             raise ValueError(
                 f"{path} has only {width}×{height} px; both edges need at least {SMALLEST_EDGE} px"
             )
-    content, *others = (read_picture(path, options["size"]) for path in pictures)
+        sizes.append(max(fit(height, width, options["size"], SMALLEST_EDGE)))
+    sizes[0] = options["size"]  # a content too narrow at the size asked for is an error, told later
+    content, *others = map(read_picture, pictures, sizes)
     found = find_weights(args.weights)
     return Job(
         content=content,
@@ -184,7 +158,7 @@ def prepare(args: argparse.Namespace) -> Job:
         settings=settings,
         plan=settings.plan(*content.pixels.shape[:2]),
         weights=open_weights(found),
-        origin=found.origin,
+        found=found,
     )
 
 
@@ -201,13 +175,13 @@ def read_options(path: str) -> dict[str, Any]:
 def run(args: argparse.Namespace) -> int:
     """Check everything, stylise, write; returns the exit code."""
     output = check_image_output(args.output)
-    for name, source in (("content", args.content), ("style", args.style)):
-        if output.exists() and Path(source).exists() and output.samefile(source):
-            raise ValueError(f"output {output} is the {name} picture itself; give another name")
     log = check_output(args.log, "--log") if args.log else None
+    if log and log.suffix.lower() != ".csv":
+        raise ValueError(f"--log must be the name of a .csv file, got {log}")
     if args.save_every is not None:
         whole_number("--save-every", args.save_every, least=1)
     job = prepare(args)
+    spare_inputs(args, job, [output, *([log] if log else []), *between(output, args, job)])
     settings = dataclasses.asdict(job.settings)
     record = {
         "jnst": __version__,
@@ -227,8 +201,10 @@ def run(args: argparse.Namespace) -> int:
             if show:
                 show(progress)
             if args.save_every and progress.step % args.save_every == 0:
-                path = output.with_stem(f"{output.stem}-{progress.step:05d}")
-                save_image(path, progress.picture(), settings=record)
+                at_final_size = progress.shape == job.content.pixels.shape[:2]
+                alpha = job.content.alpha if at_final_size else None
+                path = numbered(output, progress.step)
+                save_image(path, progress.picture(), alpha=alpha, settings=record)
             return interrupted()
 
         result = stylize(
@@ -254,13 +230,46 @@ def run(args: argparse.Namespace) -> int:
     return 130 if result.reason == "stopped" else 0
 
 
+def numbered(output: Path, step: int) -> Path:
+    """Where --save-every puts the picture after a step."""
+    return output.with_stem(f"{output.stem}-{step:05d}")
+
+
+def between(output: Path, args: argparse.Namespace, job: Job) -> list[Path]:
+    """The pictures that --save-every will write."""
+    if not args.save_every:
+        return []
+    total = sum(steps for _, steps in job.plan)
+    return [numbered(output, step) for step in range(args.save_every, total + 1, args.save_every)]
+
+
+def spare_inputs(args: argparse.Namespace, job: Job, outputs: list[Path]) -> None:
+    """Raise ValueError if a file to be written is one of those that the run is made from."""
+    for name, path in (
+        ("content", args.content),
+        ("style", args.style),
+        ("weights file", job.found.path),
+    ):
+        for output in outputs:
+            if output.exists() and output.samefile(path):
+                raise ValueError(f"{output} is the {name} itself and would be overwritten")
+
+
 class Diverged(RuntimeError):
     """The run ended since a loss was not finite; what there is has been written."""
 
 
+def devices() -> list[jax.Device]:
+    """JAX's devices; raises ValueError where it finds none."""
+    try:
+        return jax.devices()
+    except (RuntimeError, AssertionError) as error:  # JAX_PLATFORMS names what is not there
+        raise ValueError(f"JAX finds no device ({error}); is JAX_PLATFORMS set wrongly?") from error
+
+
 def headline(job: Job) -> str:
     """Device, precision, sizes and weights in one line."""
-    device = jax.devices()[0]
+    device = devices()[0]
     precision = getattr(jax.config, PRECISION) or {
         "cpu": "float32",
         "gpu": "float32 (TF32 products)",
@@ -269,7 +278,7 @@ def headline(job: Job) -> str:
     shapes = " → ".join(f"{width}×{height}" for (height, width), _ in job.plan)
     return (
         f"jnst {__version__} · {device.device_kind} · {precision} · {shapes} px · "
-        f"{job.weights.lineage} VGG-19 {job.origin}"
+        f"{job.weights.lineage} VGG-19 {job.found.origin}"
     )
 
 
@@ -293,7 +302,9 @@ def interrupts() -> Iterator[Callable[[], bool]]:
         pressed = True
         signal.signal(signal.SIGINT, before)
 
-    before = signal.signal(signal.SIGINT, remember)
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.SIG_IGN:  # as under nohup, which is to be respected
+        signal.signal(signal.SIGINT, remember)
     try:
         yield lambda: pressed
     finally:

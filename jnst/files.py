@@ -15,14 +15,22 @@ def cache_folder() -> Path:
     `$XDG_CACHE_HOME/jnst` or `~/.cache/jnst`.
     """
     if chosen := os.environ.get("JNST_CACHE"):
-        return Path(chosen).expanduser()
+        return expanded(chosen)
     if sys.platform == "win32":
         base = os.environ.get("LOCALAPPDATA") or "~/AppData/Local"
     elif sys.platform == "darwin":
         base = "~/Library/Caches"
     else:
         base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser() / "jnst"
+    return expanded(base) / "jnst"
+
+
+def expanded(path: str) -> Path:
+    """`path` with `~` as the home folder; raises ValueError where there is none."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise ValueError(f"there is no home folder for {path}; set JNST_CACHE") from error
 
 
 def check_output(path: str | os.PathLike[str], name: str = "output") -> Path:
@@ -34,6 +42,8 @@ def check_output(path: str | os.PathLike[str], name: str = "output") -> Path:
     path = Path(path)
     if path.is_dir():
         raise ValueError(f"{name} {path} is a folder; give the name of a file")
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{name} {path} is no regular file; give another name")
     folder = path.parent
     if not folder.is_dir():
         raise ValueError(f"{name} folder {folder} does not exist; create it first")
@@ -61,7 +71,7 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
     ['notes.txt']
     """
     path = Path(path)
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=".jnst-", suffix=path.suffix, dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     try:

@@ -91,7 +91,7 @@ def load_image(path: str | os.PathLike[str], size: int | None = None) -> Float[n
 def read_picture(path: str | os.PathLike[str], size: int | None = None) -> Picture:
     """As `load_image`, with alpha; the colours are not multiplied by it."""
     if size is not None:
-        whole_number("size", size, least=1)
+        whole_number("size", size, least=1, most=10**6)
     with _opened(path) as opened:
         opened.load()
         turn = _UPRIGHT.get(_exif(opened).get(ExifTags.Base.Orientation, 1))
@@ -110,9 +110,9 @@ def read_picture(path: str | os.PathLike[str], size: int | None = None) -> Pictu
     return Picture(pixels, alpha)
 
 
-def fit(height: int, width: int, long_edge: int) -> tuple[int, int]:
-    """(height, width) brought to a long edge in the same proportion, rounded, at least 1 px."""
-    scale = long_edge / max(height, width)
+def fit(height: int, width: int, long_edge: int, least: int = 1) -> tuple[int, int]:
+    """(height, width) in proportion with this long edge, or a longer one for a short of `least`."""
+    scale = max(long_edge / max(height, width), least / min(height, width) if least > 1 else 0)
     return max(1, round(height * scale)), max(1, round(width * scale))
 
 

@@ -94,11 +94,13 @@ def make_targets(
     content_layers = check_layers("content_layers", content_layers)
     style_layers = check_layers("style_layers", style_layers)
     one_of("weighing", weighing, WEIGHINGS)
+    content, style = jnp.asarray(content), jnp.asarray(style)
     features = model(content, content_layers)
     grams = {name: gram_matrix(f) for name, f in model(style, style_layers).items()}
     if weighing == "paper":
         one = jnp.ones(content.shape[:-3], content.dtype)
-        return Targets(features, grams, dict.fromkeys(features, one), dict.fromkeys(grams, one), 1)
+        ones = dict.fromkeys(features, one), dict.fromkeys(grams, one)
+        return Targets(features, grams, *ones, 1.0)
     return Targets(
         features,
         grams,
@@ -124,9 +126,14 @@ def loss_terms(
 
     Returns:
       {"content", "style", "variation", "total"}.
+
+    Raises:
+      ValueError: for a layer without a target, or an image of another size than the content's.
     """
     model, targets, weights = args
+    image = jnp.asarray(image)
     features = model(image, {*weights.content, *weights.style})
+    _check_targets(features, targets, weights)
     content = style = jnp.zeros(image.shape[:-3], image.dtype)
     for name, weight in weights.content.items():
         loss = content_loss(features[name], targets.content[name])
@@ -137,6 +144,20 @@ def loss_terms(
     variation = targets.variation_scale * total_variation(image)
     total = weights.alpha * content + weights.beta * style + weights.gamma * variation
     return {"content": content, "style": style, "variation": variation, "total": total}
+
+
+def _check_targets(features: dict[str, Array], targets: Targets, weights: LossWeights) -> None:
+    for term in ("content", "style"):
+        for name in getattr(weights, term):
+            if name not in getattr(targets, term):
+                made = ", ".join(getattr(targets, term))
+                raise ValueError(f"there is no {term} target at {name}, only at {made}")
+    for name in weights.content:
+        wanted, got = targets.content[name].shape[-3:], features[name].shape[-3:]
+        if wanted != got:
+            raise ValueError(
+                f"image must have the content's size: features at {name} are {got}, not {wanted}"
+            )
 
 
 def objective(

@@ -62,14 +62,14 @@ class State(NamedTuple):
       halted: a loss or image was not finite; nothing changes from there on.
     """
 
-    image: Float[Array, "*batch H W 3"]
-    average: Float[Array, "*batch H W 3"]
+    image: Float[Array, "H W 3"]
+    average: Float[Array, "H W 3"]
     moments: optax.OptState
     steps: Int[Array, ""]
     halted: Bool[Array, ""]
 
 
-def _rms(updates: Float[Array, "*batch H W 3"]) -> Float[Array, ""]:
+def _rms(updates: Float[Array, "H W 3"]) -> Float[Array, ""]:
     return jnp.sqrt(jnp.mean(jnp.square(updates)))
 
 
@@ -123,9 +123,7 @@ def make_optimizer(name: str) -> optax.GradientTransformationExtraArgs:
     )
 
 
-def init_state(
-    image: Float[Array, "*batch H W 3"], optimizer: optax.GradientTransformation
-) -> State:
+def init_state(image: Float[Array, "H W 3"], optimizer: optax.GradientTransformation) -> State:
     """The state before the first step; it shares no memory with `image`, so it can be donated."""
     moments = optimizer.init(image)
     state = State(
@@ -158,7 +156,13 @@ def step(
     swing = (1 + jnp.cos(jnp.pi * progress)) / 2
     rate = controls.final_rate + (controls.rate - controls.final_rate) * swing
     updates, moments = optax.with_extra_args_support(optimizer).update(
-        gradient, state.moments, state.image, rate=rate
+        gradient,
+        state.moments,
+        state.image,
+        rate=rate,  # for ours; the others are for line searches, which evaluate on their own
+        value=loss,
+        grad=gradient,
+        value_fn=lambda image, rate=None: total(image)[0],
     )
     image = jnp.clip(state.image + updates, controls.lower, controls.upper)
     average = controls.decay * state.average + (1 - controls.decay) * state.image
@@ -171,7 +175,7 @@ def step(
 
 
 @jax.jit
-def picture(state: State, controls: Controls) -> Float[Array, "*batch H W 3"]:
+def picture(state: State, controls: Controls) -> Float[Array, "H W 3"]:
     """The picture that a state stands for: the bias-corrected average of its finite iterates."""
     weight = jnp.where(state.halted, 0, 1 - controls.decay)
     mixed = jnp.where(state.halted, 1, controls.decay) * state.average + weight * state.image
@@ -196,7 +200,7 @@ class Run(NamedTuple):
 
 def minimize(
     objective: Objective,
-    image: Float[Array, "*batch H W 3"],
+    image: Float[Array, "H W 3"],
     args: Any,
     controls: Controls,
     *,
@@ -212,7 +216,7 @@ def minimize(
       image: where to start.
       args: whatever the objective needs besides; a pytree of arrays.
       controls: the numbers that steer the run.
-      optimizer: an Optax transformation; it is given `rate=` with every update.
+      optimizer: an Optax transformation; `make_optimizer` makes those that follow `controls.rate`.
       steps: updates to make.
       watch: called after every step; see `Watch`.
 

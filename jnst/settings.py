@@ -2,7 +2,8 @@
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from numbers import Integral
 from typing import Any
 
 import jax
@@ -17,6 +18,7 @@ from jnst.vgg import check_layers
 SCHEDULES = ("cosine", "constant")
 SMALLEST_EDGE = 32
 """Pixels: at less, the deepest layers have next to nothing left to look at."""
+LARGEST_EDGE = 10**6
 COARSEST = 128
 """Long edge below which no size is added of its own accord."""
 Plan = list[tuple[tuple[int, int], int]]
@@ -89,32 +91,30 @@ class Settings:
                 f"got {self.optimizer!r}"
             )
         if self.learning_rate is not None:
-            finite_number("learning_rate", self.learning_rate)
-            if self.learning_rate <= 0:
-                raise ValueError(f"learning_rate must be above 0, got {self.learning_rate:g}")
+            finite_number("learning_rate", self.learning_rate, least=0)
+            if self.learning_rate == 0:
+                raise ValueError("learning_rate must be above 0, got 0")
         one_of("schedule", self.schedule, SCHEDULES)
+        if not isinstance(self.clip, bool):
+            raise TypeError(f"clip must be True or False, got {self.clip!r}")
         finite_number("averaging", self.averaging, least=0, most=0.9999)
 
     def _check_sizes_and_steps(self) -> None:
         if self.sizes is not None:
-            sizes = (self.sizes,) if isinstance(self.sizes, int) else tuple(self.sizes)
+            sizes = whole_numbers("sizes", self.sizes, least=SMALLEST_EDGE, most=LARGEST_EDGE)
             object.__setattr__(self, "sizes", sizes)
-            for size in sizes:
-                whole_number("sizes", size, least=SMALLEST_EDGE)
             if not sizes or list(sizes) != sorted(set(sizes)):
                 raise ValueError(f"sizes must rise from one to the next, got {sizes}")
-        if isinstance(self.steps, Sequence):
-            steps = tuple(self.steps)
+        if isinstance(self.steps, Integral):
+            whole_number("steps", self.steps, least=1)
+        else:
+            steps = whole_numbers("steps", self.steps, least=1)
             object.__setattr__(self, "steps", steps)
-            for count in steps:
-                whole_number("steps", count, least=1)
             if not isinstance(self.sizes, tuple) or len(steps) != len(self.sizes):
                 raise ValueError(
                     "steps given a size need sizes of the same number, "
                     f"got {len(steps)} steps and sizes {self.sizes}"
                 )
-        else:
-            whole_number("steps", self.steps, least=1)
 
     @classmethod
     def of(cls, **settings: Any) -> "Settings":
@@ -162,8 +162,8 @@ class Settings:
         shapes = [fit(height, width, size) for size in sizes]
         if min(shapes[0]) < SMALLEST_EDGE:
             raise ValueError(
-                f"a picture of {shapes[0][1]}×{shapes[0][0]} px is too small: "
-                f"both edges need at least {SMALLEST_EDGE} px"
+                f"the content at {shapes[0][1]}×{shapes[0][0]} px is too small: both edges need "
+                f"at least {SMALLEST_EDGE} px; choose a larger size"
             )
         if isinstance(self.steps, Sequence):
             steps = list(self.steps)
@@ -173,6 +173,18 @@ class Settings:
 
 
 SETTINGS = tuple(field.name for field in dataclasses.fields(Settings))
+
+
+def whole_numbers(name: str, values: Any, *, least: int, most: int = 10**9) -> tuple[int, ...]:
+    """One whole number or several as a tuple, each checked."""
+    if isinstance(values, Integral):
+        values = (values,)
+    elif isinstance(values, str) or not isinstance(values, Iterable):
+        raise TypeError(f"{name} must be a whole number or several, got {values!r}")
+    values = tuple(values)
+    for value in values:
+        whole_number(name, value, least=least, most=most)
+    return tuple(map(int, values))
 
 
 def weighted_layers(name: str, layers: Mapping[str, float] | Sequence[str]) -> dict[str, float]:

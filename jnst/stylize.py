@@ -32,7 +32,8 @@ class Progress(NamedTuple):
       steps: updates that the run will make.
       shape: (height, width) that is worked at now.
       losses: {term: loss} of the step before this one; reading them does not make the device wait.
-      picture: a function that returns the picture so far, (height, width, 3) in [0, 1].
+      picture: a function that returns the picture so far, (height, width, 3); to be called within
+        the callback, since its arrays are given to the next step.
     """
 
     step: int
@@ -105,7 +106,11 @@ def stylize(
     options = Settings.of(**settings)
     content, style = check_image("content", content), check_image("style", style)
     plan = options.plan(*content.shape[:2])
+    if callback is not None and not callable(callback):
+        raise TypeError(f"callback must be a function of a jnst.Progress, got {callback!r}")
     image = first_image(init, content, plan[0][0], key)
+    if not isinstance(model, VGG19):
+        raise TypeError(f"model must be a jnst.VGG19, as jnst.load_vgg19 makes it, got {model!r}")
 
     total = sum(steps for _, steps in plan)
     history: list[dict[str, np.ndarray]] = []
@@ -137,7 +142,7 @@ def _run_at(
     targets = _make_targets(
         model,
         resize(content, shape),
-        resize(style, fit(style.shape[0], style.shape[1], max(shape))),
+        resize(style, fit(style.shape[0], style.shape[1], max(shape), SMALLEST_EDGE)),
         content_layers=tuple(settings.content_layers),
         style_layers=tuple(settings.style_layers),
         weighing=settings.weighing,
@@ -175,16 +180,16 @@ def check_image(name: str, image: Any) -> Float[Array, "H W 3"]:
         raise ValueError(f"{name} must have the shape (H, W, 3), got {image.shape}")
     if not np.issubdtype(image.dtype, np.floating):
         raise TypeError(f"{name} must hold floats in [0, 1], got {image.dtype}")
+    if min(image.shape[:2]) < SMALLEST_EDGE:
+        raise ValueError(
+            f"{name} has only {image.shape[1]}×{image.shape[0]} px; both edges need at least "
+            f"{SMALLEST_EDGE} px"
+        )
     if not np.isfinite(image).all():
         raise ValueError(f"{name} holds NaN or infinite values")
     if image.min() < 0 or image.max() > 1:
         raise ValueError(
             f"{name} must lie in [0, 1], got values from {image.min():g} to {image.max():g}"
-        )
-    if min(image.shape[:2]) < SMALLEST_EDGE:
-        raise ValueError(
-            f"{name} has only {image.shape[1]}×{image.shape[0]} px; both edges need at least "
-            f"{SMALLEST_EDGE} px"
         )
     return jnp.asarray(image, jnp.float32)
 

@@ -70,6 +70,8 @@ def check_layers(name: str, layers: Iterable[str]) -> tuple[str, ...]:
     """`layers` as a tuple; raises ValueError for an empty one or a name outside `LAYERS`."""
     if isinstance(layers, str):
         raise TypeError(f"{name} must be a sequence of layer names, got the string {layers!r}")
+    if not isinstance(layers, Iterable):
+        raise TypeError(f"{name} must be a sequence of layer names, got {layers!r}")
     layers = tuple(layers)
     if not layers:
         raise ValueError(f"{name} must name at least one layer")
@@ -133,7 +135,8 @@ class VGG19(nnx.Module):
           2^(b−1), rounded down.
 
         Raises:
-          ValueError: for an unknown layer or an image that is not (..., H, W, 3).
+          ValueError: for an unknown layer, or an image that is not (..., H, W, 3) or too small.
+          TypeError: for an image of integers.
 
         >>> model = VGG19(rngs=nnx.Rngs(0))
         >>> features = model(jnp.zeros((32, 48, 3)), ["relu1_1", "conv4_2"])
@@ -144,6 +147,10 @@ class VGG19(nnx.Module):
         if image.ndim < 3 or image.shape[-1] != 3:
             raise ValueError(f"image must have the shape (..., H, W, 3), got {image.shape}")
         depth = 1 + max(map(LAYERS.index, wanted))
+        if min(image.shape[-3:-1]) < 2 ** sum(name.startswith("pool") for name in LAYERS[:depth]):
+            raise ValueError(f"image is too small for {LAYERS[depth - 1]}, got {image.shape}")
+        if not jnp.issubdtype(image.dtype, jnp.floating):
+            raise TypeError(f"image must hold floats in [0, 1], got {image.dtype}")
         x = (jnp.asarray(image) - self.mean[...]) / self.std[...]
         features = {}
         for name in LAYERS[:depth]:

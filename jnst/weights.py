@@ -15,7 +15,7 @@ import numpy as np
 from flax import nnx
 
 from jnst._checks import one_of
-from jnst.files import cache_folder, written_whole
+from jnst.files import cache_folder, expanded, written_whole
 from jnst.vgg import CONVOLUTIONS, LINEAGES, VGG19
 
 FORMAT = "jnst-vgg19"
@@ -25,6 +25,7 @@ ATTRIBUTION = (
     "VGG-19 weights by Karen Simonyan and Andrew Zisserman, Visual Geometry Group, University of "
     "Oxford, https://www.robots.ox.ac.uk/~vgg/research/very_deep/, CC BY 4.0; converted by jnst."
 )
+_ATTRIBUTES = ("format", "version", "lineage", "source", "sha256")  # what is read of them
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -81,37 +82,42 @@ def read_weights(path: str | os.PathLike[str]) -> Weights:
     """
     try:
         with h5py.File(path, "r") as file:
-            if file.attrs.get("format") != FORMAT:
-                raise ValueError(
-                    f"{path} is not a weights file of jnst; `jnst convert {path}` makes one of it"
-                )
-            if file.attrs["version"] != VERSION:
-                raise ValueError(
-                    f"{path} has format version {file.attrs['version']}, and this jnst reads "
-                    f"version {VERSION}; convert the weights again"
-                )
-            lineage = str(file.attrs["lineage"])
-            one_of(f"the lineage in {path}", lineage, LINEAGES)
+            form, version, lineage, source, sha256 = (
+                str(file.attrs.get(name)) for name in _ATTRIBUTES
+            )
             layers = {
-                name: (file[name]["kernel"][...], file[name]["bias"][...]) for name in CONVOLUTIONS
+                name: (np.asarray(file[name]["kernel"]), np.asarray(file[name]["bias"]))
+                for name in CONVOLUTIONS
+                if form == FORMAT and version == str(VERSION)
             }
-            source, sha256 = str(file.attrs["source"]), str(file.attrs["sha256"])
-    except (OSError, KeyError, TypeError, RuntimeError) as error:
+    except (OSError, KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
         raise ValueError(
             f"weights file {path} is damaged ({error}); convert the weights again"
         ) from error
+    if form != FORMAT:
+        raise ValueError(
+            f"{path} is not a weights file of jnst; `jnst convert {path}` makes one of it"
+        )
+    if version != str(VERSION):
+        raise ValueError(
+            f"{path} has format version {version}, and this jnst reads version {VERSION}; "
+            "convert the weights again"
+        )
+    one_of(f"the lineage in {path}", lineage, LINEAGES)
     if faults := list_faults(layers):
         raise ValueError(f"weights file {path} is damaged: {'; '.join(faults)}")
     return Weights(layers=layers, lineage=lineage, source=source, sha256=sha256)
 
 
 def list_faults(layers: dict[str, tuple[np.ndarray, np.ndarray]]) -> list[str]:
-    """Every array of the wrong shape or with values that are not finite, in words."""
+    """Every array of a wrong type or shape, or with values that are not finite, in words."""
     faults = []
     for name, (kernel, bias) in layers.items():
         shape = kernel_shape(name)
         for part, array, wanted in (("kernel", kernel, shape), ("bias", bias, shape[-1:])):
-            if array.shape != wanted:
+            if array.dtype != np.float32:
+                faults.append(f"{name}/{part} holds {array.dtype}, not float32")
+            elif array.shape != wanted:
                 faults.append(f"{name}/{part} has the shape {array.shape}, not {wanted}")
             elif not np.isfinite(array).all():
                 faults.append(f"{name}/{part} holds NaN or infinite values")
@@ -137,10 +143,13 @@ def find_weights(path: str | os.PathLike[str] | None = None) -> Found:
     """
     for named, origin in ((path, "as given"), (os.environ.get("JNST_WEIGHTS"), "$JNST_WEIGHTS")):
         if named:
+            if Path(named).is_dir():
+                raise ValueError(f"weights file {named} ({origin}) is a folder; name a file in it")
             if not Path(named).is_file():
                 raise ValueError(f"weights file {named} ({origin}) does not exist")
             return Found(Path(named), origin)
-    hub = Path(os.environ.get("TORCH_HOME") or "~/.cache/torch").expanduser() / "hub"
+    caches = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    hub = expanded(os.environ.get("TORCH_HOME") or f"{caches}/torch") / "hub"
     places = [
         Found(cache_folder() / "vgg19.h5", "converted, in the cache folder"),
         Found(hub / "checkpoints" / "vgg19-dcbb9e9d.pth", "torchvision's, in the torch hub cache"),
@@ -179,12 +188,16 @@ def open_weights(found: Found) -> Weights:
     from jnst import convert  # here, since most runs need no converter
 
     status = found.path.stat()
-    state = f"{found.path.resolve()}|{status.st_size}|{status.st_mtime_ns}"
+    state = f"{VERSION}|{found.path.resolve()}|{status.st_size}|{status.st_mtime_ns}"
     digest = hashlib.sha256(state.encode()).hexdigest()[:12]
     kept = cache_folder() / "converted" / f"{found.path.stem}-{digest}.h5"
     if kept.is_file():
-        return read_weights(kept)
-    weights = convert.read(found.path)
+        with contextlib.suppress(ValueError):  # a damaged copy is made anew
+            return read_weights(kept)
+    try:
+        weights = convert.read(found.path)
+    except ValueError as error:
+        raise ValueError(f"weights file {error}; `jnst info` shows which would be used") from error
     with contextlib.suppress(OSError):  # a cache that cannot be written costs time, nothing else
         kept.parent.mkdir(parents=True, exist_ok=True)
         write_weights(kept, weights)
@@ -194,7 +207,7 @@ def open_weights(found: Found) -> Weights:
 def _is_hdf5_of_jnst(path: Path) -> bool:
     try:
         with h5py.File(path, "r") as file:
-            return file.attrs.get("format") == FORMAT
+            return str(file.attrs.get("format")) == FORMAT
     except OSError:  # not HDF5, or damaged; the converter tells which
         return False
 

@@ -43,6 +43,7 @@ ALLOWED = {
     "objective": {"_checks", "losses", "vgg"},
     "optimize": {"_checks"},
     "settings": {"_checks", "images", "objective", "optimize", "vgg"},
+    "arguments": {"_checks"},
     "stylize": {"_checks", "images", "objective", "optimize", "settings", "vgg"},
     "progress": {"files", "settings", "stylize"},
 }
@@ -79,7 +80,7 @@ def test_imports_point_one_way():
         extra = imports(ROOT / f"{module}.py") - ALLOWED[module]
         assert not extra, f"jnst/{module}.py imports {extra}"
     for path in CONVERT.glob("*.py"):
-        extra = imports(path) - {"_checks", "files", "vgg", "weights", "convert"}
+        extra = imports(path) - {"_checks", "arguments", "files", "vgg", "weights", "convert"}
         assert not extra, f"{path} imports {extra}"
 
 

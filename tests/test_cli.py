@@ -4,6 +4,7 @@ import csv
 import os
 import pty
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import termios
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import h5py
 import numpy as np
 import pytest
 from PIL import Image
@@ -260,7 +262,19 @@ MISTAKES = {
     "broken weights": ([*BOTH, "--weights", "bad.h5"], "bad.h5"),
     "not weights": ([*BOTH, "--weights", "text.jpg"], "text.jpg"),
     "size and sizes": ([*BOTH, "--size", "64", "--sizes", "64"], "exclude each other"),
-    "over the content": ([*BOTH, "-o", "content.png"], "is the content picture itself"),
+    "over the content": ([*BOTH, "-o", "content.png"], "content.png is the content itself"),
+    "log over the style": ([*BOTH, "--log", "style.png"], "--log must be the name of a .csv file"),
+    "pictures over the content": (
+        ["a-00002.png", "style.png", "-o", "a.png", "--save-every", "2"],
+        "a-00002.png is the content itself and would be overwritten",
+    ),
+    "beta -1": ([*BOTH, "--beta", "-1"], "--beta must be at least 0, got -1"),
+    "seed too large": ([*BOTH, "--seed", "9" * 30], "--seed must be at most 4294967295"),
+    "truncated style": (["content.png", "short.png"], "short.png is damaged"),
+    "folder as style": (["content.png", "."], ". cannot be read (Is a directory)"),
+    "weights with NaN": ([*BOTH, "--weights", "nan.h5"], "conv1_1/bias holds NaN"),
+    "misshapen weights": ([*BOTH, "--weights", "shape.h5"], "conv1_1/bias has the shape (7,)"),
+    "weights are a folder": ([*BOTH, "--weights", "."], ". (as given) is a folder"),
     "like": ([*BOTH, "--like", "content.png"], "carries no settings of jnst"),
 }  # fmt: skip
 
@@ -272,6 +286,12 @@ def bad_files(folder):
     (folder / "short.png").write_bytes(content[: len(content) // 2])
     (folder / "text.jpg").write_text("no picture\n" * 50)
     (folder / "bad.h5").write_bytes((folder / "cache" / "vgg19.h5").read_bytes()[:5000])
+    (folder / "a-00002.png").write_bytes(content)
+    for name, bias in (("nan.h5", np.full(64, np.nan)), ("shape.h5", np.zeros(7))):
+        shutil.copy(folder / "cache" / "vgg19.h5", folder / name)
+        with h5py.File(folder / name, "a") as file:
+            del file["conv1_1/bias"]
+            file["conv1_1/bias"] = bias.astype(np.float32)
     Image.new("RGB", (1, 1)).save(folder / "dot.png")
     Image.new("1", (20_000, 20_000)).save(folder / "bomb.png")
     return folder

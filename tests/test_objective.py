@@ -162,6 +162,15 @@ def test_a_flat_model_gives_the_same_terms(model, pictures):
     assert flat_loss_terms(structure) is flat_loss_terms(jax.tree.structure(model))
 
 
+def test_weights_and_image_must_fit_the_targets(model, pictures):
+    content, made = jnp.asarray(pictures[0]), targets(model, pictures)
+    other = weights()._replace(style={"relu3_1": 1.0})
+    with pytest.raises(ValueError, match="no style target at relu3_1, only at relu1_1, relu2_1"):
+        jnst.objective(content, (model, made, other))
+    with pytest.raises(ValueError, match="image must have the content's size"):
+        jnst.objective(content[:40], (model, made, weights()))
+
+
 def test_unknown_layers_and_weighings_are_named(model, pictures):
     content, style = map(jnp.asarray, pictures)
     with pytest.raises(ValueError, match=r"content_layers must be one of .* \(did you mean"):

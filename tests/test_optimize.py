@@ -99,8 +99,9 @@ def test_lbfgs_does_not_diverge_where_the_curvature_is_negative():
     assert np.abs(result).max() < 2
 
 
-def test_any_optax_transformation_will_do():
-    _, result = run(300, optimizer=optax.sgd(0.01))
+@pytest.mark.parametrize("optimizer", [optax.sgd(0.01), optax.lbfgs()], ids=["sgd", "line search"])
+def test_any_optax_transformation_will_do(optimizer):
+    _, result = run(300, optimizer=optimizer)
     np.testing.assert_allclose(result, GOAL, atol=1e-3)
 
 

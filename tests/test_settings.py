@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import optax
 import pytest
 
@@ -20,10 +21,16 @@ from jnst.settings import SMALLEST_EDGE, Settings, share
         ({"alpha": 0, "beta": 0}, ValueError, "alpha and beta are both 0"),
         ({"gamma": -0.5}, ValueError, "gamma must be at least 0, got -0.5"),
         ({"steps": 0}, ValueError, "steps must be at least 1, got 0"),
-        ({"steps": 10.0}, TypeError, "steps must be a whole number, got 10.0"),
+        ({"steps": 10.0}, TypeError, "steps must be a whole number or several, got 10.0"),
         ({"steps": True}, TypeError, "steps must be a whole number, got True"),
         ({"steps": (5, 5)}, ValueError, "steps given a size need sizes of the same number"),
         ({"steps": (5, 5), "sizes": (64,)}, ValueError, "got 2 steps and sizes (64,)"),
+        ({"sizes": "64"}, TypeError, "sizes must be a whole number or several, got '64'"),
+        ({"steps": 10**400}, ValueError, "steps must be at most 1000000000"),
+        ({"beta": 10**400}, ValueError, "beta must lie between 0 and 1e+30"),
+        ({"gamma": 1e39}, ValueError, "gamma must lie between 0 and 1e+30"),
+        ({"clip": "no"}, TypeError, "clip must be True or False, got 'no'"),
+        ({"style_layers": None}, TypeError, "a sequence of layer names, got None"),
         ({"sizes": ()}, ValueError, "sizes must rise from one to the next, got ()"),
         ({"sizes": (64, 64)}, ValueError, "sizes must rise"),
         ({"sizes": (16, 64)}, ValueError, f"sizes must be at least {SMALLEST_EDGE}, got 16"),
@@ -70,6 +77,7 @@ def test_the_default_plan_halves_down_to_about_128():
     assert edges(Settings(), 60, 1024) == [1024]  # 30 px at half the size would be too narrow
     assert edges(Settings(sizes=(100, 300)), 384, 512) == [100, 300]
     assert edges(Settings(sizes=200), 384, 512) == [200]
+    assert edges(Settings(sizes=np.int64(200)), 384, 512) == [200]
 
 
 def test_proportions_are_kept_at_every_size():
@@ -96,7 +104,9 @@ def test_sizes_without_steps_are_left_out():
 
 
 def test_a_picture_too_small_is_refused_with_what_would_do():
-    with pytest.raises(ValueError, match="128×8 px is too small: both edges need at least 32 px"):
+    with pytest.raises(
+        ValueError, match="content at 128×8 px is too small: both edges need at least 32"
+    ):
         Settings(sizes=(128,)).plan(64, 1024)
 
 

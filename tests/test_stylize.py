@@ -191,6 +191,17 @@ def test_other_numbers_and_pictures_compile_nothing_anew(model, pictures):
     assert step._cache_size() == before
 
 
+def test_a_style_like_a_scroll_is_brought_to_a_usable_width_at_every_size(model, pictures):
+    scroll = np.tile(pictures[1][:34], (1, 9, 1))
+    result = jnst.stylize(model, pictures[0], scroll, sizes=(48, 80), steps=(1, 1))
+    assert (result.steps, result.reason) == (2, "finished")
+
+
+def test_a_model_of_another_kind_is_named(pictures):
+    with pytest.raises(TypeError, match=r"model must be a jnst\.VGG19.*got 'vgg\.h5'"):
+        jnst.stylize("vgg.h5", *pictures)
+
+
 @pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
 def test_float32_stays_float32_where_the_users_program_has_float64(model, pictures, optimizer):
     content, style = pictures

@@ -121,6 +121,13 @@ def test_layers_that_do_not_exist_are_named(model):
         model(image, [])
 
 
+def test_an_image_too_small_or_of_integers_is_refused(model):
+    with pytest.raises(ValueError, match="too small for relu5_1"):
+        model(jnp.zeros((15, 90, 3)), ["relu1_1", "relu5_1"])
+    with pytest.raises(TypeError, match=r"floats in \[0, 1\], got uint8"):
+        model(jnp.zeros((16, 16, 3), jnp.uint8), ["relu1_1"])
+
+
 def test_an_image_of_another_shape_is_refused(model):
     with pytest.raises(ValueError, match=r"shape \(\.\.\., H, W, 3\), got \(3, 16, 16\)"):
         model(jnp.zeros((3, 16, 16)), ["relu1_1"])

@@ -172,6 +172,15 @@ def test_a_foreign_file_is_converted_once(home, monkeypatch):
     assert kept.stat().st_size > 80e6
 
 
+def test_a_damaged_copy_in_the_cache_is_made_anew(home):
+    first = open_weights(EXTRA)
+    (kept,) = (home / "cache" / "converted").iterdir()
+    kept.write_bytes(kept.read_bytes()[:1000])
+    again = open_weights(EXTRA)
+    np.testing.assert_array_equal(first.layers["conv1_1"][0], again.layers["conv1_1"][0])
+    assert kept.stat().st_size > 80e6
+
+
 def test_load_vgg19_is_ready_for_use(weights_file):
     model = jnst.load_vgg19(weights_file, pooling="average")
     features = model(jnp.full((32, 32, 3), 0.5), ["relu1_1"])["relu1_1"]
