@@ -76,7 +76,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--sizes", type=wholes, metavar="PX,…", help="long edges to work at, instead of --size")
     add("--optimizer", metavar="O", help=f"{' or '.join(OPTIMIZERS)} ({default.optimizer})")
     add("--learning-rate", type=number, metavar="R", help="of the first step (the optimiser's)")
-    add("--schedule", metavar="S", help=f"{' or '.join(SCHEDULES)} ({default.schedule})")
+    add("--schedule", metavar="S", help=f"{' or '.join(SCHEDULES)} (the optimiser's)")
     add("--averaging", type=number, metavar="D", help=f"of iterates ({default.averaging:g})")
     add("--clip", action=argparse.BooleanOptionalAction, help="keep pixels in [0, 1] (--clip)")
 

@@ -20,8 +20,9 @@ Watch = Callable[["State", "Controls", dict[str, Array], int], bool | None]
 those of the step before, so that reading them does not keep the device waiting; the arrays of
 `state` are given to the next step and are gone after the call."""
 
-LEARNING_RATES = {"adam": 0.04, "lbfgs": 1.0}
-OPTIMIZERS = tuple(LEARNING_RATES)
+RATES = {"adam": (0.04, 0.004), "lbfgs": (1.0, 1.0)}
+"""The learning rates of the first and of the last step, by optimiser."""
+OPTIMIZERS = tuple(RATES)
 ADAM_EPSILON = 1.0
 """In units of the gradient's root mean square over the image. Adam moves every pixel by about as
 much, however little its gradient says; with a tiny epsilon that shows as coloured speckle."""

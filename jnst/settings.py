@@ -12,7 +12,7 @@ import optax
 from jnst._checks import finite_number, near_match, one_of, whole_number
 from jnst.images import fit
 from jnst.objective import CONTENT_LAYERS, STYLE_LAYERS, WEIGHINGS, LossWeights
-from jnst.optimize import LEARNING_RATES, OPTIMIZERS, Controls
+from jnst.optimize import OPTIMIZERS, RATES, Controls
 from jnst.vgg import check_layers
 
 SCHEDULES = ("cosine", "constant")
@@ -46,7 +46,8 @@ class Settings:
         each size.
       optimizer: `"adam"`, `"lbfgs"`, or any Optax transformation, whose own learning rate counts.
       learning_rate: of the first step, in units of the pixels' range; None: the optimiser's own.
-      schedule: `"cosine"`: at each size the rate falls to a tenth; `"constant"`: it stays.
+      schedule: `"cosine"`: at each size the rate falls to a tenth; `"constant"`: it stays; None:
+        cosine for Adam, constant for L-BFGS.
       clip: keep every pixel in [0, 1] while optimising, not only at the end.
       averaging: decay of the average over iterates that is shown, in [0, 1); 0 shows the last one.
 
@@ -69,7 +70,7 @@ class Settings:
     steps: int | Sequence[int] = 300
     optimizer: str | optax.GradientTransformation = "adam"
     learning_rate: float | None = None
-    schedule: str = "cosine"
+    schedule: str | None = None
     clip: bool = True
     averaging: float = 0.9
 
@@ -94,7 +95,8 @@ class Settings:
             finite_number("learning_rate", self.learning_rate, least=0)
             if self.learning_rate == 0:
                 raise ValueError("learning_rate must be above 0, got 0")
-        one_of("schedule", self.schedule, SCHEDULES)
+        if self.schedule is not None:
+            one_of("schedule", self.schedule, SCHEDULES)
         if not isinstance(self.clip, bool):
             raise TypeError(f"clip must be True or False, got {self.clip!r}")
         finite_number("averaging", self.averaging, least=0, most=0.9999)
@@ -126,12 +128,11 @@ class Settings:
 
     def controls(self, steps: int) -> Controls:
         """What steers the steps at one size."""
-        rate = self.learning_rate
-        if rate is None:
-            rate = LEARNING_RATES[self.optimizer] if isinstance(self.optimizer, str) else 1.0
-        final_rate = rate / 10 if self.schedule == "cosine" else rate
+        first, last = RATES[self.optimizer] if isinstance(self.optimizer, str) else (1.0, 1.0)
+        falls_to = {None: last / first, "cosine": 0.1, "constant": 1.0}[self.schedule]
+        rate = first if self.learning_rate is None else self.learning_rate
         lower, upper = (0.0, 1.0) if self.clip else (-math.inf, math.inf)
-        controls = Controls(rate, final_rate, steps, lower, upper, self.averaging)
+        controls = Controls(rate, rate * falls_to, steps, lower, upper, self.averaging)
         return jax.tree.map(float, controls)
 
     def loss_weights(self) -> LossWeights:

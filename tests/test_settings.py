@@ -113,7 +113,9 @@ def test_a_picture_too_small_is_refused_with_what_would_do():
 def test_an_optimizer_of_ones_own_brings_its_own_rate():
     assert Settings(optimizer=optax.sgd(0.1)).controls(10).rate == 1.0
     controls = Settings(learning_rate=0.5).controls(10)
-    assert (controls.rate, controls.final_rate, controls.steps) == (0.5, 0.05, 10)
+    assert (controls.rate, controls.final_rate, controls.steps) == pytest.approx((0.5, 0.05, 10))
+    assert Settings(optimizer="lbfgs").controls(10).final_rate == 1.0
+    assert Settings(optimizer="lbfgs", schedule="cosine").controls(10).final_rate == 0.1
     assert Settings(learning_rate=0.5, schedule="constant").controls(10).final_rate == 0.5
     assert Settings(clip=False).controls(1).lower == -math.inf
 
