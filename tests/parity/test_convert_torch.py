@@ -2,6 +2,9 @@
 
 import collections
 import importlib.metadata
+import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -150,3 +153,33 @@ def test_the_published_file_and_its_meaning():
         kernel, bias = weights.layers[name]
         np.testing.assert_array_equal(kernel, state[f"{key}.weight"].numpy().transpose(2, 3, 1, 0))
         np.testing.assert_array_equal(bias, state[f"{key}.bias"].numpy())
+
+
+@pytest.mark.parametrize("zipped", [False, True], ids=["legacy", "zip"])
+def test_the_classifier_costs_no_memory(tmp_path, zipped):
+    """A file of torchvision's size, 548 MiB, converts in a process of less than 600 MB."""
+    indices = (0, 2, 5, 7, 10, 12, 14, 16, 19, 21, 23, 25, 28, 30, 32, 34)
+    state = {}
+    for index, (before, after) in zip(indices, CONVOLUTIONS.values(), strict=True):
+        state[f"features.{index}.weight"] = torch.zeros(after, before, 3, 3)
+        state[f"features.{index}.bias"] = torch.zeros(after)
+    for index, shape in ((0, (4096, 25088)), (3, (4096, 4096)), (6, (1000, 4096))):
+        state[f"classifier.{index}.weight"] = torch.zeros(shape)
+        state[f"classifier.{index}.bias"] = torch.zeros(shape[0])
+    path = tmp_path / "vgg19.pth"
+    torch.save(state, path, _use_new_zipfile_serialization=zipped)
+    assert path.stat().st_size > 548 * 2**20
+    code = (
+        "import sys; from jnst.convert.command import main; main(sys.argv[1:]);"
+        "print(open('/proc/self/status').read())"  # rusage would count the parent's memory too
+    )
+    arguments = [path, "-o", tmp_path / "vgg19.h5", "--lineage", "torchvision"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    path.unlink()
+    kibibytes = int(re.search(r"VmHWM:\s*(\d+) kB", done.stdout).group(1))
+    assert kibibytes * 1024 < 600e6
