@@ -13,6 +13,7 @@ from jnst.arguments import Parser
 from jnst.convert import command as convert_command
 from jnst.files import cache_folder
 from jnst.images import read_settings
+from jnst.runtime import devices
 from jnst.settings import SETTINGS
 from jnst.version import __version__
 from jnst.weights import find_weights, open_weights
@@ -102,7 +103,7 @@ def run_info(args: argparse.Namespace) -> int:
             "jnst": __version__,
             "python": sys.version.split()[0],
             **{package: version(package) for package in packages},
-            "devices": ", ".join(f"{d.device_kind} ({d})" for d in cli_stylize.devices()),
+            "devices": ", ".join(f"{d.device_kind} ({d})" for d in devices()),
             "cache": cache_folder(),
         }
         try:

@@ -3,11 +3,9 @@
 import argparse
 import contextlib
 import dataclasses
-import os
-import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +14,7 @@ import numpy as np
 
 from jnst._checks import near_match, one_of, whole_number
 from jnst.arguments import layers, number, whole, wholes
-from jnst.files import cache_folder, check_output
+from jnst.files import check_output
 from jnst.images import (
     Picture,
     check_image_output,
@@ -29,6 +27,7 @@ from jnst.images import (
 from jnst.objective import WEIGHINGS
 from jnst.optimize import OPTIMIZERS
 from jnst.progress import ProgressReport, write_log
+from jnst.runtime import devices, interrupts, precision, use_compilation_cache
 from jnst.settings import LARGEST_EDGE, SCHEDULES, SETTINGS, SMALLEST_EDGE, Plan, Settings
 from jnst.stylize import INITS, Progress, stylize
 from jnst.version import __version__
@@ -43,9 +42,6 @@ OPTIONS: dict[str, Any] = {
     "padding": "zeros",
 }
 """Defaults of the options that shape the picture beside the fields of `Settings`."""
-
-
-PRECISION, CACHE = "jax_default_matmul_precision", "jax_compilation_cache_dir"  # JAX's own settings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -259,53 +255,11 @@ class Diverged(RuntimeError):
     """The run ended since a loss was not finite; what there is has been written."""
 
 
-def devices() -> list[jax.Device]:
-    """JAX's devices; raises ValueError where it finds none."""
-    try:
-        return jax.devices()
-    except (RuntimeError, AssertionError) as error:  # JAX_PLATFORMS names what is not there
-        raise ValueError(f"JAX finds no device ({error}); is JAX_PLATFORMS set wrongly?") from error
-
-
 def headline(job: Job) -> str:
     """Device, precision, sizes and weights in one line."""
     device = devices()[0]
-    precision = getattr(jax.config, PRECISION) or {
-        "cpu": "float32",
-        "gpu": "float32 (TF32 products)",
-        "tpu": "float32 (bfloat16 products)",
-    }.get(device.platform, "float32")
     shapes = " → ".join(f"{width}×{height}" for (height, width), _ in job.plan)
     return (
-        f"jnst {__version__} · {device.device_kind} · {precision} · {shapes} px · "
+        f"jnst {__version__} · {device.device_kind} · {precision(device)} · {shapes} px · "
         f"{job.weights.lineage} VGG-19 {job.found.origin}"
     )
-
-
-def use_compilation_cache() -> None:
-    """Keep compiled programs in the user's cache folder, unless JAX was told of another place."""
-    folder = cache_folder() / "xla"
-    with contextlib.suppress(OSError):  # a cache that cannot be written costs time, nothing else
-        folder.mkdir(parents=True, exist_ok=True)
-        if not getattr(jax.config, CACHE) and os.access(folder, os.W_OK):
-            jax.config.update(CACHE, str(folder))
-            jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
-
-
-@contextlib.contextmanager
-def interrupts() -> Iterator[Callable[[], bool]]:
-    """Whether Ctrl-C has been pressed in this block; at the second time it interrupts as always."""
-    pressed = False
-
-    def remember(*_: object) -> None:
-        nonlocal pressed
-        pressed = True
-        signal.signal(signal.SIGINT, before)
-
-    before = signal.getsignal(signal.SIGINT)
-    if before is not signal.SIG_IGN:  # as under nohup, which is to be respected
-        signal.signal(signal.SIGINT, remember)
-    try:
-        yield lambda: pressed
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -44,6 +44,7 @@ ALLOWED = {
     "optimize": {"_checks"},
     "settings": {"_checks", "images", "objective", "optimize", "vgg"},
     "arguments": {"_checks"},
+    "runtime": {"files"},
     "stylize": {"_checks", "images", "objective", "optimize", "settings", "vgg"},
     "progress": {"files", "settings", "stylize"},
 }

@@ -1,0 +1,55 @@
+"""What the commands run on: JAX's devices, its compilation cache, and Ctrl-C."""
+
+import contextlib
+import os
+import signal
+from collections.abc import Callable, Iterator
+
+import jax
+
+from jnst.files import cache_folder
+
+PRECISION, CACHE = "jax_default_matmul_precision", "jax_compilation_cache_dir"  # JAX's own settings
+
+
+def devices() -> list[jax.Device]:
+    """JAX's devices; raises ValueError where it finds none."""
+    try:
+        return jax.devices()
+    except (RuntimeError, AssertionError) as error:  # JAX_PLATFORMS names what is not there
+        raise ValueError(f"JAX finds no device ({error}); is JAX_PLATFORMS set wrongly?") from error
+
+
+def precision(device: jax.Device) -> str:
+    """In what precision convolutions and products of float32 arrays run."""
+    usual = {"gpu": "float32 (TF32 products)", "tpu": "float32 (bfloat16 products)"}
+    return getattr(jax.config, PRECISION) or usual.get(device.platform, "float32")
+
+
+def use_compilation_cache() -> None:
+    """Keep compiled programs in the user's cache folder, unless JAX was told of another place."""
+    folder = cache_folder() / "xla"
+    with contextlib.suppress(OSError):  # a cache that cannot be written costs time, nothing else
+        folder.mkdir(parents=True, exist_ok=True)
+        if not getattr(jax.config, CACHE) and os.access(folder, os.W_OK):
+            jax.config.update(CACHE, str(folder))
+            jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+
+
+@contextlib.contextmanager
+def interrupts() -> Iterator[Callable[[], bool]]:
+    """Whether Ctrl-C has been pressed in this block; at the second time it interrupts as always."""
+    pressed = False
+
+    def remember(*_: object) -> None:
+        nonlocal pressed
+        pressed = True
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.SIG_IGN:  # as under nohup, which is to be respected
+        signal.signal(signal.SIGINT, remember)
+    try:
+        yield lambda: pressed
+    finally:
+        signal.signal(signal.SIGINT, before)
