@@ -64,7 +64,7 @@ def test_paper_weighing_is_the_papers_formulas(model, pictures, terms):
     args = (model, targets(model, pictures, "paper"), weights(2.0, 300.0, 5.0))
     actual = terms(jnp.asarray(image), args)
     assert {name: float(value) for name, value in actual.items()} == pytest.approx(
-        expected, rel=2e-6
+        expected, rel=1e-6
     )
 
 
