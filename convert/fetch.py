@@ -1,7 +1,6 @@
 """Fetching a weight file: resumed after a cut, checked by its hash, there whole or not at all."""
 
 import dataclasses
-import hashlib
 import http.client
 import re
 import shutil
@@ -14,7 +13,7 @@ from typing import NoReturn
 from urllib.parse import unquote, urlsplit
 
 from jnst._checks import finite_number, whole_number
-from jnst.files import cache_folder
+from jnst.files import cache_folder, sha256_of
 
 TORCHVISION_URL = "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth"
 """VGG-19 as PyTorch's authors trained it: 548 MiB, most of them the classifier."""
@@ -63,7 +62,7 @@ def download(
     target = download_path(url, folder)
     prefix = _hash_in_name(target.name)
     if target.exists():
-        if not _sha256(target).startswith(prefix):
+        if not sha256_of(target).startswith(prefix):
             raise ValueError(
                 f"{target} is not the file that its name says: its sha256 does not begin with "
                 f"{prefix}; remove it and try again"
@@ -74,7 +73,7 @@ def download(
     if not prefix:  # nothing could tell whether an older part fits
         part.unlink(missing_ok=True)
     _Transfer(url, part, timeout, progress or (lambda done, total: None)).run(attempts)
-    if not (found := _sha256(part)).startswith(prefix):
+    if not (found := sha256_of(part)).startswith(prefix):
         part.unlink()
         raise ValueError(
             f"{url} gave another file than its name says: its sha256 begins with {found[:8]}, not "
@@ -98,11 +97,6 @@ def _hash_in_name(name: str) -> str:
     """The hex digits in `name-0123abcd.pth`, or an empty string."""
     match = re.search(r"-([0-9a-f]{8,64})\.\w+$", name)
     return match[1] if match else ""
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @dataclasses.dataclass

@@ -1,6 +1,5 @@
 """A foreign VGG-19 file -> `Weights`: every key accounted for, every fault in one message."""
 
-import hashlib
 import os
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from jnst._checks import one_of
 from jnst.convert.layouts import LAYOUTS, Layout, best_layout, without_prefixes
 from jnst.convert.sources import open_source
 from jnst.convert.tensors import FLOATS, Fault, Tensor
+from jnst.files import sha256_of
 from jnst.vgg import CONVOLUTIONS, LINEAGES
 from jnst.weights import Weights, kernel_shape
 
@@ -150,7 +150,6 @@ def _listed(keys: list[str] | dict[str, str]) -> str:
 
 def _sha256(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of(path)
     except OSError as error:
         raise Fault(f"cannot be read: {error.strerror}") from None

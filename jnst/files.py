@@ -1,6 +1,7 @@
 """Where jnst keeps files, and how it writes them: whole or not at all."""
 
 import contextlib
+import hashlib
 import os
 import sys
 import tempfile
@@ -31,6 +32,12 @@ def expanded(path: str) -> Path:
         return Path(path).expanduser()
     except RuntimeError as error:
         raise ValueError(f"there is no home folder for {path}; set JNST_CACHE") from error
+
+
+def sha256_of(path: Path) -> str:
+    """The hash of a file, in hex, read a piece at a time."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def check_output(path: str | os.PathLike[str], name: str = "output") -> Path:
