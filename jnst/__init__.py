@@ -7,6 +7,9 @@
 >>> jnst.save_image("out.png", jnst.stylize(model, content, style).image)  # doctest: +SKIP
 """
 
+from jnst.grid import GridProgress as GridProgress
+from jnst.grid import GridResult as GridResult
+from jnst.grid import stylize_grid as stylize_grid
 from jnst.images import load_image as load_image
 from jnst.images import save_image as save_image
 from jnst.losses import content_loss as content_loss
@@ -19,6 +22,8 @@ from jnst.objective import loss_terms as loss_terms
 from jnst.objective import make_targets as make_targets
 from jnst.objective import objective as objective
 from jnst.settings import Settings as Settings
+from jnst.sheets import save_sheet as save_sheet
+from jnst.sheets import save_trade_off as save_trade_off
 from jnst.stylize import Progress as Progress
 from jnst.stylize import Result as Result
 from jnst.stylize import stylize as stylize

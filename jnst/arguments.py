@@ -1,10 +1,16 @@
 """What the commands share in reading their arguments."""
 
 import argparse
+import math
 import re
 from typing import NoReturn
 
+import numpy as np
+
 from jnst._checks import near_match
+
+MOST_VALUES = 10**6
+"""In one range."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -29,6 +35,35 @@ def number(text: str) -> float:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
 
 
+def numbers(text: str) -> tuple[float, ...]:
+    """Numbers separated by commas; FROM:TO:COUNT among them is so many at equal ratios.
+
+    >>> numbers("0.5,1e2:1e5:4")
+    (0.5, 100.0, 1000.0, 10000.0, 100000.0)
+    """
+    values: list[float] = []
+    for part in text.split(","):
+        if ":" not in part:
+            values.append(number(part))
+            continue
+        try:
+            first, last, count = part.split(":")
+            first_, last_, count_ = float(first), float(last), int(count)
+        except ValueError:
+            raise argparse.ArgumentTypeError(
+                f"{part!r} is no range; write FROM:TO:COUNT, as in 1e2:1e5:4"
+            ) from None
+        if not 2 <= count_ <= MOST_VALUES:
+            raise argparse.ArgumentTypeError(
+                f"{part!r} has {count_:,} values; a range has 2 to {MOST_VALUES:,}"
+            )
+        if not (0 < first_ < math.inf and 0 < last_ < math.inf):
+            raise argparse.ArgumentTypeError(f"{part!r} must run between two numbers above 0")
+        # Six digits, so that names, labels and settings say the same.
+        values += [float(f"{value:.6g}") for value in np.geomspace(first_, last_, count_)]
+    return tuple(values)
+
+
 def whole(text: str) -> int:
     """One whole number."""
     try:
@@ -39,8 +74,13 @@ def whole(text: str) -> int:
 
 def wholes(text: str) -> int | tuple[int, ...]:
     """One whole number, or several separated by commas."""
-    values = tuple(whole(part) for part in text.split(","))
+    values = whole_numbers(text)
     return values if len(values) > 1 else values[0]
+
+
+def whole_numbers(text: str) -> tuple[int, ...]:
+    """Whole numbers separated by commas."""
+    return tuple(whole(part) for part in text.split(","))
 
 
 def layers(text: str) -> dict[str, float] | list[str]:

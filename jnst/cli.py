@@ -8,7 +8,7 @@ from importlib.metadata import version
 
 import jax
 
-from jnst import cli_stylize
+from jnst import cli_grid, cli_stylize
 from jnst.arguments import Parser
 from jnst.convert import command as convert_command
 from jnst.files import cache_folder
@@ -66,6 +66,16 @@ def build_parser() -> Parser:
     )
     cli_stylize.add_arguments(stylize)
     stylize.set_defaults(run=cli_stylize.run, parser=stylize)
+
+    grid = commands.add_parser(
+        "grid",
+        help="paint one picture for every combination of settings, and a sheet to choose from",
+        description="Paint a picture for every combination of alpha, beta and other settings.",
+        epilog="examples: jnst grid photo.jpg painting.jpg --beta 1,3,10,30 -o sheet; "
+        "--alpha 1,10 --beta 1e2:1e5:4 is two alphas and four betas at equal ratios",
+    )
+    cli_grid.add_arguments(grid)
+    grid.set_defaults(run=cli_grid.run, parser=grid)
 
     convert = commands.add_parser(
         "convert",

@@ -5,7 +5,7 @@ import contextlib
 import dataclasses
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +13,7 @@ import jax
 import numpy as np
 
 from jnst._checks import near_match, one_of, whole_number
-from jnst.arguments import layers, number, whole, wholes
+from jnst.arguments import layers, number, numbers, whole, wholes
 from jnst.files import check_output
 from jnst.images import (
     Picture,
@@ -48,38 +48,60 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Give `parser` the command's arguments."""
     parser.add_argument("content", metavar="CONTENT", help="the picture to paint")
     parser.add_argument("style", metavar="STYLE", help="the picture in whose style to paint it")
-    default = Settings()
-
     add = parser.add_argument_group("picture").add_argument
     add("-o", "--output", metavar="OUT", default="stylized.png", help="(stylized.png)")
+    add_picture(add)
+    add("--seed", type=whole, metavar="N", help="of the noise (0)")
+    add_look(parser.add_argument_group("look").add_argument)
+    add_optimisation(parser.add_argument_group("optimisation").add_argument)
+    add = parser.add_argument_group("running").add_argument
+    add_running(add)
+    add("--save-every", type=whole, metavar="N", help="write OUT-0000N.png too, every N steps")
+    add("--log", metavar="FILE.csv", help="write the losses of every step")
+
+
+Add = Callable[..., Any]
+"""The `add_argument` of a group."""
+
+
+def add_picture(add: Add) -> None:
+    """The options that choose size and start, here and in a grid."""
     add("--size", type=whole, metavar="PX", help=f"long edge of the result ({OPTIONS['size']})")
     add("--init", metavar="INIT", help=f"start from {', '.join(INITS)} or a file (content)")
-    add("--seed", type=whole, metavar="N", help="of the noise (0)")
     add("--like", metavar="PICTURE", help="take all settings not given here from PICTURE")
 
-    add = parser.add_argument_group("look").add_argument
-    add("--alpha", type=number, metavar="A", help=f"weight of the content ({default.alpha:g})")
-    add("--beta", type=number, metavar="B", help=f"weight of the style ({default.beta:g})")
-    add("--gamma", type=number, metavar="G", help="weight of the total variation (0)")
+
+def add_look(add: Add, several: bool = False) -> None:
+    """The options that weigh the terms; a grid takes several numbers and layers for each."""
+    default, one, more = Settings(), numbers if several else number, ",…" if several else ""
+    of_layers: dict[str, Any] = {"type": layers, "metavar": "L,…"}
+    if several:
+        of_layers["action"] = "append"
+    add("--alpha", type=one, metavar=f"A{more}", help=f"weight of the content ({default.alpha:g})")
+    add("--beta", type=one, metavar=f"B{more}", help=f"weight of the style ({default.beta:g})")
+    add("--gamma", type=one, metavar=f"G{more}", help="weight of the total variation (0)")
     add("--weighing", metavar="W", help=f"{' or '.join(WEIGHINGS)} ({default.weighing})")
-    add("--content-layers", type=layers, metavar="L,…", help="layers, or layer:weight (relu4_2)")
-    add("--style-layers", type=layers, metavar="L,…", help="likewise (relu1_1,relu2_1,…,relu5_1)")
+    add("--content-layers", **of_layers, help="layers, or layer:weight (relu4_2)")
+    add("--style-layers", **of_layers, help="likewise (relu1_1,relu2_1,…,relu5_1)")
     add("--pooling", metavar="P", help=f"{' or '.join(POOLINGS)} ({OPTIONS['pooling']})")
     add("--padding", metavar="P", help=f"{', '.join(PADDINGS)} ({OPTIONS['padding']})")
 
-    add = parser.add_argument_group("optimisation").add_argument
+
+def add_optimisation(add: Add, several: bool = False) -> None:
+    """The options that steer the descent; a grid takes several numbers for each."""
+    default, one, more = Settings(), numbers if several else number, ",…" if several else ""
     add("--steps", type=wholes, metavar="N", help=f"in all ({default.steps}), or N,N,… a size")
     add("--sizes", type=wholes, metavar="PX,…", help="long edges to work at, instead of --size")
     add("--optimizer", metavar="O", help=f"{' or '.join(OPTIMIZERS)} ({default.optimizer})")
-    add("--learning-rate", type=number, metavar="R", help="of the first step (the optimiser's)")
+    add("--learning-rate", type=one, metavar=f"R{more}", help="of the first step (the optimiser's)")
     add("--schedule", metavar="S", help=f"{' or '.join(SCHEDULES)} (the optimiser's)")
-    add("--averaging", type=number, metavar="D", help=f"of iterates ({default.averaging:g})")
+    add("--averaging", type=one, metavar=f"D{more}", help=f"of iterates ({default.averaging:g})")
     add("--clip", action=argparse.BooleanOptionalAction, help="keep pixels in [0, 1] (--clip)")
 
-    add = parser.add_argument_group("running").add_argument
+
+def add_running(add: Add) -> None:
+    """The options that leave the picture as it is."""
     add("--weights", metavar="FILE", help="VGG-19 weights (those that `jnst info` shows)")
-    add("--save-every", type=whole, metavar="N", help="write OUT-0000N.png too, every N steps")
-    add("--log", metavar="FILE.csv", help="write the losses of every step")
     add("--quiet", action="store_true", help="say nothing but errors")
 
 
@@ -127,7 +149,7 @@ def choose(args: argparse.Namespace) -> tuple[dict[str, Any], Settings]:
 def prepare(args: argparse.Namespace) -> Job:
     """Read and check everything that the arguments name; raises before anything is computed."""
     options, settings = choose(args)
-    pictures = [args.content, args.style]
+    pictures = [args.style]
     if options["init"] not in INITS:
         if not Path(options["init"]).is_file():
             raise ValueError(
@@ -135,16 +157,8 @@ def prepare(args: argparse.Namespace) -> Job:
                 f"{options['init']!r}{near_match(options['init'], INITS)}"
             )
         pictures.append(options["init"])
-    sizes = []
-    for path in pictures:
-        width, height = image_size(path)
-        if min(width, height) < SMALLEST_EDGE:
-            raise ValueError(
-                f"{path} has only {width}×{height} px; both edges need at least {SMALLEST_EDGE} px"
-            )
-        sizes.append(max(fit(height, width, options["size"], SMALLEST_EDGE)))
-    sizes[0] = options["size"]  # a content too narrow at the size asked for is an error, told later
-    content, *others = map(read_picture, pictures, sizes)
+    content = read_input(args.content, options["size"], least=1)  # too narrow a one is told later
+    others = [read_input(path, options["size"]) for path in pictures]
     found = find_weights(args.weights)
     return Job(
         content=content,
@@ -156,6 +170,16 @@ def prepare(args: argparse.Namespace) -> Job:
         weights=open_weights(found),
         found=found,
     )
+
+
+def read_input(path: str, size: int, least: int = SMALLEST_EDGE) -> Picture:
+    """A picture with `size` as its long edge, or a longer one where its short edge needs it."""
+    width, height = image_size(path)
+    if min(width, height) < SMALLEST_EDGE:
+        raise ValueError(
+            f"{path} has only {width}×{height} px; both edges need at least {SMALLEST_EDGE} px"
+        )
+    return read_picture(path, max(fit(height, width, size, least)))
 
 
 def read_options(path: str) -> dict[str, Any]:

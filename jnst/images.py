@@ -103,7 +103,7 @@ def read_picture(path: str | os.PathLike[str], size: int | None = None) -> Pictu
         alpha = alpha if alpha.min() < 1 else None
     pixels = _deep_grey(image, path) if deep else np.asarray(_to_srgb(image, path))
     if size is not None and size != max(image.size):
-        pixels, alpha = _resized(pixels, alpha, size)
+        pixels, alpha = resized(pixels, alpha, size)
     pixels = _unit(pixels)
     if alpha is not None:
         pixels[alpha == 0] = 1  # whatever colour is stored there, nobody has ever seen it
@@ -247,8 +247,8 @@ def _to_srgb(image: Image.Image, path: str | os.PathLike[str]) -> Image.Image:
     return image.convert("RGB")
 
 
-def _resized(pixels: np.ndarray, alpha: np.ndarray | None, size: int) -> Picture:
-    """Colours and alpha with `size` as their long edge, float32 in [0, 1]."""
+def resized(pixels: np.ndarray, alpha: np.ndarray | None, size: int) -> Picture:
+    """Colours and alpha, uint8 or float32, with `size` as their long edge, float32 in [0, 1]."""
     height, width = fit(pixels.shape[0], pixels.shape[1], size)
 
     def scaled(plane: np.ndarray) -> np.ndarray:

@@ -7,16 +7,19 @@ An objective is a function of the image and of everything else, `objective(image
 """
 
 import functools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import NamedSharding
 from jaxtyping import Array, Float
 
 from jnst._checks import one_of
 from jnst.losses import content_loss, gram_matrix, style_loss, total_variation
+from jnst.sharding import keep
 from jnst.vgg import VGG19, check_layers
 
 CONTENT_LAYERS = ("relu4_2",)
@@ -91,23 +94,50 @@ def make_targets(
     Raises:
       ValueError: for an unknown layer or weighing.
     """
-    content_layers = check_layers("content_layers", content_layers)
-    style_layers = check_layers("style_layers", style_layers)
     one_of("weighing", weighing, WEIGHINGS)
-    content, style = jnp.asarray(content), jnp.asarray(style)
-    features = model(content, content_layers)
-    grams = {name: gram_matrix(f) for name, f in model(style, style_layers).items()}
-    if weighing == "paper":
-        one = jnp.ones(content.shape[:-3], content.dtype)
-        ones = dict.fromkeys(features, one), dict.fromkeys(grams, one)
-        return Targets(features, grams, *ones, 1.0)
-    return Targets(
-        features,
-        grams,
-        {name: _inverse(content_loss(f, jnp.zeros_like(f))) for name, f in features.items()},
-        {name: _inverse(style_loss(g, jnp.zeros_like(g))) for name, g in grams.items()},
-        1 / (content.shape[-3] * content.shape[-2] * content.shape[-1]),
-    )
+    shape = jnp.shape(content)[-3:]
+    features, content_scale = content_targets(model, content, content_layers, weighing)
+    grams, style_scale = style_targets(model, style, style_layers, weighing)
+    return Targets(features, grams, content_scale, style_scale, variation_scale(shape, weighing))
+
+
+def content_targets(
+    model: VGG19,
+    content: Float[Array | np.ndarray, "*batch H W 3"],
+    layers: Sequence[str],
+    weighing: str,
+) -> tuple[dict[str, Array], dict[str, Array]]:
+    """The content image's half of `make_targets`: features and factors by layer."""
+    layers = check_layers("content_layers", layers)
+    features = model(jnp.asarray(content), layers)
+    return features, _scales(content_loss, features, weighing)
+
+
+def style_targets(
+    model: VGG19,
+    style: Float[Array | np.ndarray, "*batch h w 3"],
+    layers: Sequence[str],
+    weighing: str,
+) -> tuple[dict[str, Array], dict[str, Array]]:
+    """The style image's half of `make_targets`: Gram matrices and factors by layer."""
+    layers = check_layers("style_layers", layers)
+    features = model(jnp.asarray(style), layers)
+    grams = {name: gram_matrix(f) for name, f in features.items()}
+    return grams, _scales(style_loss, grams, weighing)
+
+
+def variation_scale(shape: tuple[int, ...], weighing: str) -> float:
+    """The factor of the total variation for an image of this (height, width, channels)."""
+    return 1.0 if weighing == "paper" else 1 / math.prod(shape)
+
+
+def _scales(
+    loss: Callable[[Array, Array], Array], targets: dict[str, Array], weighing: str
+) -> dict[str, Array]:
+    """Each layer's factor: 1, or the inverse of its target's energy."""
+    energies = {name: loss(t, jnp.zeros_like(t)) for name, t in targets.items()}
+    inverse = jnp.ones_like if weighing == "paper" else _inverse
+    return {name: inverse(energy) for name, energy in energies.items()}
 
 
 def _inverse(energy: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
@@ -168,7 +198,9 @@ def objective(
 
 
 @functools.cache  # one function for each structure, so that what is jitted over it compiles once
-def flat_loss_terms(structure: Any) -> Callable[[Array, Any], dict[str, Array]]:
+def flat_loss_terms(
+    structure: Any, sharding: NamedSharding | None = None
+) -> Callable[[Array, Any], dict[str, Array]]:
     """`loss_terms` for a model that travels as its bare arrays.
 
     Flattening a module takes Python a fifth of a millisecond at every call of a jitted function;
@@ -176,6 +208,7 @@ def flat_loss_terms(structure: Any) -> Callable[[Array, Any], dict[str, Array]]:
 
     Args:
       structure: of the model, as in `leaves, structure = jax.tree.flatten(model)`.
+      sharding: how the image, and so all that is computed from it, lies on several devices.
 
     Returns:
       A function of (image, (leaves, targets, weights)).
@@ -183,6 +216,7 @@ def flat_loss_terms(structure: Any) -> Callable[[Array, Any], dict[str, Array]]:
 
     def terms(image: Array, args: Any) -> dict[str, Array]:
         leaves, targets, weights = args
-        return loss_terms(image, (jax.tree.unflatten(structure, leaves), targets, weights))
+        model = jax.tree.unflatten(structure, leaves)
+        return loss_terms(keep(image, sharding), (model, targets, weights))
 
     return terms

@@ -8,9 +8,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.sharding import Mesh
 from jaxtyping import Array, Bool, Float, Int
 
 from jnst._checks import one_of
+from jnst.lbfgs import scale_by_lbfgs
+from jnst.sharding import fetch, whole
 
 Objective = Callable[[Array, Any], dict[str, Array]]
 """`objective(image, args)` -> {term: loss}, of which `"total"` is minimised."""
@@ -118,12 +121,13 @@ def make_optimizer(name: str) -> optax.GradientTransformationExtraArgs:
         )
     return optax.chain(
         _unit_first_gradient(),
-        optax.scale_by_lbfgs(memory_size=LBFGS_MEMORY),
+        scale_by_lbfgs(LBFGS_MEMORY),
         optax.clip_by_block_rms(LBFGS_STRIDE),
         _scale_by_rate(),
     )
 
 
+@functools.partial(jax.jit, static_argnames="optimizer")
 def init_state(image: Float[Array, "H W 3"], optimizer: optax.GradientTransformation) -> State:
     """The state before the first step; it shares no memory with `image`, so it can be donated."""
     moments = optimizer.init(image)
@@ -175,6 +179,32 @@ def step(
     return state._replace(halted=halted), terms, halted
 
 
+Update = Callable[..., tuple[State, dict[str, Array], Bool[Array, ""]]]
+"""`step`, or what `batched_step` makes of it."""
+
+
+@functools.cache  # one function for each way of batching, so that it compiles once
+def batched_step(axes: Any, mesh: Mesh) -> Update:
+    """`step` under `jax.vmap`, for many images at a time.
+
+    Args:
+      axes: which leaves of `args` are batched: 0 where they are and None where all images share
+        them, as the `in_axes` of `jax.vmap`. State and controls always are.
+      mesh: the devices that the batch is split over; the losses come back whole on every one.
+
+    Returns:
+      A function like `step`; what it returns last is whether all the images have halted.
+    """
+
+    @functools.partial(jax.jit, static_argnames=("objective", "optimizer"), donate_argnames="state")
+    def steps(state, args, controls, *, objective, optimizer):
+        one = functools.partial(step, objective=objective, optimizer=optimizer)
+        state, losses, halted = jax.vmap(one, in_axes=(0, axes, 0))(state, args, controls)
+        return state, jax.lax.with_sharding_constraint(losses, whole(mesh)), halted.all()
+
+    return steps
+
+
 @jax.jit
 def picture(state: State, controls: Controls) -> Float[Array, "H W 3"]:
     """The picture that a state stands for: the bias-corrected average of its finite iterates."""
@@ -190,64 +220,68 @@ class Run(NamedTuple):
 
     Attributes:
       state: after the last step.
-      losses: {term: (count,)}, each value taken at the iterate before its update.
-      reason: `"finished"`, `"stopped"` (by `watch`) or `"diverged"` (no longer finite).
+      losses: {term: (count,)}, each value taken at the iterate before its update; for a batch of
+        n images (count, n), NaN from where an image halted.
+      stopped: `watch` ended the run.
     """
 
     state: State
     losses: dict[str, np.ndarray]
-    reason: str
+    stopped: bool
 
 
 def minimize(
     objective: Objective,
-    image: Float[Array, "H W 3"],
+    state: State,
     args: Any,
     controls: Controls,
     *,
     optimizer: optax.GradientTransformation,
     steps: int,
     watch: Watch | None = None,
+    update: Update = step,
 ) -> Run:
     """Update an image a number of times, until it diverges, or until `watch` says to stop.
 
     Args:
       objective: `objective(image, args)` -> {term: loss} with the sum to minimise under "total".
         Pass the same function object again to use the same compiled step again.
-      image: where to start.
+      state: where to start, from `init_state`; it is given away and gone after the call.
       args: whatever the objective needs besides; a pytree of arrays.
       controls: the numbers that steer the run.
       optimizer: an Optax transformation; `make_optimizer` makes those that follow `controls.rate`.
       steps: updates to make.
       watch: called after every step; see `Watch`.
+      update: `step`, or what `batched_step` makes of it for a batch of images.
 
     Returns:
-      The state, the losses of every step, and why the run ended.
+      The state, the losses of every step made, and whether the run was stopped.
     """
 
     def as_array(leaf: Any) -> Array:
-        return jnp.asarray(leaf, image.dtype if isinstance(leaf, float) else None)
+        return leaf if isinstance(leaf, Array) else jnp.asarray(leaf, state.image.dtype)
 
     # As arrays: Python numbers would be sent to the device again at every step.
     args, controls = jax.tree.map(as_array, (args, controls))
-    state = init_state(image, optimizer)
     history: list[dict[str, Array]] = []
     halted_before: Array | bool = False
-    reason = "finished"
+    stopped = False
     for count in range(1, steps + 1):
-        state, losses, halted = step(
+        state, losses, halted = update(
             state, args, controls, objective=objective, optimizer=optimizer
         )
         history.append(losses)
         if watch and watch(state, controls, history[-2:][0], count):
-            reason = "stopped"
+            stopped = True
             break
         if halted_before:  # while this is waited for, the device is busy with the step after it
             break
         halted_before = halted
-    if state.halted:
-        reason = "diverged"
-    done = int(state.steps)
-    values = jax.device_get(history[:done])
-    losses = {term: np.array([value[term] for value in values]) for term in history[0]}
-    return Run(state, losses, reason)
+    done = fetch(state.steps)
+    values = jax.device_get(history[: done.max()])
+    made = np.arange(len(values)).reshape(-1, *[1] * done.ndim) < done
+    losses = {
+        term: np.array([value[term] for value in values]).reshape(len(values), *done.shape)
+        for term in history[0]
+    }
+    return Run(state, {t: np.where(made, v, np.nan) for t, v in losses.items()}, stopped)

@@ -1,4 +1,5 @@
-"""How far a run is, on a terminal or line by line: a callback for `jnst.stylize`."""
+"""How far a run is, on a terminal or line by line: a callback for `jnst.stylize` and
+`jnst.stylize_grid`."""
 
 import csv
 import os
@@ -10,6 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from jnst.files import written_whole
+from jnst.grid import GridProgress
 from jnst.settings import Plan
 from jnst.stylize import Progress
 
@@ -18,18 +20,19 @@ LINE_SECONDS = 5.0
 
 
 class ProgressReport:
-    """Shows the step, the loss, the steps a second and the time left.
+    """Shows the cells, the step, the loss, the steps a second and the time left.
 
     Steps take longer at larger sizes, so that what is done is counted in steps × pixels.
 
     Args:
       plan: as `Settings.plan` makes it.
       stream: where to write; a bar if it is a terminal, lines otherwise.
+      cells: how many runs of the plan there will be.
     """
 
-    def __init__(self, plan: Plan, stream: TextIO):
+    def __init__(self, plan: Plan, stream: TextIO, cells: int = 1):
         self.stream = stream
-        self.work = sum(height * width * steps for (height, width), steps in plan)
+        self.work = cells * sum(height * width * steps for (height, width), steps in plan)
         self.bar = (
             tqdm(
                 total=self.work,
@@ -45,24 +48,26 @@ class ProgressReport:
         self.shape: tuple[int, int] | None = None
         self.shown = -LINE_SECONDS
 
-    def __call__(self, progress: Progress) -> None:
+    def __call__(self, progress: Progress | GridProgress) -> None:
         now = time.monotonic()
-        pixels = progress.shape[0] * progress.shape[1]
+        cells = len(progress.cells) if isinstance(progress, GridProgress) else 1
+        pixels = cells * progress.shape[0] * progress.shape[1]
         self.done += pixels
         if progress.shape != self.shape:  # its first step has just been compiled
-            self.shape, self.began, self.first = progress.shape, now, progress.step
+            self.shape, self.began, self.before = progress.shape, now, self.done
         last = progress.step == progress.steps
         if not last and now - self.shown < (0.1 if self.bar is not None else LINE_SECONDS):
             return
         self.shown = now
-        text = (
-            f"step {progress.step}/{progress.steps} · {progress.shape[1]}×{progress.shape[0]} px"
-            f" · loss {float(progress.losses['total']):.4g}"
-        )
-        if progress.step > self.first:
-            seconds = (now - self.began) / (progress.step - self.first)
-            left = seconds * (self.work - self.done) / pixels
-            text += f" · {1 / seconds:.3g} steps/s · {tqdm.format_interval(left)} left"
+        text = f"step {progress.step}/{progress.steps} · {progress.shape[1]}×{progress.shape[0]} px"
+        if isinstance(progress, GridProgress):
+            text = f"cells {progress.done + 1}–{progress.done + cells}/{progress.total} · {text}"
+        else:
+            text += f" · loss {float(progress.losses['total']):.4g}"
+        if self.done > self.before:
+            seconds = (now - self.began) / (self.done - self.before)  # a pixel
+            left = tqdm.format_interval(seconds * (self.work - self.done))
+            text += f" · {1 / (seconds * pixels):.3g} steps/s · {left} left"
         if self.bar is None:
             print(text, file=self.stream, flush=True)
         else:

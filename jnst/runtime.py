@@ -2,8 +2,10 @@
 
 import contextlib
 import os
+import re
 import signal
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import jax
 
@@ -18,6 +20,37 @@ def devices() -> list[jax.Device]:
         return jax.devices()
     except (RuntimeError, AssertionError) as error:  # JAX_PLATFORMS names what is not there
         raise ValueError(f"JAX finds no device ({error}); is JAX_PLATFORMS set wrongly?") from error
+
+
+def connect(text: str) -> None:
+    """Join the other processes of a run, on this machine or others, by JAX's own runtime.
+
+    Args:
+      text: `auto`, where a cluster tells each process what it needs to know, or
+        `HOST:PORT,COUNT,NUMBER`: where the first process listens, how many there are, which one
+        this is.
+
+    Raises:
+      ValueError: if `text` is neither, or the processes do not find each other.
+    """
+    options: dict[str, Any] = {}
+    if text != "auto":
+        given = re.fullmatch(r"([^,]+:\d+),(\d+),(\d+)", text)
+        if not given or int(given[3]) >= int(given[2]):
+            raise ValueError(
+                "--distributed must be HOST:PORT,COUNT,NUMBER with a NUMBER from 0 to COUNT - 1, "
+                f"got {text!r}"
+            )
+        options = {
+            "coordinator_address": given[1],
+            "num_processes": int(given[2]),
+            "process_id": int(given[3]),
+        }
+    try:
+        jax.distributed.initialize(**options)
+    except (RuntimeError, ValueError) as error:
+        why = str(error).split("\n")[0]
+        raise ValueError(f"--distributed: the processes do not find each other ({why})") from error
 
 
 def precision(device: jax.Device) -> str:

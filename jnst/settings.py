@@ -12,7 +12,7 @@ import optax
 from jnst._checks import finite_number, near_match, one_of, whole_number
 from jnst.images import fit
 from jnst.objective import CONTENT_LAYERS, STYLE_LAYERS, WEIGHINGS, LossWeights
-from jnst.optimize import OPTIMIZERS, RATES, Controls
+from jnst.optimize import OPTIMIZERS, RATES, Controls, make_optimizer
 from jnst.vgg import check_layers
 
 SCHEDULES = ("cosine", "constant")
@@ -125,6 +125,10 @@ class Settings:
             if name not in SETTINGS:
                 raise TypeError(f"there is no setting {name!r}{near_match(name, SETTINGS)}")
         return cls(**settings)
+
+    def transformation(self) -> optax.GradientTransformation:
+        """The optimiser, as an Optax transformation."""
+        return make_optimizer(self.optimizer) if isinstance(self.optimizer, str) else self.optimizer
 
     def controls(self, steps: int) -> Controls:
         """What steers the steps at one size."""

@@ -7,21 +7,46 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
+from jax.sharding import Mesh, NamedSharding
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from jnst._checks import one_of
 from jnst.images import fit
-from jnst.objective import flat_loss_terms, make_targets
-from jnst.optimize import Controls, Run, State, Watch, make_optimizer, minimize, picture
+from jnst.objective import (
+    Targets,
+    content_targets,
+    flat_loss_terms,
+    style_targets,
+    variation_scale,
+)
+from jnst.optimize import Controls, Run, State, Watch, init_state, minimize, picture
 from jnst.settings import SMALLEST_EDGE, Settings
+from jnst.sharding import checked_mesh, fetch, keep, place, split, split_rows, whole
 from jnst.vgg import VGG19
 
 INITS = ("content", "noise")
+Half = tuple[dict[str, Array], dict[str, Array]]
+"""Targets and their factors, by layer."""
 
-_make_targets = jax.jit(
-    make_targets, static_argnames=("content_layers", "style_layers", "weighing")
-)
+
+def _jitted(targets: Callable[..., Half]) -> Callable[..., Half]:
+    @functools.partial(jax.jit, static_argnames=("layers", "weighing", "sharding"))
+    def half(
+        model: VGG19,
+        image: Array,
+        layers: tuple[str, ...],
+        weighing: str,
+        sharding: NamedSharding | None = None,
+    ) -> Half:
+        return targets(model, keep(image, sharding), layers, weighing)
+
+    return half
+
+
+content_half, style_half = map(_jitted, (content_targets, style_targets))
+"""The two halves of `jnst.make_targets`, compiled."""
 
 
 class Progress(NamedTuple):
@@ -71,6 +96,7 @@ def stylize(
     *,
     key: Array | None = None,
     init: str | Float[ArrayLike, "_h _w 3"] = "content",
+    mesh: Mesh | None = None,
     callback: Callback | None = None,
     **settings: Any,
 ) -> Result:
@@ -86,6 +112,9 @@ def stylize(
       style: the style image, likewise, of any size.
       key: for `init="noise"`; None: `jax.random.key(0)`.
       init: `"content"`, `"noise"`, or an image to start from, of any size.
+      mesh: devices that share one picture, each holding some of its rows, for pictures beyond the
+        memory of one; as `jax.make_mesh((jax.device_count(),), ("rows",))`. Any height will do;
+        one that 16 times the number of devices divides needs least.
       callback: called with a `Progress` after every step; True ends the run.
       **settings: the fields of `jnst.Settings`: alpha, beta, steps, sizes, optimizer, …
 
@@ -109,23 +138,27 @@ def stylize(
     if callback is not None and not callable(callback):
         raise TypeError(f"callback must be a function of a jnst.Progress, got {callback!r}")
     image = first_image(init, content, plan[0][0], key)
+    mesh = checked_mesh(mesh)
     if not isinstance(model, VGG19):
         raise TypeError(f"model must be a jnst.VGG19, as jnst.load_vgg19 makes it, got {model!r}")
 
+    if mesh is not None:
+        model, content, style, image = place((model, content, style, image), whole(mesh))
     total = sum(steps for _, steps in plan)
     history: list[dict[str, np.ndarray]] = []
-    done = 0
+    done, reason = 0, "finished"
     for shape, steps in plan:
         watch = callback and _watch(callback, done, total)
-        run = _run_at(shape, steps, model, content, style, image, options, watch)
+        run = _run_at(shape, steps, model, content, style, image, options, mesh, watch)
         image = picture(run.state, options.controls(steps))
         history.append(run.losses)
         done += int(run.state.steps)
-        if run.reason != "finished":
+        if run.state.halted or run.stopped:
+            reason = "diverged" if run.state.halted else "stopped"
             break
     losses = {term: np.concatenate([part[term] for part in history]) for term in history[0]}
-    final, _ = plan[-1]
-    return Result(jnp.clip(resize(image, final), 0, 1), losses, done, run.reason)
+    image = jnp.clip(resize(image, plan[-1][0]), 0, 1)
+    return Result(image if mesh is None else jnp.asarray(fetch(image)), losses, done, reason)
 
 
 def _run_at(
@@ -136,28 +169,48 @@ def _run_at(
     style: Float[Array, "h w 3"],
     image: Float[Array, "_h _w 3"],
     settings: Settings,
+    mesh: Mesh | None,
     watch: Watch | None,
 ) -> Run:
     """The steps at one size."""
-    targets = _make_targets(
-        model,
-        resize(content, shape),
-        resize(style, fit(style.shape[0], style.shape[1], max(shape), SMALLEST_EDGE)),
-        content_layers=tuple(settings.content_layers),
-        style_layers=tuple(settings.style_layers),
-        weighing=settings.weighing,
-    )
+    rows = None if mesh is None else split(mesh)
+    weighing, optimizer = settings.weighing, settings.transformation()
+    content, style = resize(content, shape), resize(style, style_shape(style, shape))
+    content_layers, style_layers = tuple(settings.content_layers), tuple(settings.style_layers)
+    features, content_scale = content_half(model, content, content_layers, weighing, rows)
+    grams, style_scale = style_half(model, style, style_layers, weighing, rows)
+    variation = variation_scale((*shape, 3), weighing)
+    numbers = settings.loss_weights(), settings.controls(steps), variation
+    if mesh is not None:
+        numbers = place(jax.tree.map(np.float32, numbers), whole(mesh))
+    weights, controls, variation = numbers
     leaves, structure = jax.tree.flatten(model)
-    optimizer = settings.optimizer
     return minimize(
-        flat_loss_terms(structure),
-        resize(image, shape),
-        (tuple(leaves), targets, settings.loss_weights()),
-        settings.controls(steps),
-        optimizer=make_optimizer(optimizer) if isinstance(optimizer, str) else optimizer,
+        flat_loss_terms(structure, rows),
+        _begin(resize(image, shape), optimizer, mesh),
+        (tuple(leaves), Targets(features, grams, content_scale, style_scale, variation), weights),
+        controls,
+        optimizer=optimizer,
         steps=steps,
         watch=watch,
     )
+
+
+def _begin(
+    image: Float[Array, "H W 3"], optimizer: optax.GradientTransformation, mesh: Mesh | None
+) -> State:
+    """The state before the first step, its rows split over the mesh where there is one."""
+    if mesh is None:
+        return init_state(image, optimizer)
+    shapes = jax.eval_shape(lambda: init_state(image, optimizer))
+    rows = jax.tree.map(functools.partial(split_rows, mesh=mesh), shapes)
+    return jax.jit(init_state, static_argnames="optimizer", out_shardings=rows)(image, optimizer)
+
+
+def style_shape(style: Float[Array, "h w 3"], shape: tuple[int, int]) -> tuple[int, int]:
+    """The (height, width) of the style image while the picture has `shape`: the same long edge."""
+    height, width, _ = style.shape
+    return fit(height, width, max(shape), SMALLEST_EDGE)
 
 
 def _watch(callback: Callback, done: int, total: int) -> Watch:

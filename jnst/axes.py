@@ -1,0 +1,146 @@
+"""What a grid of runs consists of: its axes, and the settings of every cell."""
+
+import itertools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from jnst import cost
+from jnst._checks import finite_number
+from jnst.settings import Plan, Settings, weighted_layers
+from jnst.stylize import check_image
+from jnst.vgg import LAYERS
+
+NUMBERS = ("alpha", "beta", "gamma", "learning_rate", "averaging")
+LAYER_WEIGHTS = ("content_layers", "style_layers")
+AXES = ("alpha", "beta", "content", "style", *LAYER_WEIGHTS, *NUMBERS[2:], "key")
+"""What can vary within a grid, in the order of its axes; alpha and beta always are axes."""
+MOST_CELLS = 10_000
+
+Index = tuple[int, ...]
+"""Where a cell stands along every axis."""
+
+
+class Cell(NamedTuple):
+    """One run of a grid: which content and style image, and all that `jnst.stylize` is told."""
+
+    content: int
+    style: int
+    key: Array | None
+    settings: Settings
+
+
+class Grid(NamedTuple):
+    """What a grid consists of, checked.
+
+    Attributes:
+      axes: {name: values} of what varies, in the order of `AXES`; images and keys by number.
+      contents, styles: the images.
+      cells: {index: cell}, the last axis running fastest.
+      plan: the sizes and the steps at each, the same for all cells.
+    """
+
+    axes: dict[str, tuple[Any, ...]]
+    contents: list[Float[Array, "H W 3"]]
+    styles: list[Float[Array, "_h _w 3"]]
+    cells: dict[Index, Cell]
+    plan: Plan
+
+
+def make_grid(content: Any, style: Any, *, key: Array | None = None, **settings: Any) -> Grid:
+    """The cells of a grid; arguments and errors as for `stylize_grid`."""
+    settings = {"alpha": Settings.alpha, "beta": Settings.beta} | settings
+    contents, styles = several_images("content", content), several_images("style", style)
+    if len(shapes := {image.shape for image in contents}) > 1:
+        listed = " and ".join(f"{width}×{height}" for height, width, _ in sorted(shapes))
+        raise ValueError(f"content images must all have one size, got {listed} px")
+    keys = several_keys(key)
+    values = {name: several_numbers(name, settings.pop(name)) for name in NUMBERS & settings.keys()}
+    for name in LAYER_WEIGHTS & settings.keys():
+        values[name] = several_layers(name, settings.pop(name))
+    number = {"content": len(contents), "style": len(styles), "key": len(keys)}
+    values |= {name: tuple(range(count)) for name, count in number.items()}
+    count = math.prod(map(len, values.values()))
+    plan = Settings.of(**settings).plan(*contents[0].shape[:2])
+    if count > MOST_CELLS:
+        time = cost.duration(cost.seconds(plan, count))
+        raise ValueError(
+            f"the grid has {count:,} cells, which would take about {time} here; give fewer values, "
+            f"for at most {MOST_CELLS:,} cells"
+        )
+    axes = {
+        name: values[name]
+        for name in AXES
+        if name in ("alpha", "beta") or len(values.get(name, ())) > 1
+    }
+    fixed = {name: values[name][0] for name in values.keys() - axes.keys()}
+    cells = {}
+    for index in itertools.product(*(range(len(axis)) for axis in axes.values())):
+        chosen = {name: axes[name][i] for name, i in zip(axes, index, strict=True)} | fixed
+        pictures = chosen.pop("content"), chosen.pop("style")
+        cell_key = keys[chosen.pop("key")]
+        cells[index] = Cell(*pictures, cell_key, Settings.of(**settings, **chosen))
+    return Grid(axes, contents, styles, cells, plan)
+
+
+def several_numbers(name: str, value: Any) -> tuple[Any, ...]:
+    """One number or several, as a tuple."""
+    if isinstance(value, np.ndarray | jax.Array):
+        value = value.tolist()
+    if isinstance(value, str | Mapping) or not hasattr(value, "__iter__"):
+        return (value,)  # whether it will do is for `Settings` to say
+    values = tuple(value)
+    for number in values:
+        finite_number(name, number, least=0)
+    return tuple(distinct(name, values, repr_of=lambda number: f"{float(number)!r}"))
+
+
+def several_layers(name: str, value: Any) -> tuple[dict[str, float], ...]:
+    """One choice of layers or several, each with a weight for every layer that any one names."""
+    one = isinstance(value, str | Mapping) or not isinstance(value, Sequence) or not value
+    if one or all(isinstance(layer, str) for layer in value):
+        return (weighted_layers(name, value),)
+    chosen = [weighted_layers(name, layers) for layers in value]
+    used = [layer for layer in LAYERS if any(layer in layers for layers in chosen)]
+    return tuple(distinct(name, [{u: float(layers.get(u, 0)) for u in used} for layers in chosen]))
+
+
+def several_images(name: str, value: Any) -> list[Float[Array, "_h _w 3"]]:
+    """One image or several, each checked."""
+    if isinstance(value, list | tuple) and (not value or np.ndim(value[0]) == 3):
+        images = list(value)
+    else:
+        images = list(value) if np.ndim(value) == 4 else [value]
+    images = [check_image(name, image) for image in images]
+    return distinct(name, images, repr_of=lambda image: (image.shape, np.asarray(image).tobytes()))
+
+
+def several_keys(key: Any) -> list[Array | None]:
+    """One random key (None for the usual one) or several."""
+    if key is None:
+        return [None]
+    if not isinstance(key, jax.Array):
+        raise TypeError(f"key must be a key of jax.random or an array of several, got {key!r}")
+    if not jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
+        key = jax.random.wrap_key_data(key)
+    if key.ndim > 1:
+        raise ValueError(f"key must be one key or a row of several, got the shape {key.shape}")
+    return distinct("key", list(key)) if key.ndim else [key]
+
+
+def distinct(name: str, values: Sequence[Any], repr_of: Callable[[Any], Any] = repr) -> Any:
+    """`values`; raises ValueError if there are none, or if one is there twice."""
+    if not values:
+        raise ValueError(f"{name} has no values; give at least one")
+    seen = set()
+    for number, value in enumerate(values):
+        if repr_of(value) in seen:
+            what = f"{value:g}" if isinstance(value, int | float) else f"number {number + 1}"
+            raise ValueError(f"{name} must have every value once, and {what} repeats another")
+        seen.add(repr_of(value))
+    return values

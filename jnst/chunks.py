@@ -1,0 +1,222 @@
+"""The engine of a grid: some cells at a time, as a batch that one compiled step updates."""
+
+import functools
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax.sharding import Mesh
+from jax.typing import ArrayLike
+from jaxtyping import Array, Bool, Float
+
+from jnst import cost
+from jnst.axes import Cell, Grid, Index
+from jnst.objective import Targets, flat_loss_terms, variation_scale
+from jnst.optimize import Controls, State, Watch, batched_step, init_state, minimize, picture
+from jnst.sharding import fetch, keep, least, place, split, whole
+from jnst.stylize import (
+    Half,
+    Result,
+    content_half,
+    first_image,
+    resize,
+    style_half,
+    style_shape,
+)
+from jnst.vgg import VGG19
+
+LARGEST_BATCH = {"cpu": 4}
+"""Cells on a device at most, by platform; more are no faster, and their pictures come later."""
+LARGEST_BATCH_ELSEWHERE = 16
+LEAST_BYTES = 600
+"""That a step takes for a pixel at the very least, so that no hopeless batch is even compiled."""
+
+
+class Work(NamedTuple):
+    """What stays the same from chunk to chunk.
+
+    Attributes:
+      model: as it came; targets are computed with it.
+      spread: the same on every device of the mesh.
+      halves: targets that were computed, by kind, number of the image and shape.
+    """
+
+    model: VGG19
+    spread: VGG19
+    grid: Grid
+    init: str | ArrayLike
+    mesh: Mesh
+    halves: dict[tuple[str, int, tuple[int, int]], Half]
+
+
+def run_chunk(work: Work, cells: list[Cell], tell: Callable[[int], Watch] | None) -> list[Result]:
+    """The results of as many cells as the devices of the mesh can share evenly."""
+    plan, over = work.grid.plan, split(work.mesh)
+    optimizer = cells[0].settings.transformation()
+    starts = [
+        first_image(work.init, work.grid.contents[cell.content], plan[0][0], cell.key)
+        for cell in cells
+    ]
+    images = place(np.stack(starts), over)
+    halted = place(np.zeros(len(cells), bool), over)
+    history: list[dict[str, np.ndarray]] = []
+    done = np.zeros(len(cells), int)
+    for level, (shape, steps) in enumerate(plan):
+        args, axes, controls = _arguments(work, cells, level)
+        run = minimize(
+            flat_loss_terms(jax.tree.structure(work.model)),
+            _begin(images, halted, shape=shape, optimizer=optimizer, mesh=work.mesh),
+            args,
+            controls,
+            optimizer=optimizer,
+            steps=steps,
+            watch=tell and tell(level),
+            update=batched_step(axes, work.mesh),
+        )
+        images, halted = pictures(run.state, controls), run.state.halted
+        history.append(run.losses)
+        done += fetch(run.state.steps)
+        if run.stopped:
+            break
+    losses = {term: np.concatenate([part[term] for part in history]) for term in history[0]}
+    images, diverged = fetch((_finished(images, plan[-1][0]), halted))
+    ended = "stopped" if run.stopped else "finished"
+    return [
+        Result(
+            images[n],
+            {term: values[: done[n], n] for term, values in losses.items()},
+            int(done[n]),
+            "diverged" if diverged[n] else ended,
+        )
+        for n in range(len(cells))
+    ]
+
+
+def _arguments(work: Work, cells: list[Cell], level: int) -> tuple[Any, Any, Controls]:
+    """What the step at one size is given beside the state, and which of its args are batched."""
+    shape, steps = work.grid.plan[level]
+    over = split(work.mesh)
+
+    def stacked(trees: Sequence[Any]) -> Any:
+        return place(jax.tree.map(lambda *x: np.array(x, np.float32), *trees), over)
+
+    def halves(kind: str) -> tuple[Half, int | None]:
+        if len(getattr(work.grid, f"{kind}s")) == 1:
+            return _half(work, kind, 0, shape), None
+        return stacked([_half(work, kind, getattr(cell, kind), shape) for cell in cells]), 0
+
+    weighing = cells[0].settings.weighing
+    (features, content_scale), content = halves("content")
+    (grams, style_scale), style = halves("style")
+    variation = place(np.float32(variation_scale((*shape, 3), weighing)), whole(work.mesh))
+    targets = Targets(features, grams, content_scale, style_scale, variation)
+    weights = stacked([cell.settings.loss_weights() for cell in cells])
+    controls = stacked([cell.settings.controls(steps) for cell in cells])
+    axes = None, Targets(content, style, content, style, None), 0
+    return (tuple(jax.tree.leaves(work.spread)), targets, weights), axes, controls
+
+
+def _half(work: Work, kind: str, number: int, shape: tuple[int, int]) -> Half:
+    """The targets of one image, computed once; on the host unless all cells share them."""
+    if (kind, number, shape) not in work.halves:
+        settings = next(iter(work.grid.cells.values())).settings
+        if kind == "content":
+            image = resize(work.grid.contents[number], shape)
+            layers = tuple(settings.content_layers)
+            half = content_half(work.model, image, layers, settings.weighing)
+        else:
+            image = work.grid.styles[number]
+            image = resize(image, style_shape(image, shape))
+            half = style_half(work.model, image, tuple(settings.style_layers), settings.weighing)
+        shared = len(getattr(work.grid, f"{kind}s")) == 1
+        half = place(half, whole(work.mesh)) if shared else jax.device_get(half)
+        work.halves[kind, number, shape] = half
+    return work.halves[kind, number, shape]
+
+
+@functools.partial(jax.jit, static_argnames=("shape", "optimizer", "mesh"))
+def _begin(
+    images: Float[Array, "n _h _w 3"],
+    halted: Bool[Array, "n"],
+    *,
+    shape: tuple[int, int],
+    optimizer: optax.GradientTransformation,
+    mesh: Mesh,
+) -> State:
+    """The states before the first step at a size; what has halted stays so."""
+
+    def begin(image: Array, halted: Array) -> State:
+        return init_state(resize(image, shape), optimizer)._replace(halted=jnp.array(halted))
+
+    return jax.tree.map(lambda leaf: keep(leaf, split(mesh)), jax.vmap(begin)(images, halted))
+
+
+pictures = jax.jit(jax.vmap(picture))
+
+
+@functools.partial(jax.jit, static_argnames="shape")
+def _finished(images: Float[Array, "n _h _w 3"], shape: tuple[int, int]) -> Array:
+    return jnp.clip(jax.vmap(lambda image: resize(image, shape))(images), 0, 1)
+
+
+def balanced(count: int, most: int) -> int:
+    """The size of equal chunks of at most `most` cells that hold `count`, little left over.
+
+    >>> balanced(16, 6), balanced(4, 6)
+    (6, 4)
+    >>> balanced(17, 16)
+    9
+    """
+    return math.ceil(count / math.ceil(count / most))
+
+
+def fitting_batch(work: Work, index: Index, most: int) -> int:
+    """How many cells a device can work at together, by what the compiled step says that it needs.
+
+    Args:
+      work: the grid and its devices.
+      index: any cell.
+      most: cells that each device gets in all.
+
+    Raises:
+      ValueError: if not even one cell a device fits.
+    """
+    device = work.mesh.local_devices[0]
+    free = least(cost.free(device))
+    (height, width), _ = work.grid.plan[-1]
+    largest = LARGEST_BATCH.get(device.platform, LARGEST_BATCH_ELSEWHERE)
+    largest = max(1, min(largest, int(free / (LEAST_BYTES * height * width))))
+    while True:
+        each = balanced(most, largest)
+        if (needed := cost.needed(_compiled(work, index, each))) <= free:
+            return each
+        if each == 1:
+            raise ValueError(
+                f"a cell of {width}×{height} px needs {needed / 2**30:.1f} GiB of memory, and "
+                f"{device} has {free / 2**30:.1f} GiB free; choose a smaller size"
+            )
+        largest = min(each - 1, max(1, int(each * free / needed)))
+
+
+def _compiled(work: Work, index: Index, each: int) -> jax.stages.Compiled:
+    """The step at the largest size for `each` cells a device; running it compiles nothing anew."""
+    cells = [work.grid.cells[index]] * each * work.mesh.size
+    args, axes, controls = _arguments(work, cells, len(work.grid.plan) - 1)
+    shape, _ = work.grid.plan[-1]
+    optimizer = cells[0].settings.transformation()
+    states = jax.eval_shape(
+        functools.partial(_begin, shape=shape, optimizer=optimizer, mesh=work.mesh),
+        jax.ShapeDtypeStruct((len(cells), *shape, 3), jnp.float32),
+        jax.ShapeDtypeStruct((len(cells),), bool),
+    )
+    over = split(work.mesh)
+    states = jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=over), states
+    )
+    terms = flat_loss_terms(jax.tree.structure(work.model))
+    step = batched_step(axes, work.mesh)
+    return step.lower(states, args, controls, objective=terms, optimizer=optimizer).compile()

@@ -1,0 +1,209 @@
+"""`jnst grid`: its options, and a run from files to a folder of pictures and sheets."""
+
+import argparse
+import contextlib
+import dataclasses
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.experimental import multihost_utils
+
+from jnst._checks import whole_number
+from jnst.arguments import whole_numbers
+from jnst.axes import LAYER_WEIGHTS, NUMBERS, Grid, Index, distinct, make_grid
+from jnst.cli_stylize import (
+    Diverged,
+    Job,
+    add_look,
+    add_optimisation,
+    add_picture,
+    add_running,
+    headline,
+    prepare,
+    read_input,
+)
+from jnst.files import sha256_of
+from jnst.grid import GridProgress, run_cells
+from jnst.grid_folder import SHEET, TABLE, TRADE_OFF, GridFolder
+from jnst.progress import ProgressReport
+from jnst.runtime import connect, interrupts, use_compilation_cache
+from jnst.sheets import check_drawing
+from jnst.version import __version__
+from jnst.weights import make_vgg19
+
+VARYING = (*NUMBERS, *LAYER_WEIGHTS, "seed")
+"""The options that take several values."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Give `parser` the command's arguments."""
+    parser.add_argument("content", metavar="CONTENT", help="the picture to paint")
+    parser.add_argument("style", metavar="STYLE", help="the picture in whose style to paint it")
+    add = parser.add_argument_group("picture").add_argument
+    add("-o", "--output", metavar="DIR", default="grid", help="folder for the pictures (grid)")
+    add_picture(add)
+    add("--seed", type=whole_numbers, metavar="N,…", help="of the noise (0)")
+    add("--contents", metavar="FILE", nargs="+", default=[], help="more contents, of one shape")
+    add("--styles", metavar="FILE", nargs="+", default=[], help="more styles")
+    add_look(parser.add_argument_group("look").add_argument, several=True)
+    add_optimisation(parser.add_argument_group("optimisation").add_argument, several=True)
+    add = parser.add_argument_group("running").add_argument
+    add_running(add)
+    add("--batch", default="auto", metavar="N", help="cells at a time (auto: what memory holds)")
+    add(
+        "--distributed",
+        nargs="?",
+        const="auto",
+        metavar="HOST:PORT,COUNT,NUMBER",
+        help="share the work with other processes; alone: as the cluster says",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Check everything, run the cells that are not there yet, write; returns the exit code."""
+    began = time.monotonic()
+    if args.distributed:
+        connect(args.distributed)
+    check_drawing()
+    batch = batch_size(args.batch)
+    job, grid, folder = prepare_grid(args)
+    todo, done = unfinished(folder)
+    leader = jax.process_index() == 0
+    talks = leader and not args.quiet
+    use_compilation_cache()
+    if leader:
+        folder.begin()
+    if talks:
+        kept = f", {len(done)} of them finished before" if done else ""
+        print(f"{headline(job)}\n{len(grid.cells)} cells{kept}", file=sys.stderr, flush=True)
+    with contextlib.ExitStack() as stack:
+        # Of several processes none may leave the others waiting: there Ctrl-C ends it as usual.
+        alone = jax.process_count() == 1
+        interrupted = stack.enter_context(interrupts()) if alone else lambda: False
+        report = ProgressReport(grid.plan, sys.stderr, len(todo))
+        show = stack.enter_context(report) if talks and todo else None
+
+        def callback(progress: GridProgress) -> bool:
+            if show:
+                show(progress)
+            return interrupted()
+
+        options = job.options
+        model = make_vgg19(job.weights, pooling=options["pooling"], padding=options["padding"])
+        cells = run_cells(model, grid, todo, init=job.init, batch=batch, callback=callback)
+        for index, result in cells:
+            if leader and result.reason != "stopped":
+                done[index] = folder.save(index, result, job.content.alpha)
+                folder.write_table(done)
+    if not leader:
+        return 0
+    if done:
+        folder.write_table(done)
+        folder.draw(done)
+    if talks:
+        seconds = time.monotonic() - began
+        what = f"{len(done)} of {len(grid.cells)} cells, {TABLE}, {SHEET} and {TRADE_OFF}"
+        print(f"wrote {folder.path}: {what} in {seconds:.0f} s", file=sys.stderr)
+    if len(done) < len(grid.cells):
+        print("interrupted; the same command continues", file=sys.stderr)
+        return 130
+    if diverged := [index for index in sorted(done) if done[index]["reason"] == "diverged"]:
+        raise Diverged(
+            f"the loss was no longer finite in {len(diverged)} of {len(done)} cells, the first "
+            f"{folder.file(diverged[0])}; each holds its last finite picture; a lower "
+            "--learning-rate may help"
+        )
+    return 0
+
+
+def batch_size(text: str) -> int | str:
+    """What --batch says."""
+    if text == "auto":
+        return text
+    if not text.removeprefix("-").isdecimal():
+        raise ValueError(f"--batch must be auto or a whole number, got {text!r}")
+    whole_number("--batch", int(text), least=1)
+    return int(text)
+
+
+def prepare_grid(args: argparse.Namespace) -> tuple[Job, Grid, GridFolder]:
+    """Read and check everything that the arguments name; raises before anything is computed."""
+    given = {name: getattr(args, name) for name in VARYING if getattr(args, name) is not None}
+    for name, values in given.items():
+        distinct(f"--{name.replace('_', '-')}", values)
+    first = {name: values[0] for name, values in given.items()}
+    job = prepare(argparse.Namespace(**vars(args) | first))
+    size = job.options["size"]
+    contents = [job.content.pixels]
+    contents += [read_input(path, size, least=1).pixels for path in args.contents]
+    styles = [job.style, *(read_input(path, size).pixels for path in args.styles)]
+    seeds = given.pop("seed", (job.options["seed"],))
+    for seed in seeds:
+        whole_number("--seed", seed, least=0, most=2**32 - 1)
+    if len(seeds) > 1 and job.options["init"] != "noise":
+        raise ValueError("--seed: several seeds make no difference without --init noise")
+    keys = jnp.stack([jax.random.key(seed) for seed in seeds])
+    grid = make_grid(contents, styles, key=keys, **dataclasses.asdict(job.settings) | given)
+
+    paths = {"content": [args.content, *args.contents], "style": [args.style, *args.styles]}
+    shown = {name: names_of(files) for name, files in paths.items()} | {"key": seeds}
+    axes = {
+        "seed" if name == "key" else name: shown.get(name, values)
+        for name, values in grid.axes.items()
+    }
+    records = {}
+    for index, cell in grid.cells.items():
+        number = dict(zip(grid.axes, index, strict=True)).get("key", 0)
+        records[index] = {
+            "jnst": __version__,
+            "content": Path(paths["content"][cell.content]).name,
+            "style": Path(paths["style"][cell.style]).name,
+            "weights": f"{job.weights.source} {job.weights.sha256[:8]}",
+            "options": job.options | {"seed": seeds[number]} | dataclasses.asdict(cell.settings),
+        }
+    fixed = next(iter(records.values()))["options"]
+    identity = {
+        **{name: [sha256_of(Path(file)) for file in files] for name, files in paths.items()},
+        "weights": job.weights.sha256,
+        "axes": axes,
+        "options": {name: value for name, value in fixed.items() if name not in axes},
+    }
+    if not isinstance(job.init, str):
+        identity["init"] = sha256_of(Path(job.options["init"]))
+    return job, grid, GridFolder(Path(args.output), axes, records, identity)
+
+
+def names_of(files: Sequence[str]) -> list[str]:
+    """The files' names without folder and suffix, numbered if they are not enough.
+
+    >>> names_of(["a/waves.jpg", "b/scream.png"]), names_of(["a/waves.jpg", "b/waves.jpg"])
+    (['waves', 'scream'], ['waves-1', 'waves-2'])
+    """
+    stems = [Path(file).stem for file in files]
+    if len(set(stems)) == len(stems):
+        return stems
+    return [f"{stem}-{number}" for number, stem in enumerate(stems, start=1)]
+
+
+def unfinished(folder: GridFolder) -> tuple[list[Index], dict[Index, dict[str, Any]]]:
+    """The cells to run, and the records of those that are there; the first process looks."""
+    error, done = None, {}
+    if jax.process_index() == 0:
+        try:
+            done = folder.finished()
+        except (ValueError, OSError) as raised:
+            error = raised
+    missing = np.array([error is None, *(index not in done for index in folder.records)])
+    if jax.process_count() > 1:
+        missing = multihost_utils.broadcast_one_to_all(missing)
+    if error:
+        raise error
+    if not missing[0]:
+        raise ValueError("the first process could not use the folder; it says why")
+    return [index for index, flag in zip(folder.records, missing[1:], strict=True) if flag], done

@@ -1,0 +1,164 @@
+"""The folder that `jnst grid` fills: a picture a cell, and what is drawn from them.
+
+A cell's picture carries its settings and final losses, so that the pictures alone are what a
+stopped grid continues from. `grid.json` says which grid the folder belongs to.
+"""
+
+import csv
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from jnst.axes import Index
+from jnst.files import check_output, written_whole
+from jnst.images import fit, image_size, load_image, read_settings, save_image
+from jnst.sheets import save_sheet, save_trade_off, short, thumb_size
+from jnst.stylize import Result
+
+RECORD, TABLE, SHEET, TRADE_OFF = "grid.json", "grid.csv", "sheet.png", "trade-off.png"
+"""What lies in the folder beside the cells' pictures."""
+TERMS = ("content", "style", "variation", "total")
+
+
+class GridFolder(NamedTuple):
+    """A grid on disk.
+
+    Attributes:
+      path: the folder.
+      axes: {name: values} as they are shown: pictures by name, noise by its seed.
+      records: {index: what the cell's picture carries, but for its losses}.
+      identity: what tells this grid from others, for JSON.
+    """
+
+    path: Path
+    axes: dict[str, Sequence[Any]]
+    records: dict[Index, dict[str, Any]]
+    identity: dict[str, Any]
+
+    def file(self, index: Index) -> Path:
+        """The picture of a cell.
+
+        >>> axes = {"alpha": (1.0,), "beta": (10.0, 1e5), "style": ("the scream", "waves")}
+        >>> GridFolder(Path("out"), axes, {}, {}).file((0, 1, 0)).name
+        'alpha1_beta1e5_style-the-scream.png'
+        """
+        parts = []
+        for (name, values), i in zip(self.axes.items(), index, strict=True):
+            value = values[i]
+            if isinstance(value, Mapping):
+                value = i + 1
+            text = f"-{value}" if isinstance(value, str) else short(float(value))
+            parts.append(f"{name}{text}".replace("_", "-"))
+        return self.path / (re.sub(r"[^\w.-]+", "-", "_".join(parts)) + ".png")
+
+    def finished(self) -> dict[Index, dict[str, Any]]:
+        """The records of the cells whose pictures are there.
+
+        Raises:
+          ValueError: if the folder cannot be written to, holds another grid, or has a file of
+            another origin where this grid would write one.
+        """
+        if not self.path.exists():
+            check_output(self.path)  # as a folder can be made where a file can
+            return {}
+        if not self.path.is_dir():
+            raise ValueError(f"{self.path} is a file; give the name of a folder")
+        check_output(self.path / RECORD)
+        files = {index: self.file(index) for index in self.records}
+        if not (self.path / RECORD).exists():
+            for path in (*files.values(), *map(self.path.joinpath, (TABLE, SHEET, TRADE_OFF))):
+                if path.exists():
+                    raise ValueError(f"{path} is not of this grid; choose another folder")
+            return {}
+        self._check_identity()
+        done = {}
+        for index, path in files.items():
+            if path.exists():
+                record = read_settings(path) or {}
+                if any(record.get(k) != v for k, v in plain(self.records[index]).items()):
+                    raise ValueError(f"{path} is not of this grid; move it away")
+                done[index] = record
+        return done
+
+    def _check_identity(self) -> None:
+        try:
+            found = json.loads((self.path / RECORD).read_text())
+            differing = [*differences(plain(self.identity), found)]
+        except (ValueError, AttributeError) as error:
+            raise ValueError(f"{self.path / RECORD} is damaged; choose another folder") from error
+        if differing:
+            raise ValueError(
+                f"{self.path} holds another grid (it differs in {', '.join(differing)}); choose "
+                "another folder"
+            )
+
+    def begin(self) -> None:
+        """Make the folder this grid's."""
+        self.path.mkdir(exist_ok=True)
+        with written_whole(self.path / RECORD) as temporary:
+            temporary.write_text(json.dumps(self.identity, indent=1))
+
+    def save(self, index: Index, result: Result, alpha: ArrayLike | None) -> dict[str, Any]:
+        """Write a cell's picture; returns its record."""
+        final = {term: float(result.losses[term][-1]) for term in TERMS if result.steps}
+        record = self.records[index] | {
+            "losses": final,
+            "steps": result.steps,
+            "reason": result.reason,
+        }
+        save_image(self.file(index), result.image, alpha=alpha, settings=record)
+        return record
+
+    def write_table(self, done: Mapping[Index, Mapping[str, Any]]) -> None:
+        """Write the final losses of the finished cells as CSV, a line a cell."""
+        path = self.path / TABLE
+        with written_whole(path) as temporary, open(temporary, "w", newline="") as file:
+            writer = csv.writer(file)
+            losses = [f"{term}_loss" for term in TERMS]
+            writer.writerow(["file", *self.axes, *losses, "steps", "reason"])
+            for index in sorted(done):
+                values = [values[i] for values, i in zip(self.axes.values(), index, strict=True)]
+                final = [done[index]["losses"].get(term, "") for term in TERMS]
+                ended = done[index]["steps"], done[index]["reason"]
+                writer.writerow([self.file(index).name, *map(cell_text, values), *final, *ended])
+
+    def draw(self, done: Mapping[Index, Mapping[str, Any]]) -> None:
+        """Draw the sheet and the trade-off of the finished cells."""
+        shape = tuple(map(len, self.axes.values()))
+        width, height = image_size(self.file(next(iter(done))))
+        size = min(thumb_size(self.axes), max(width, height))
+        images = np.full((*shape, *fit(height, width, size), 3), np.nan, np.float32)
+        losses = {term: np.full((*shape, 1), np.nan) for term in TERMS}
+        for index, record in done.items():
+            images[index] = load_image(self.file(index), size)
+            for term, value in record["losses"].items():
+                losses[term][index] = value
+        save_sheet(self.path / SHEET, images, self.axes)
+        save_trade_off(self.path / TRADE_OFF, losses, self.axes)
+
+
+def plain(value: Any) -> Any:
+    """`value` as it comes back from JSON."""
+    return json.loads(json.dumps(value))
+
+
+def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[str]:
+    """The names of what two records disagree in; of what lies in both as a record, its names."""
+    for name in sorted(one.keys() | other.keys()):
+        mine, theirs = one.get(name), other.get(name)
+        if isinstance(mine, dict) and isinstance(theirs, dict):
+            yield from differences(mine, theirs)
+        elif mine != theirs:
+            yield name.replace("_", " ")
+
+
+def cell_text(value: Any) -> str:
+    """A value of an axis as text in a table."""
+    if isinstance(value, Mapping):
+        return " ".join(f"{layer}:{weight:g}" for layer, weight in value.items() if weight)
+    return short(value) if isinstance(value, float) else str(value)
