@@ -116,7 +116,8 @@ def _arguments(work: Work, cells: list[Cell], level: int) -> tuple[Any, Any, Con
     targets = Targets(features, grams, content_scale, style_scale, variation)
     weights = stacked([cell.settings.loss_weights() for cell in cells])
     controls = stacked([cell.settings.controls(steps) for cell in cells])
-    axes = None, Targets(content, style, content, style, None), 0
+    of_targets: Any = content, style, content, style, None
+    axes = None, Targets(*of_targets), 0
     return (tuple(jax.tree.leaves(work.spread)), targets, weights), axes, controls
 
 

@@ -40,7 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (MemoryError, jax.errors.JaxRuntimeError) as error:
         if not isinstance(error, MemoryError) and "RESOURCE_EXHAUSTED" not in str(error):
             raise
-        message, code = "memory ran out; choose a smaller --size", 1
+        smaller = "--size or --batch" if "batch" in args else "--size"
+        message, code = f"memory ran out; choose a smaller {smaller}", 1
     print(f"{args.parser.prog}: error: {message}", file=sys.stderr)
     return code
 

@@ -152,12 +152,14 @@ def prepare_grid(args: argparse.Namespace) -> tuple[Job, Grid, GridFolder]:
     grid = make_grid(contents, styles, key=keys, **dataclasses.asdict(job.settings) | given)
 
     paths = {"content": [args.content, *args.contents], "style": [args.style, *args.styles]}
-    shown = {name: names_of(files) for name, files in paths.items()} | {"key": seeds}
+    shown: dict[str, Sequence[Any]] = {name: names_of(files) for name, files in paths.items()} | {
+        "key": seeds
+    }
     axes = {
         "seed" if name == "key" else name: shown.get(name, values)
         for name, values in grid.axes.items()
     }
-    records = {}
+    records: dict[Index, dict[str, Any]] = {}
     for index, cell in grid.cells.items():
         number = dict(zip(grid.axes, index, strict=True)).get("key", 0)
         records[index] = {
@@ -168,7 +170,7 @@ def prepare_grid(args: argparse.Namespace) -> tuple[Job, Grid, GridFolder]:
             "options": job.options | {"seed": seeds[number]} | dataclasses.asdict(cell.settings),
         }
     fixed = next(iter(records.values()))["options"]
-    identity = {
+    identity: dict[str, Any] = {
         **{name: [sha256_of(Path(file)) for file in files] for name, files in paths.items()},
         "weights": job.weights.sha256,
         "axes": axes,

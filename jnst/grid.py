@@ -213,7 +213,7 @@ def _watch(
     def watch(
         state: State, controls: Controls, losses: dict[str, Array], count: int
     ) -> bool | None:
-        if len(cells) < len(controls.rate):  # without those that only fill the chunk
+        if len(cells) < len(state.image):  # without those that only fill the chunk
             losses = {term: values[: len(cells)] for term, values in losses.items()}
         return callback(
             GridProgress(

@@ -179,8 +179,8 @@ def step(
     return state._replace(halted=halted), terms, halted
 
 
-Update = Callable[..., tuple[State, dict[str, Array], Bool[Array, ""]]]
-"""`step`, or what `batched_step` makes of it."""
+Update = Any
+"""`step`, or what `batched_step` makes of it: a jitted function of the same arguments."""
 
 
 @functools.cache  # one function for each way of batching, so that it compiles once
@@ -280,8 +280,8 @@ def minimize(
     done = fetch(state.steps)
     values = jax.device_get(history[: done.max()])
     made = np.arange(len(values)).reshape(-1, *[1] * done.ndim) < done
-    losses = {
-        term: np.array([value[term] for value in values]).reshape(len(values), *done.shape)
-        for term in history[0]
-    }
-    return Run(state, {t: np.where(made, v, np.nan) for t, v in losses.items()}, stopped)
+    losses = {}
+    for term in history[0]:
+        rows = np.array([value[term] for value in values]).reshape(len(values), *done.shape)
+        losses[term] = np.where(made, rows, np.nan)
+    return Run(state, losses, stopped)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
+from numpy.typing import ArrayLike
 
 from jnst.images import check_image_output, fit, resized, save_image
 
@@ -101,7 +102,7 @@ def thumb_size(axes: Axes) -> int:
 
 
 def save_sheet(
-    path: str | os.PathLike[str], images: Float[np.ndarray, "*axes H W 3"], axes: Axes
+    path: str | os.PathLike[str], images: Float[ArrayLike, "*axes H W 3"], axes: Axes
 ) -> None:
     """Write a grid's pictures side by side, the values of its axes beside them.
 
@@ -117,14 +118,14 @@ def save_sheet(
     """
     check_image_output(path)
     check_drawing()
-    images = arranged(np.asarray(images), axes)
-    rows, columns, height, width, _ = images.shape
+    table = arranged(np.asarray(images), axes)
+    rows, columns, height, width, _ = table.shape
     thumb = min(thumb_size(axes), max(height, width))
     height, width = fit(height, width, thumb)
     mosaic = np.ones((rows * (height + GAP) - GAP, columns * (width + GAP) - GAP, 3))
     for row, column in np.ndindex(rows, columns):
         y, x = row * (height + GAP), column * (width + GAP)
-        picture = np.nan_to_num(images[row, column], nan=1.0)
+        picture = np.nan_to_num(table[row, column], nan=1.0)
         mosaic[y : y + height, x : x + width] = resized(picture, None, thumb).pixels
 
     down, across = row_labels(axes), columns_axis(axes)

