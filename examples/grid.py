@@ -35,9 +35,9 @@ def main() -> None:
         steps=args.steps,
         callback=show_progress,
     )
-    for index, alpha in enumerate(result.axes["alpha"]):
+    for row, alpha in enumerate(result.axes["alpha"]):
         for column, beta in enumerate(result.axes["beta"]):
-            content, style = (result.losses[t][index, column, -1] for t in ("content", "style"))
+            content, style = (result.losses[t][row, column, -1] for t in ("content", "style"))
             print(f"alpha {alpha}, beta {beta}: content loss {content:.3f}, style {style:.3f}")
     jnst.save_sheet("grid-sheet.png", result.images, result.axes)
     jnst.save_trade_off("grid-trade-off.png", result.losses, result.axes)

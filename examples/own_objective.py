@@ -83,4 +83,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except ValueError as error:  # no weights, say, told in one sentence
+        raise SystemExit(f"error: {error}") from None

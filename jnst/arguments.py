@@ -24,6 +24,8 @@ class Parser(argparse.ArgumentParser):
         elif choice := re.search(r"invalid choice: '(.*)' \(choose from (.*)\)", message):
             value, options = choice.groups()
             message += near_match(value, re.findall(r"[\w-]+", options))
+        elif message.endswith("expected one argument"):
+            message += "; one that begins with a dash is written after =, as in --seed=-1"
         self.exit(2, f"{self.prog}: error: {message}\n")
 
 
@@ -59,9 +61,18 @@ def numbers(text: str) -> tuple[float, ...]:
             )
         if not (0 < first_ < math.inf and 0 < last_ < math.inf):
             raise argparse.ArgumentTypeError(f"{part!r} must run between two numbers above 0")
-        # Six digits, so that names, labels and settings say the same.
-        values += [float(f"{value:.6g}") for value in np.geomspace(first_, last_, count_)]
+        values += rounded(np.geomspace(first_, last_, count_))
     return tuple(values)
+
+
+def rounded(values: np.ndarray) -> list[float]:
+    """The values in few digits, so that names, labels and settings say the same: three, or as many
+    as keep them apart."""
+    for digits in (3, 6, 15):
+        short = [float(f"{value:.{digits}g}") for value in values]
+        if len(set(short)) == len(values):
+            break
+    return short
 
 
 def whole(text: str) -> int:

@@ -97,7 +97,7 @@ def several_numbers(name: str, value: Any) -> tuple[Any, ...]:
     values = tuple(value)
     for number in values:
         finite_number(name, number, least=0)
-    return tuple(distinct(name, values, repr_of=lambda number: f"{float(number)!r}"))
+    return tuple(distinct(name, values, repr_of=np.float32))
 
 
 def several_layers(name: str, value: Any) -> tuple[dict[str, float], ...]:
@@ -112,12 +112,18 @@ def several_layers(name: str, value: Any) -> tuple[dict[str, float], ...]:
 
 def several_images(name: str, value: Any) -> list[Float[Array, "_h _w 3"]]:
     """One image or several, each checked."""
-    if isinstance(value, list | tuple) and (not value or np.ndim(value[0]) == 3):
-        images = list(value)
+    listed = isinstance(value, list | tuple) and (not value or any(map(is_image, value)))
+    if listed or is_image(value, axes=4):
+        several = enumerate(value, start=1)
+        images = [check_image(f"{name} number {number}", image) for number, image in several]
     else:
-        images = list(value) if np.ndim(value) == 4 else [value]
-    images = [check_image(name, image) for image in images]
+        images = [check_image(name, value)]
     return distinct(name, images, repr_of=lambda image: (image.shape, np.asarray(image).tobytes()))
+
+
+def is_image(value: Any, axes: int = 3) -> bool:
+    """Whether a value has as many axes as an image."""
+    return getattr(value, "ndim", None) == axes
 
 
 def several_keys(key: Any) -> list[Array | None]:

@@ -53,8 +53,19 @@ class Work(NamedTuple):
     halves: dict[tuple[str, int, tuple[int, int]], Half]
 
 
-def run_chunk(work: Work, cells: list[Cell], tell: Callable[[int], Watch] | None) -> list[Result]:
-    """The results of as many cells as the devices of the mesh can share evenly."""
+def run_chunk(
+    work: Work, cells: list[Cell], tell: Callable[[int], Watch] | None
+) -> tuple[list[Result], bool]:
+    """Run as many cells as the devices of the mesh can share evenly.
+
+    Args:
+      work: the grid and its devices.
+      cells: those to run.
+      tell: gives the watch over the steps at a size, by the size's place in the plan.
+
+    Returns:
+      The results, and whether the watch has stopped the run.
+    """
     plan, over = work.grid.plan, split(work.mesh)
     optimizer = cells[0].settings.transformation()
     starts = [
@@ -84,8 +95,9 @@ def run_chunk(work: Work, cells: list[Cell], tell: Callable[[int], Watch] | None
             break
     losses = {term: np.concatenate([part[term] for part in history]) for term in history[0]}
     images, diverged = fetch((_finished(images, plan[-1][0]), halted))
-    ended = "stopped" if run.stopped else "finished"
-    return [
+    total = sum(steps for _, steps in plan)
+    ended = "stopped" if run.stopped and max(done) < total else "finished"
+    results = [
         Result(
             images[n],
             {term: values[: done[n], n] for term, values in losses.items()},
@@ -94,6 +106,7 @@ def run_chunk(work: Work, cells: list[Cell], tell: Callable[[int], Watch] | None
         )
         for n in range(len(cells))
     ]
+    return results, run.stopped
 
 
 def _arguments(work: Work, cells: list[Cell], level: int) -> tuple[Any, Any, Controls]:
@@ -165,14 +178,16 @@ def _finished(images: Float[Array, "n _h _w 3"], shape: tuple[int, int]) -> Arra
 
 
 def balanced(count: int, most: int) -> int:
-    """The size of equal chunks of at most `most` cells that hold `count`, little left over.
+    """The size of equal chunks for `count` cells: from half of `most` to `most`, but not 1 if that
+    can be helped, and such that the fewest places in the last chunk stay empty.
 
-    >>> balanced(16, 6), balanced(4, 6)
-    (6, 4)
-    >>> balanced(17, 16)
-    9
+    >>> balanced(16, 6), balanced(17, 16), balanced(4, 6)
+    (4, 9, 4)
     """
-    return math.ceil(count / math.ceil(count / most))
+    if count <= most:
+        return count
+    sizes = range(most, min(most, max(2, math.ceil(most / 2))) - 1, -1)
+    return min(sizes, key=lambda size: math.ceil(count / size) * size)
 
 
 def fitting_batch(work: Work, index: Index, most: int) -> int:

@@ -30,7 +30,7 @@ from jnst.cli_stylize import (
 )
 from jnst.files import sha256_of
 from jnst.grid import GridProgress, run_cells
-from jnst.grid_folder import SHEET, TABLE, TRADE_OFF, GridFolder
+from jnst.grid_folder import SHEET, TABLE, TRADE_OFF, GridFolder, in_name
 from jnst.progress import ProgressReport
 from jnst.runtime import connect, interrupts, use_compilation_cache
 from jnst.sheets import check_drawing
@@ -49,8 +49,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("-o", "--output", metavar="DIR", default="grid", help="folder for the pictures (grid)")
     add_picture(add)
     add("--seed", type=whole_numbers, metavar="N,…", help="of the noise (0)")
-    add("--contents", metavar="FILE", nargs="+", default=[], help="more contents, of one shape")
-    add("--styles", metavar="FILE", nargs="+", default=[], help="more styles")
+    files: dict[str, Any] = {"metavar": "FILE", "nargs": "+", "action": "extend", "default": []}
+    add("--contents", **files, help="more contents, of one shape")
+    add("--styles", **files, help="more styles")
     add_look(parser.add_argument_group("look").add_argument, several=True)
     add_optimisation(parser.add_argument_group("optimisation").add_argument, several=True)
     add = parser.add_argument_group("running").add_argument
@@ -72,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
         connect(args.distributed)
     check_drawing()
     batch = batch_size(args.batch)
-    job, grid, folder = prepare_grid(args)
+    job, grid, folder, alphas = prepare_grid(args)
     todo, done = unfinished(folder)
     leader = jax.process_index() == 0
     talks = leader and not args.quiet
@@ -81,7 +82,8 @@ def run(args: argparse.Namespace) -> int:
         folder.begin()
     if talks:
         kept = f", {len(done)} of them finished before" if done else ""
-        print(f"{headline(job)}\n{len(grid.cells)} cells{kept}", file=sys.stderr, flush=True)
+        cells = f"{len(grid.cells)} cell{'s' if len(grid.cells) > 1 else ''}{kept}"
+        print(f"{headline(job)}\n{cells}", file=sys.stderr, flush=True)
     with contextlib.ExitStack() as stack:
         # Of several processes none may leave the others waiting: there Ctrl-C ends it as usual.
         alone = jax.process_count() == 1
@@ -96,17 +98,17 @@ def run(args: argparse.Namespace) -> int:
 
         options = job.options
         model = make_vgg19(job.weights, pooling=options["pooling"], padding=options["padding"])
-        cells = run_cells(model, grid, todo, init=job.init, batch=batch, callback=callback)
-        for index, result in cells:
+        results = run_cells(model, grid, todo, init=job.init, batch=batch, callback=callback)
+        for index, result in results:
             if leader and result.reason != "stopped":
-                done[index] = folder.save(index, result, job.content.alpha)
+                done[index] = folder.save(index, result, alphas[grid.cells[index].content])
                 folder.write_table(done)
     if not leader:
         return 0
     if done:
         folder.write_table(done)
         folder.draw(done)
-    if talks:
+    if talks and done:
         seconds = time.monotonic() - began
         what = f"{len(done)} of {len(grid.cells)} cells, {TABLE}, {SHEET} and {TRADE_OFF}"
         print(f"wrote {folder.path}: {what} in {seconds:.0f} s", file=sys.stderr)
@@ -132,16 +134,21 @@ def batch_size(text: str) -> int | str:
     return int(text)
 
 
-def prepare_grid(args: argparse.Namespace) -> tuple[Job, Grid, GridFolder]:
-    """Read and check everything that the arguments name; raises before anything is computed."""
+def prepare_grid(args: argparse.Namespace) -> tuple[Job, Grid, GridFolder, list[Any]]:
+    """Read and check everything that the arguments name; raises before anything is computed.
+
+    Returns:
+      The job of the first content and style, the grid, its folder, and the contents' alphas.
+    """
+    if not args.output:
+        raise ValueError("the output folder has no name; give one with -o")
     given = {name: getattr(args, name) for name in VARYING if getattr(args, name) is not None}
     for name, values in given.items():
         distinct(f"--{name.replace('_', '-')}", values)
     first = {name: values[0] for name, values in given.items()}
     job = prepare(argparse.Namespace(**vars(args) | first))
     size = job.options["size"]
-    contents = [job.content.pixels]
-    contents += [read_input(path, size, least=1).pixels for path in args.contents]
+    contents = [job.content, *(read_input(path, size, least=1) for path in args.contents)]
     styles = [job.style, *(read_input(path, size).pixels for path in args.styles)]
     seeds = given.pop("seed", (job.options["seed"],))
     for seed in seeds:
@@ -149,7 +156,8 @@ def prepare_grid(args: argparse.Namespace) -> tuple[Job, Grid, GridFolder]:
     if len(seeds) > 1 and job.options["init"] != "noise":
         raise ValueError("--seed: several seeds make no difference without --init noise")
     keys = jnp.stack([jax.random.key(seed) for seed in seeds])
-    grid = make_grid(contents, styles, key=keys, **dataclasses.asdict(job.settings) | given)
+    pixels = [picture.pixels for picture in contents]
+    grid = make_grid(pixels, styles, key=keys, **dataclasses.asdict(job.settings) | given)
 
     paths = {"content": [args.content, *args.contents], "style": [args.style, *args.styles]}
     shown: dict[str, Sequence[Any]] = {name: names_of(files) for name, files in paths.items()} | {
@@ -178,19 +186,20 @@ def prepare_grid(args: argparse.Namespace) -> tuple[Job, Grid, GridFolder]:
     }
     if not isinstance(job.init, str):
         identity["init"] = sha256_of(Path(job.options["init"]))
-    return job, grid, GridFolder(Path(args.output), axes, records, identity)
+    folder = GridFolder(Path(args.output), axes, records, identity)
+    return job, grid, folder, [picture.alpha for picture in contents]
 
 
 def names_of(files: Sequence[str]) -> list[str]:
-    """The files' names without folder and suffix, numbered if they are not enough.
+    """The files' names without folder and suffix, numbered if that does not tell them apart.
 
     >>> names_of(["a/waves.jpg", "b/scream.png"]), names_of(["a/waves.jpg", "b/waves.jpg"])
-    (['waves', 'scream'], ['waves-1', 'waves-2'])
+    (['waves', 'scream'], ['1-waves', '2-waves'])
     """
     stems = [Path(file).stem for file in files]
-    if len(set(stems)) == len(stems):
+    if len({in_name(stem).casefold() for stem in stems}) == len(stems):
         return stems
-    return [f"{stem}-{number}" for number, stem in enumerate(stems, start=1)]
+    return [f"{number}-{stem}" for number, stem in enumerate(stems, start=1)]
 
 
 def unfinished(folder: GridFolder) -> tuple[list[Index], dict[Index, dict[str, Any]]]:

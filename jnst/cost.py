@@ -35,14 +35,15 @@ def needed(program: Compiled) -> int:
 
 def free(device: jax.Device) -> int:
     """Bytes that a program may take on the device."""
-    if stats := device.memory_stats():
+    stats = device.memory_stats() or {}
+    if "bytes_limit" in stats:
         return int(SHARE * (stats["bytes_limit"] - stats["bytes_in_use"]))
     # A processor has no memory of its own: all of JAX's devices on it share the machine's.
     return int(SHARE * _free_on_host() / jax.local_device_count(device.platform))
 
 
 def _free_on_host() -> int:
-    """Bytes that the system could still give out, within the limit of a container."""
+    """Bytes that the system could still give out, at most what a container may have in all."""
     free = UNKNOWN
     # Both files are Linux's; what caches hold counts as available.
     with contextlib.suppress(OSError, ValueError):

@@ -17,7 +17,7 @@ from jaxtyping import Array, Float
 
 from jnst._checks import whole_number
 from jnst.axes import Grid, Index, make_grid
-from jnst.chunks import Work, balanced, fitting_batch, pictures, run_chunk
+from jnst.chunks import Work, fitting_batch, pictures, run_chunk
 from jnst.optimize import Controls, State, Watch
 from jnst.settings import Settings
 from jnst.sharding import checked_mesh, fetch, make_mesh, place, whole
@@ -99,8 +99,9 @@ def stylize_grid(
       key: for `init="noise"`; an array of several keys, as `jax.random.split` makes it, is a
         further axis.
       init: as for `jnst.stylize`, the same for all cells.
-      batch: how many cells are worked at together; `"auto"`: as many as help and as the memory
-        holds, by what the compiled step says that it needs. All devices share a batch.
+      batch: how many cells are worked at together, rounded to a multiple of the devices, which
+        share them; `"auto"`: as many as help and as the memory holds, by what the compiled step
+        says that it needs.
       mesh: the devices to use; None: all that JAX has, those of other processes included.
       callback: called with a `GridProgress` after every step; True ends the grid. Where there are
         several processes, it must answer the same in each.
@@ -115,8 +116,8 @@ def stylize_grid(
 
     Raises:
       ValueError, TypeError: for an image or a value that will not do, an axis that is empty or
-        has a value twice, more than 10,000 cells, or a picture too large for the memory; before
-        anything is run.
+        has a value twice, more than 10,000 cells, or (unless `batch` is a number) a picture too
+        large for the memory; before anything is run.
 
     >>> from flax import nnx
     >>> model = VGG19(rngs=nnx.Rngs(0))  # in earnest: jnst.load_vgg19()
@@ -185,7 +186,7 @@ def run_cells(
     if isinstance(batch, str):
         each = fitting_batch(work, todo[0], most)
     else:
-        each = balanced(most, max(1, batch // mesh.size))
+        each = min(most, max(1, batch // mesh.size))
     return _chunks(work, todo, each * mesh.size, callback)
 
 
@@ -197,9 +198,9 @@ def _chunks(
         cells = todo[start : start + size]
         filled = cells + cells[-1:] * (size - len(cells))  # with repeats of its last cell
         tell = callback and functools.partial(_watch, callback, work, cells, start, len(todo))
-        results = run_chunk(work, [work.grid.cells[index] for index in filled], tell)
+        results, stopped = run_chunk(work, [work.grid.cells[index] for index in filled], tell)
         yield from zip(cells, results, strict=False)
-        if any(result.reason == "stopped" for result in results):
+        if stopped:
             return
 
 

@@ -22,6 +22,10 @@ from jnst.stylize import Result
 
 RECORD, TABLE, SHEET, TRADE_OFF = "grid.json", "grid.csv", "sheet.png", "trade-off.png"
 """What lies in the folder beside the cells' pictures."""
+ENDED = {"losses", "steps", "reason"}
+"""What the record of a finished cell says beside its settings."""
+LONGEST = 40
+"""Characters of a picture's name within that of a cell."""
 TERMS = ("content", "style", "variation", "total")
 
 
@@ -52,9 +56,9 @@ class GridFolder(NamedTuple):
             value = values[i]
             if isinstance(value, Mapping):
                 value = i + 1
-            text = f"-{value}" if isinstance(value, str) else short(float(value))
+            text = f"-{in_name(value)}" if isinstance(value, str) else short(float(value))
             parts.append(f"{name}{text}".replace("_", "-"))
-        return self.path / (re.sub(r"[^\w.-]+", "-", "_".join(parts)) + ".png")
+        return self.path / ("_".join(parts) + ".png")
 
     def finished(self) -> dict[Index, dict[str, Any]]:
         """The records of the cells whose pictures are there.
@@ -79,15 +83,25 @@ class GridFolder(NamedTuple):
         done = {}
         for index, path in files.items():
             if path.exists():
-                record = read_settings(path) or {}
-                if any(record.get(k) != v for k, v in plain(self.records[index]).items()):
-                    raise ValueError(f"{path} is not of this grid; move it away")
-                done[index] = record
+                done[index] = self._record_of(index, path)
         return done
+
+    def _record_of(self, index: Index, path: Path) -> dict[str, Any]:
+        """What a finished cell's picture carries; raises ValueError if it is not this cell's."""
+        try:
+            record = read_settings(path) or {}
+        except ValueError as error:
+            raise ValueError(f"{path} is damaged; delete it, and it will be made anew") from error
+        wanted = {k: v for k, v in plain(self.records[index]).items() if k != "jnst"}
+        if any(record.get(k) != v for k, v in wanted.items()) or ENDED - record.keys():
+            raise ValueError(f"{path} is not of this grid; move it away")
+        return record
 
     def _check_identity(self) -> None:
         try:
-            found = json.loads((self.path / RECORD).read_text())
+            found = json.loads((self.path / RECORD).read_text(encoding="utf-8"))
+            if not found.keys() >= self.identity.keys() - {"init"}:
+                raise ValueError("not a grid's")
             differing = [*differences(plain(self.identity), found)]
         except (ValueError, AttributeError) as error:
             raise ValueError(f"{self.path / RECORD} is damaged; choose another folder") from error
@@ -101,7 +115,7 @@ class GridFolder(NamedTuple):
         """Make the folder this grid's."""
         self.path.mkdir(exist_ok=True)
         with written_whole(self.path / RECORD) as temporary:
-            temporary.write_text(json.dumps(self.identity, indent=1))
+            temporary.write_text(json.dumps(self.identity, indent=1), encoding="utf-8")
 
     def save(self, index: Index, result: Result, alpha: ArrayLike | None) -> dict[str, Any]:
         """Write a cell's picture; returns its record."""
@@ -117,7 +131,10 @@ class GridFolder(NamedTuple):
     def write_table(self, done: Mapping[Index, Mapping[str, Any]]) -> None:
         """Write the final losses of the finished cells as CSV, a line a cell."""
         path = self.path / TABLE
-        with written_whole(path) as temporary, open(temporary, "w", newline="") as file:
+        with (
+            written_whole(path) as temporary,
+            open(temporary, "w", newline="", encoding="utf-8") as file,
+        ):
             writer = csv.writer(file)
             losses = [f"{term}_loss" for term in TERMS]
             writer.writerow(["file", *self.axes, *losses, "steps", "reason"])
@@ -140,6 +157,11 @@ class GridFolder(NamedTuple):
                 losses[term][index] = value
         save_sheet(self.path / SHEET, images, self.axes)
         save_trade_off(self.path / TRADE_OFF, losses, self.axes)
+
+
+def in_name(text: str) -> str:
+    """`text` as a part of a file's name: letters, digits and dashes, and not many."""
+    return re.sub(r"[^\w.]+", "-", text)[:LONGEST].replace("_", "-")
 
 
 def plain(value: Any) -> Any:

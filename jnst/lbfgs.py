@@ -1,8 +1,8 @@
 """L-BFGS in two passes over its memory.
 
 Nocedal's two loops read every remembered image one after the other, each read waiting for the last.
-The compact form of the same matrix needs one product of all of them with each other, a small
-triangular system, and one weighted sum: Byrd, Nocedal and Schnabel, "Representations of
+The compact form of the same matrix needs their inner products with the newest, a small triangular
+system, and one weighted sum: Byrd, Nocedal and Schnabel, "Representations of
 quasi-Newton matrices and their use in limited memory methods", 1994,
 https://doi.org/10.1007/BF01582063, theorem 2.2.
 """
@@ -26,6 +26,7 @@ class LBFGSState(NamedTuple):
     Attributes:
       image, gradient: of the last update.
       steps, changes: the last steps s and changes of the gradient y, in the order of their slots.
+      sy, yy: the inner products of every step, and of every change, with every change.
       updates: how many updates there were.
       stored: how many pairs were remembered; the next goes to the slot of this number, modulo m.
     """
@@ -34,6 +35,8 @@ class LBFGSState(NamedTuple):
     gradient: Float[Array, "*image"]
     steps: Float[Array, "m *image"]
     changes: Float[Array, "m *image"]
+    sy: Float[Array, "m m"]
+    yy: Float[Array, "m m"]
     updates: Int[Array, ""]
     stored: Int[Array, ""]
 
@@ -67,8 +70,8 @@ def scale_by_lbfgs(memory: int) -> optax.GradientTransformation:
 
     def init(params: Array) -> LBFGSState:
         zeros, pairs = jnp.zeros_like(params), jnp.zeros((memory, *params.shape), params.dtype)
-        none = jnp.zeros((), jnp.int32)
-        return LBFGSState(zeros, zeros, pairs, pairs, none, none)
+        products, none = jnp.zeros((memory, memory), params.dtype), jnp.zeros((), jnp.int32)
+        return LBFGSState(zeros, zeros, pairs, pairs, products, products, none, none)
 
     def update(gradient: Array, state: LBFGSState, params: Array) -> tuple[Array, LBFGSState]:
         state = _remember(gradient, state, params)
@@ -87,11 +90,19 @@ def _remember(gradient: Array, state: LBFGSState, params: Array) -> LBFGSState:
     def put(memory: Array, new: Array) -> Array:
         return memory.at[slot].set(jnp.where(good, new, memory[slot]))
 
+    def put_products(products: Array, row: Array, column: Array) -> Array:
+        return jnp.where(good, products.at[slot].set(row).at[:, slot].set(column), products)
+
+    step, change = apart(step, change)
+    steps, changes = put(state.steps, step), put(state.changes, change)
+    of_change = dots(changes, change)
     return LBFGSState(
         image=params,
         gradient=gradient,
-        steps=put(state.steps, step),
-        changes=put(state.changes, change),
+        steps=steps,
+        changes=changes,
+        sy=put_products(state.sy, dots(changes, step), dots(steps, change)),
+        yy=put_products(state.yy, of_change, of_change),
         updates=state.updates + 1,
         stored=state.stored + good,
     )
@@ -100,23 +111,47 @@ def _remember(gradient: Array, state: LBFGSState, params: Array) -> LBFGSState:
 def _multiply(gradient: Array, state: LBFGSState) -> Array:
     """H times the gradient."""
     m = len(state.steps)
-    vectors = jnp.concatenate([state.steps, state.changes, gradient[None]])
-    flat = vectors.reshape(len(vectors), -1)
-    products = jnp.matmul(flat, flat.T, precision="highest")
     oldest_first = (state.stored + jnp.arange(m)) % m
-    sy = products[:m, m:-1][oldest_first][:, oldest_first]
-    yy = products[m:-1, m:-1][oldest_first][:, oldest_first]
-    s_gradient, y_gradient = products[:m, -1][oldest_first], products[m:-1, -1][oldest_first]
+    sy, yy = (table[oldest_first][:, oldest_first] for table in (state.sy, state.yy))
+    s_gradient, y_gradient = (
+        dots(memory, gradient)[oldest_first] for memory in (state.steps, state.changes)
+    )
     curvature = jnp.diagonal(sy)
     # Slots without a pair are zero; a 1 on the diagonal keeps them so in the solution.
     triangle = jnp.triu(sy) + jnp.diag(jnp.where(curvature > 0, 0, 1).astype(sy.dtype))
     solve = functools.partial(jax.scipy.linalg.solve_triangular, triangle)
-    first = jnp.minimum(1, jax.lax.rsqrt(products[-1, -1]))
+    length = jnp.sqrt(jnp.sum(gradient**2))
     newest = yy[-1, -1] > 0
+    first = 1 / jnp.maximum(1, length)
     gamma = jnp.where(newest, curvature[-1] / jnp.where(newest, yy[-1, -1], 1), first)
     of_changes = solve(s_gradient)
-    inner = curvature * of_changes + gamma * (yy @ of_changes) - gamma * y_gradient
-    of_steps = solve(inner, trans=1)
+    both = apart(curvature * of_changes, gamma * (dots(yy, of_changes) - y_gradient))
+    of_steps = solve(both[0] + both[1], trans=1)
     slots = jnp.argsort(oldest_first)
-    weights = jnp.concatenate([of_steps[slots], -gamma * of_changes[slots], gamma[None]])
-    return jnp.tensordot(weights, vectors, 1, precision="highest")
+    along = apart(
+        gamma * gradient,
+        weighted_sum(of_steps[slots], state.steps),
+        weighted_sum(gamma * of_changes[slots], state.changes),
+    )
+    return along[0] + along[1] - along[2]
+
+
+def apart(*terms: Array) -> tuple[Array, ...]:
+    """The terms of a sum, each rounded by itself: fused with the sum, a product is not, and what is
+    fused depends on whether there is a batch."""
+    return jax.lax.optimization_barrier(terms)
+
+
+def dots(memory: Float[Array, "m *image"], image: Float[Array, "*image"]) -> Float[Array, "m"]:
+    """The inner products of every image in the memory with one.
+
+    As a sum rather than a matrix product, which is rounded in another way when it is batched; and
+    the gradient of VGG-19 makes a visible difference of the least one in the image, wherever that
+    decides which side of a ReLU or which pixel of a pooling counts.
+    """
+    return jnp.sum(memory * image, axis=range(1, memory.ndim))
+
+
+def weighted_sum(weights: Float[Array, "m"], memory: Float[Array, "m *image"]) -> Array:
+    """Σ w_i · memory_i; not as a matrix product, see `dots`."""
+    return jnp.sum(weights.reshape(-1, *[1] * (memory.ndim - 1)) * memory, axis=0)

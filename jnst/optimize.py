@@ -97,7 +97,7 @@ def _unit_first_gradient() -> optax.GradientTransformation:
     def update(updates, state, params=None):
         rms = _rms(updates)
         first = jnp.where(state > 0, state, jnp.where(rms > 0, rms, 1))
-        return updates / first, first
+        return updates * (1 / first), first
 
     return optax.GradientTransformation(lambda params: jnp.zeros((), params.dtype), update)
 

@@ -49,21 +49,24 @@ class ProgressReport:
         self.shown = -LINE_SECONDS
 
     def __call__(self, progress: Progress | GridProgress) -> None:
-        now = time.monotonic()
         cells = len(progress.cells) if isinstance(progress, GridProgress) else 1
         pixels = cells * progress.shape[0] * progress.shape[1]
         self.done += pixels
-        if progress.shape != self.shape:  # its first step has just been compiled
-            self.shape, self.began, self.before = progress.shape, now, self.done
-        last = progress.step == progress.steps
-        if not last and now - self.shown < (0.1 if self.bar is not None else LINE_SECONDS):
+        loss, now = progress.losses["total"], time.monotonic()
+        last, new = progress.step == progress.steps, progress.shape != self.shape
+        due = now - self.shown >= (0.1 if self.bar is not None else LINE_SECONDS)
+        if not (last or new or due):
             return
+        np.asarray(loss)  # until the step before has been computed, not only begun
+        now = time.monotonic()
+        if new:  # its first step has just been compiled
+            self.shape, self.began, self.before = progress.shape, now, self.done
         self.shown = now
         text = f"step {progress.step}/{progress.steps} · {progress.shape[1]}×{progress.shape[0]} px"
         if isinstance(progress, GridProgress):
             text = f"cells {progress.done + 1}–{progress.done + cells}/{progress.total} · {text}"
         else:
-            text += f" · loss {float(progress.losses['total']):.4g}"
+            text += f" · loss {float(loss):.4g}"
         if self.done > self.before:
             seconds = (now - self.began) / (self.done - self.before)  # a pixel
             left = tqdm.format_interval(seconds * (self.work - self.done))

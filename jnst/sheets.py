@@ -3,13 +3,14 @@
 The only importer of matplotlib, an optional library, and only when something is drawn.
 """
 
+import contextlib
 import itertools
 import os
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from jnst.images import check_image_output, fit, resized, save_image
@@ -19,12 +20,17 @@ Axes = Mapping[str, Sequence[Any]]
 
 EDGE = 4096
 """Pixels along a sheet's longer side, roughly, if the pictures are large enough."""
-THUMB = (64, 512)
+THUMB = (24, 512)
 """Pixels along a picture's longer side on a sheet: at least and at most."""
 GAP = 8
-DPI = 100
-FEW = 10
-"""Rows up to which a plot names them, and cells up to four times of which it labels them."""
+DPI = 72
+"""At which a point is a pixel."""
+CHARACTER = 0.62
+"""The width of one, in units of the size of its font."""
+FEW = 24
+"""Rows that a plot names at most, and half of the cells that it labels."""
+LONGEST = 24
+"""Characters of a label."""
 
 
 def check_drawing() -> None:
@@ -38,16 +44,20 @@ def check_drawing() -> None:
 
 
 def label(name: str, value: Any) -> str:
-    """What a value of an axis is called on a sheet.
+    """What a value of an axis is called on a sheet, with the axis.
 
     >>> label("beta", 1e5), label("style_layers", {"relu1_1": 1.0, "relu2_1": 0.0})
     ('beta 1e5', 'style layers relu1_1:1')
     """
+    return f"{name.replace('_', ' ')} {value_label(value)}"
+
+
+def value_label(value: Any) -> str:
+    """A value of an axis in few characters."""
     if isinstance(value, Mapping):
         value = " ".join(f"{layer}:{short(weight)}" for layer, weight in value.items() if weight)
-    elif isinstance(value, float):
-        value = short(value)
-    return f"{name.replace('_', ' ')} {value}"
+    text = short(value) if isinstance(value, float) else str(value)
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 
 def short(number: float) -> str:
@@ -64,7 +74,7 @@ def short(number: float) -> str:
 
 def columns_axis(axes: Axes) -> str:
     """The axis that runs across a sheet: beta if there are several, else the longest."""
-    return "beta" if len(axes["beta"]) > 1 else max(axes, key=lambda name: len(axes[name]))
+    return "beta" if len(axes.get("beta", ())) > 1 else max(axes, key=lambda name: len(axes[name]))
 
 
 def arranged(table: np.ndarray, axes: Axes) -> np.ndarray:
@@ -86,7 +96,7 @@ def row_labels(axes: Axes) -> list[str]:
 
 
 def title(axes: Axes) -> str:
-    """What all cells have in common of alpha and beta."""
+    """What all cells have in common: the axes of one value."""
     return ", ".join(
         label(name, values[0])
         for name, values in axes.items()
@@ -101,9 +111,7 @@ def thumb_size(axes: Axes) -> int:
     return min(max(EDGE // max(rows, columns), least), most)
 
 
-def save_sheet(
-    path: str | os.PathLike[str], images: Float[ArrayLike, "*axes H W 3"], axes: Axes
-) -> None:
+def save_sheet(path: str | os.PathLike[str], images: ArrayLike, axes: Axes) -> None:
     """Write a grid's pictures side by side, the values of its axes beside them.
 
     Beta runs across if there are several (else the longest axis), all others down.
@@ -118,32 +126,38 @@ def save_sheet(
     """
     check_image_output(path)
     check_drawing()
-    table = arranged(np.asarray(images), axes)
+    table = arranged(_checked(images, axes, 3), axes)
     rows, columns, height, width, _ = table.shape
     thumb = min(thumb_size(axes), max(height, width))
     height, width = fit(height, width, thumb)
-    mosaic = np.ones((rows * (height + GAP) - GAP, columns * (width + GAP) - GAP, 3))
+    down, across = row_labels(axes), columns_axis(axes)
+    names = [value_label(value) for value in axes[across]]
+    points = max(9, thumb // 18)
+    wide = points * CHARACTER
+    # Where names are wider than pictures, the columns stand further apart.
+    pitch = max(width, int(wide * max(map(len, names)))) + GAP
+    mosaic = np.ones((rows * (height + GAP) - GAP, columns * pitch - GAP, 3), np.float32)
     for row, column in np.ndindex(rows, columns):
-        y, x = row * (height + GAP), column * (width + GAP)
+        y, x = row * (height + GAP), column * pitch + (pitch - GAP - width) // 2
         picture = np.nan_to_num(table[row, column], nan=1.0)
         mosaic[y : y + height, x : x + width] = resized(picture, None, thumb).pixels
 
-    down, across = row_labels(axes), columns_axis(axes)
-    points = max(8, thumb // 25)
     widest = max(len(line) for words in down for line in words.split("\n"))
-    left, top = int(points * (widest * 0.85 + 1.5)), int(points * (5 if title(axes) else 3))
-    size = np.array([left + mosaic.shape[1] + GAP, top + mosaic.shape[0] + GAP])
-    figure = _figure(figsize=size / DPI)
-    box = np.array([left, GAP, mosaic.shape[1], mosaic.shape[0]]) / np.tile(size, 2)
-    plot = figure.add_axes(tuple(box))
-    plot.imshow(mosaic, interpolation="none", aspect="auto")
-    names = [label(across, value) for value in axes[across]]
-    plot.set_xticks(np.arange(columns) * (width + GAP) + width / 2, names)
-    plot.set_yticks(np.arange(rows) * (height + GAP) + height / 2, down)
-    plot.tick_params(length=0, labelsize=points, top=True, labeltop=True, labelbottom=False)
-    plot.spines[:].set_visible(False)
-    figure.text(box[0], 1 - points / size[1], title(axes), fontsize=points, va="top")
-    _save(path, figure)
+    heading = ", ".join(filter(None, [title(axes), f"{across.replace('_', ' ')} across"]))
+    left, top = int(wide * widest) + 3 * GAP, int(points * 3.6) + GAP
+    least = int(wide * len(heading)) + left + GAP
+    size = np.array([max(left + mosaic.shape[1] + GAP, least), top + mosaic.shape[0] + GAP])
+    with _drawing():
+        figure = _figure(figsize=size / DPI)
+        box = np.array([left, GAP, mosaic.shape[1], mosaic.shape[0]]) / np.tile(size, 2)
+        plot = figure.add_axes(tuple(box))
+        plot.imshow(mosaic, interpolation="none", aspect="auto")
+        plot.set_xticks(np.arange(columns) * pitch + (pitch - GAP) / 2, names)
+        plot.set_yticks(np.arange(rows) * (height + GAP) + height / 2, down)
+        plot.tick_params(length=0, labelsize=points, top=True, labeltop=True, labelbottom=False)
+        plot.spines[:].set_visible(False)
+        figure.text(box[0], 1 - GAP / size[1], heading, fontsize=points, va="top")
+        _save(path, figure)
 
 
 def save_trade_off(
@@ -164,31 +178,68 @@ def save_trade_off(
     """
     check_image_output(path)
     check_drawing()
-    content, style = (arranged(last(losses[term]), axes) for term in ("content", "style"))
+    content, style = (
+        arranged(last(_checked(losses.get(term, ()), axes, 1)), axes)
+        for term in ("content", "style")
+    )
     across, down = columns_axis(axes), row_labels(axes)
-    figure = _figure(figsize=(9, 6), layout="constrained")
-    plot = figure.add_subplot()
-    for row, name in enumerate(down):
-        plot.plot(content[row], style[row], "o-", label=name.replace("\n", ", "), alpha=0.8)
-        for x, y, value in zip(content[row], style[row], axes[across], strict=True):
-            if content.size <= 4 * FEW and np.isfinite(x + y):
-                place = {"xytext": (6, 4), "textcoords": "offset points"}
-                plot.annotate(label(across, value), (x, y), **place)
-    shown = np.isfinite(content + style)
-    if shown.any() and np.minimum(content, style)[shown].min() > 0:
-        plot.loglog()
-    plot.set(xlabel="content loss at the end", ylabel="style loss at the end", title=title(axes))
-    if 1 < len(down) <= FEW:
-        plot.legend()
-    plot.margins(x=0.12)
-    plot.grid(alpha=0.3)
-    _save(path, figure)
+    with _drawing() as matplotlib:
+        figure = _figure(figsize=(12, 8), layout="constrained")
+        plot = figure.add_subplot()
+        colours = matplotlib.colormaps["tab10" if len(down) <= 10 else "viridis"]
+        for row, name in enumerate(down):
+            colour = colours(row if len(down) <= 10 else row / len(down))
+            text = name.replace("\n", ", ")
+            plot.plot(content[row], style[row], "o-", label=text, color=colour, alpha=0.8)
+            # Neighbouring rows on either side of their cells.
+            offset, towards = ((7, 4), "left") if row % 2 == 0 else ((-7, -12), "right")
+            for x, y, value in zip(content[row], style[row], axes[across], strict=True):
+                if content.size <= 2 * FEW and np.isfinite(x + y):
+                    words = {"xytext": offset, "textcoords": "offset points", "ha": towards}
+                    plot.annotate(value_label(value), (x, y), color=colour, **words)
+        shown = np.isfinite(content + style)
+        for axis, values in (("x", content[shown]), ("y", style[shown])):
+            if values.size and values.min() > 0 and values.max() > 2 * values.min():
+                plot.set(**{f"{axis}scale": "log"})
+        for side in (plot.xaxis, plot.yaxis):
+            side.set_major_formatter("{x:.3g}")
+            side.set_minor_formatter("{x:.2g}")
+        plot.set(xlabel="content loss of the last step", ylabel="style loss of the last step")
+        numbers = f"numbers: {across.replace('_', ' ')}"
+        plot.set_title(", ".join(filter(None, [title(axes), numbers])))
+        if 1 < len(down) <= FEW:
+            plot.legend()
+        plot.margins(x=0.12)
+        plot.grid(alpha=0.3)
+        _save(path, figure)
+
+
+def _checked(values: ArrayLike, axes: Axes, further: int) -> np.ndarray:
+    """`values` as an array; raises ValueError unless it has the grid's axes and some further."""
+    table, shape = np.asarray(values), tuple(map(len, axes.values()))
+    if not axes or table.ndim != len(shape) + further or table.shape[: len(shape)] != shape:
+        raise ValueError(
+            f"axes of the lengths {shape} do not go with an array of the shape {table.shape}"
+        )
+    if not table.size:
+        raise ValueError(f"there is nothing to draw in an array of the shape {table.shape}")
+    return table
 
 
 def last(values: np.ndarray) -> np.ndarray:
     """The last value along the last axis that is no NaN; NaN where all are."""
     position = values.shape[-1] - 1 - np.argmax(np.isfinite(values[..., ::-1]), axis=-1)
     return np.take_along_axis(values, position[..., None], axis=-1)[..., 0]
+
+
+@contextlib.contextmanager
+def _drawing() -> Iterator[Any]:
+    """matplotlib, told to leave a $ in a name alone, and not to warn of letters it cannot draw."""
+    import matplotlib
+
+    with matplotlib.rc_context({"text.parse_math": False}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph")
+        yield matplotlib
 
 
 def _figure(**options: Any) -> Any:

@@ -108,5 +108,5 @@ def test_images_that_do_not_go_together_are_named():
         make_grid([CONTENT, CONTENT.copy()], STYLE)
     with pytest.raises(ValueError, match="style has no values"):
         make_grid(CONTENT, [])
-    with pytest.raises(ValueError, match=r"style must have the shape \(H, W, 3\)"):
+    with pytest.raises(ValueError, match=r"style number 2 must have the shape \(H, W, 3\)"):
         make_grid(CONTENT, [STYLE, STYLE[0]])

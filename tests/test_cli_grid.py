@@ -125,9 +125,42 @@ def test_every_axis_has_its_place_in_name_and_table(folder, tmp_path):
     assert last.items() >= wanted.items()
 
 
+def test_names_that_would_be_one_are_told_apart(folder, tmp_path):
+    other = jnst.load_image(folder / "other.png")
+    jnst.save_image(tmp_path / "a b.png", other)
+    jnst.save_image(tmp_path / "a-b.png", other / 2)
+    styles = "--styles", str(tmp_path / "a b.png"), "--styles", str(tmp_path / "a-b.png")
+    for _ in range(2):  # and the same command finds them again
+        assert run(folder, *styles, output=tmp_path / "out") == 0
+        assert len(list((tmp_path / "out").glob("alpha*"))) == 3
+
+
+def test_each_content_keeps_its_own_alpha(folder, tmp_path, pictures):
+    jnst.save_image(tmp_path / "opaque.png", 1 - pictures[0])
+    contents = "--contents", str(tmp_path / "opaque.png")
+    assert run(folder, *contents, output=tmp_path / "out") == 0
+    first, second = sorted((tmp_path / "out").glob("alpha*"))
+    assert "content-content" in first.name and "content-opaque" in second.name
+    assert read_picture(first).alpha is not None
+    assert read_picture(second).alpha is None
+
+
+def test_a_cell_painted_anew_by_hand_is_not_taken_for_the_grids(capsys, made, folder):
+    cell = made / CELLS[0]
+    kept = cell.read_bytes()
+    jnst.save_image(cell, jnst.load_image(cell), settings={"options": {}})
+    error = refused(capsys, folder, "--beta", "2,20", output=made)
+    assert "is not of this grid; move it away" in error
+    cell.write_bytes(kept[:300])
+    error = refused(capsys, folder, "--beta", "2,20", output=made)
+    assert "is damaged; delete it, and it will be made anew" in error
+    cell.write_bytes(kept)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        (["--beta", "-1,2"], "one that begins with a dash is written after =, as in --seed=-1"),
         (["--alpha", ""], "argument --alpha: '' is not a number"),
         (["--alpha", "1,b"], "argument --alpha: 'b' is not a number"),
         (["--beta", "1:10"], "'1:10' is no range; write FROM:TO:COUNT, as in 1e2:1e5:4"),
@@ -233,9 +266,10 @@ def test_numbers_and_ranges():
     assert numbers("1") == (1,)
     assert numbers("1,10,0.5") == (1, 10, 0.5)
     assert numbers("1e2:1e5:4,7") == (100, 1000, 10000, 100000, 7)
-    assert numbers("1:10:3") == (1, 3.16228, 10)
+    assert numbers("1:10:3") == (1, 3.16, 10)
+    assert numbers("1:1.001:3") == (1, 1.0005, 1.001)
     assert numbers("8:1:4") == (8, 4, 2, 1)
 
 
 def test_pictures_of_one_name_are_numbered():
-    assert names_of(["a/x.png", "b/x.jpg"]) == ["x-1", "x-2"]
+    assert names_of(["a/x.png", "b/X.jpg"]) == ["1-x", "2-X"]

@@ -146,7 +146,9 @@ def test_a_batch_of_any_size_makes_the_same_pictures(model, pictures):
 
 
 def test_chunks_are_of_one_size_with_little_left_over():
-    assert [balanced(16, most) for most in (16, 15, 6, 4, 1)] == [16, 8, 6, 4, 1]
+    assert [balanced(16, most) for most in (16, 15, 6, 4, 1)] == [16, 8, 4, 4, 1]
+    assert [balanced(10, most) for most in (4, 3, 2)] == [2, 2, 2]
+    assert balanced(5, 2) == 2
     assert balanced(3, 100) == 3
 
 
@@ -201,6 +203,19 @@ def test_a_callback_sees_cells_and_steps_and_stops_the_grid(model, pictures):
     assert several.steps.tolist() == [[4, 4, 4, 4, 0]]
     assert np.isfinite(several.images[0, :4]).all()
     assert np.isnan(several.images[0, 4]).all()
+
+
+def test_a_stop_counts_even_if_all_cells_have_diverged(model, pictures):
+    seen = []
+
+    def callback(progress):
+        seen.append(progress.cells)
+        return progress.step == 2
+
+    diverging = {"weighing": "paper", "alpha": 0, "beta": [1e28, 1e29, 1e30], "batch": 1}
+    several = jnst.stylize_grid(model, *pictures, callback=callback, **diverging, **QUICK)
+    assert set(seen) == {((0, 0),)}
+    assert several.reasons.ravel().tolist() == ["diverged", "stopped", "stopped"]
 
 
 def test_cells_can_be_chosen(model, pictures):
