@@ -78,8 +78,6 @@ def run(args: argparse.Namespace) -> int:
     leader = jax.process_index() == 0
     talks = leader and not args.quiet
     use_compilation_cache()
-    if leader:
-        folder.begin()
     if talks:
         kept = f", {len(done)} of them finished before" if done else ""
         cells = f"{len(grid.cells)} cell{'s' if len(grid.cells) > 1 else ''}{kept}"
@@ -99,6 +97,8 @@ def run(args: argparse.Namespace) -> int:
         options = job.options
         model = make_vgg19(job.weights, pooling=options["pooling"], padding=options["padding"])
         results = run_cells(model, grid, todo, init=job.init, batch=batch, callback=callback)
+        if leader:  # not before it is known that the cells fit
+            folder.begin()
         for index, result in results:
             if leader and result.reason != "stopped":
                 done[index] = folder.save(index, result, alphas[grid.cells[index].content])

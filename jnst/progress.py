@@ -67,8 +67,9 @@ class ProgressReport:
             text = f"cells {progress.done + 1}–{progress.done + cells}/{progress.total} · {text}"
         else:
             text += f" · loss {float(loss):.4g}"
-        if self.done > self.before:
-            seconds = (now - self.began) / (self.done - self.before)  # a pixel
+        computed = self.done - pixels  # this step has only begun
+        if computed > self.before:
+            seconds = (now - self.began) / (computed - self.before)  # a pixel
             left = tqdm.format_interval(seconds * (self.work - self.done))
             text += f" · {1 / (seconds * pixels):.3g} steps/s · {left} left"
         if self.bar is None:

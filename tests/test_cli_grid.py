@@ -220,6 +220,13 @@ def test_a_damaged_record_is_told(capsys, made, folder):
     (made / "grid.json").write_text(kept)
 
 
+def test_a_grid_that_does_not_fit_leaves_no_folder(capsys, folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("jnst.cost.free", lambda device: 10**6)
+    error = refused(capsys, folder, output=tmp_path / "out")
+    assert "needs 0.1 GiB of memory" in error and "choose a smaller size" in error
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_folder_that_cannot_be(capsys, folder, tmp_path):
     (tmp_path / "file").write_text("")
     assert "is a file" in refused(capsys, folder, output=tmp_path / "file")
