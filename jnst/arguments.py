@@ -45,24 +45,26 @@ def numbers(text: str) -> tuple[float, ...]:
     """
     values: list[float] = []
     for part in text.split(","):
-        if ":" not in part:
-            values.append(number(part))
-            continue
-        try:
-            first, last, count = part.split(":")
-            first_, last_, count_ = float(first), float(last), int(count)
-        except ValueError:
-            raise argparse.ArgumentTypeError(
-                f"{part!r} is no range; write FROM:TO:COUNT, as in 1e2:1e5:4"
-            ) from None
-        if not 2 <= count_ <= MOST_VALUES:
-            raise argparse.ArgumentTypeError(
-                f"{part!r} has {count_:,} values; a range has 2 to {MOST_VALUES:,}"
-            )
-        if not (0 < first_ < math.inf and 0 < last_ < math.inf):
-            raise argparse.ArgumentTypeError(f"{part!r} must run between two numbers above 0")
-        values += rounded(np.geomspace(first_, last_, count_))
+        values += number_range(part) if ":" in part else [number(part)]
     return tuple(values)
+
+
+def number_range(text: str) -> list[float]:
+    """FROM:TO:COUNT as so many numbers at equal ratios."""
+    try:
+        start, stop, number_of = text.split(":")
+        first, last, count = float(start), float(stop), int(number_of)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no range; write FROM:TO:COUNT, as in 1e2:1e5:4"
+        ) from None
+    if not 2 <= count <= MOST_VALUES:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} has {count:,} values; a range has 2 to {MOST_VALUES:,}"
+        )
+    if not (0 < first < math.inf and 0 < last < math.inf):
+        raise argparse.ArgumentTypeError(f"{text!r} must run between two numbers above 0")
+    return rounded(np.geomspace(first, last, count))
 
 
 def rounded(values: np.ndarray) -> list[float]:

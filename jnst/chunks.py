@@ -166,7 +166,7 @@ def _begin(
     def begin(image: Array, halted: Array) -> State:
         return init_state(resize(image, shape), optimizer)._replace(halted=jnp.array(halted))
 
-    return jax.tree.map(lambda leaf: keep(leaf, split(mesh)), jax.vmap(begin)(images, halted))
+    return keep(jax.vmap(begin)(images, halted), split(mesh))
 
 
 pictures = jax.jit(jax.vmap(picture))

@@ -24,7 +24,10 @@ from jnst.cli_stylize import (
     add_optimisation,
     add_picture,
     add_running,
+    check_seed,
     headline,
+    job_model,
+    job_record,
     prepare,
     read_input,
 )
@@ -34,8 +37,6 @@ from jnst.grid_folder import SHEET, TABLE, TRADE_OFF, GridFolder, in_name
 from jnst.progress import ProgressReport
 from jnst.runtime import connect, interrupts, use_compilation_cache
 from jnst.sheets import check_drawing
-from jnst.version import __version__
-from jnst.weights import make_vgg19
 
 VARYING = (*NUMBERS, *LAYER_WEIGHTS, "seed")
 """The options that take several values."""
@@ -94,9 +95,9 @@ def run(args: argparse.Namespace) -> int:
                 show(progress)
             return interrupted()
 
-        options = job.options
-        model = make_vgg19(job.weights, pooling=options["pooling"], padding=options["padding"])
-        results = run_cells(model, grid, todo, init=job.init, batch=batch, callback=callback)
+        results = run_cells(
+            job_model(job), grid, todo, init=job.init, batch=batch, callback=callback
+        )
         if leader:  # not before it is known that the cells fit
             folder.begin()
         for index, result in results:
@@ -143,16 +144,14 @@ def prepare_grid(args: argparse.Namespace) -> tuple[Job, Grid, GridFolder, list[
     if not args.output:
         raise ValueError("the output folder has no name; give one with -o")
     given = {name: getattr(args, name) for name in VARYING if getattr(args, name) is not None}
-    for name, values in given.items():
-        distinct(f"--{name.replace('_', '-')}", values)
     first = {name: values[0] for name, values in given.items()}
     job = prepare(argparse.Namespace(**vars(args) | first))
     size = job.options["size"]
     contents = [job.content, *(read_input(path, size, least=1) for path in args.contents)]
     styles = [job.style, *(read_input(path, size).pixels for path in args.styles)]
     seeds = given.pop("seed", (job.options["seed"],))
-    for seed in seeds:
-        whole_number("--seed", seed, least=0, most=2**32 - 1)
+    for seed in distinct("--seed", seeds):
+        check_seed(seed)
     if len(seeds) > 1 and job.options["init"] != "noise":
         raise ValueError("--seed: several seeds make no difference without --init noise")
     keys = jnp.stack([jax.random.key(seed) for seed in seeds])
@@ -170,13 +169,9 @@ def prepare_grid(args: argparse.Namespace) -> tuple[Job, Grid, GridFolder, list[
     records: dict[Index, dict[str, Any]] = {}
     for index, cell in grid.cells.items():
         number = dict(zip(grid.axes, index, strict=True)).get("key", 0)
-        records[index] = {
-            "jnst": __version__,
-            "content": Path(paths["content"][cell.content]).name,
-            "style": Path(paths["style"][cell.style]).name,
-            "weights": f"{job.weights.source} {job.weights.sha256[:8]}",
-            "options": job.options | {"seed": seeds[number]} | dataclasses.asdict(cell.settings),
-        }
+        options = job.options | {"seed": seeds[number]} | dataclasses.asdict(cell.settings)
+        files = paths["content"][cell.content], paths["style"][cell.style]
+        records[index] = job_record(job, *files, options)
     fixed = next(iter(records.values()))["options"]
     identity: dict[str, Any] = {
         **{name: [sha256_of(Path(file)) for file in files] for name, files in paths.items()},

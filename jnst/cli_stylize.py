@@ -31,7 +31,7 @@ from jnst.runtime import devices, interrupts, precision, use_compilation_cache
 from jnst.settings import LARGEST_EDGE, SCHEDULES, SETTINGS, SMALLEST_EDGE, Plan, Settings
 from jnst.stylize import INITS, Progress, stylize
 from jnst.version import __version__
-from jnst.vgg import PADDINGS, POOLINGS
+from jnst.vgg import PADDINGS, POOLINGS, VGG19
 from jnst.weights import Found, Weights, find_weights, make_vgg19, open_weights
 
 OPTIONS: dict[str, Any] = {
@@ -136,7 +136,7 @@ def choose(args: argparse.Namespace) -> tuple[dict[str, Any], Settings]:
         if isinstance(settings.sizes, Sequence):
             chosen["size"] = settings.sizes[-1]
         whole_number("--size", chosen["size"], least=SMALLEST_EDGE, most=LARGEST_EDGE)
-        whole_number("--seed", chosen["seed"], least=0, most=2**32 - 1)
+        check_seed(chosen["seed"])
         if not isinstance(chosen["init"], str):
             raise TypeError(f"--init must be a word or the name of a file, got {chosen['init']!r}")
     except TypeError as error:  # of the right type unless somebody edited the picture of --like
@@ -144,6 +144,11 @@ def choose(args: argparse.Namespace) -> tuple[dict[str, Any], Settings]:
     one_of("--pooling", chosen["pooling"], POOLINGS)
     one_of("--padding", chosen["padding"], PADDINGS)
     return chosen, settings
+
+
+def check_seed(seed: Any) -> None:
+    """Raise unless `seed` is one that JAX's random keys tell from all others."""
+    whole_number("--seed", seed, least=0, most=2**32 - 1)
 
 
 def prepare(args: argparse.Namespace) -> Job:
@@ -203,13 +208,7 @@ def run(args: argparse.Namespace) -> int:
     job = prepare(args)
     spare_inputs(args, job, [output, *([log] if log else []), *between(output, args, job)])
     settings = dataclasses.asdict(job.settings)
-    record = {
-        "jnst": __version__,
-        "content": Path(args.content).name,
-        "style": Path(args.style).name,
-        "weights": f"{job.weights.source} {job.weights.sha256[:8]}",
-        "options": job.options | settings,
-    }
+    record = job_record(job, args.content, args.style, job.options | settings)
     began = time.monotonic()
     use_compilation_cache()
     if not args.quiet:
@@ -228,7 +227,7 @@ def run(args: argparse.Namespace) -> int:
             return interrupted()
 
         result = stylize(
-            make_vgg19(job.weights, pooling=job.options["pooling"], padding=job.options["padding"]),
+            job_model(job),
             job.content.pixels,
             job.style,
             key=jax.random.key(job.options["seed"]),
@@ -248,6 +247,23 @@ def run(args: argparse.Namespace) -> int:
             "finite picture; a lower --learning-rate may help"
         )
     return 130 if result.reason == "stopped" else 0
+
+
+def job_record(job: Job, content: str, style: str, options: dict[str, Any]) -> dict[str, Any]:
+    """What a picture carries: how it was made of which pictures."""
+    return {
+        "jnst": __version__,
+        "content": Path(content).name,
+        "style": Path(style).name,
+        "weights": f"{job.weights.source} {job.weights.sha256[:8]}",
+        "options": options,
+    }
+
+
+def job_model(job: Job) -> VGG19:
+    """The network as the options want it."""
+    options = job.options
+    return make_vgg19(job.weights, pooling=options["pooling"], padding=options["padding"])
 
 
 def numbered(output: Path, step: int) -> Path:

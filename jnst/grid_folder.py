@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 from jnst.axes import Index
 from jnst.files import check_output, written_whole
 from jnst.images import fit, image_size, load_image, read_settings, save_image
-from jnst.sheets import save_sheet, save_trade_off, short, thumb_size
+from jnst.sheets import save_sheet, save_trade_off, short, thumb_size, value_text
 from jnst.stylize import Result
 
 RECORD, TABLE, SHEET, TRADE_OFF = "grid.json", "grid.csv", "sheet.png", "trade-off.png"
@@ -142,7 +142,7 @@ class GridFolder(NamedTuple):
                 values = [values[i] for values, i in zip(self.axes.values(), index, strict=True)]
                 final = [done[index]["losses"].get(term, "") for term in TERMS]
                 ended = done[index]["steps"], done[index]["reason"]
-                writer.writerow([self.file(index).name, *map(cell_text, values), *final, *ended])
+                writer.writerow([self.file(index).name, *map(value_text, values), *final, *ended])
 
     def draw(self, done: Mapping[Index, Mapping[str, Any]]) -> None:
         """Draw the sheet and the trade-off of the finished cells."""
@@ -177,10 +177,3 @@ def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[st
             yield from differences(mine, theirs)
         elif mine != theirs:
             yield name.replace("_", " ")
-
-
-def cell_text(value: Any) -> str:
-    """A value of an axis as text in a table."""
-    if isinstance(value, Mapping):
-        return " ".join(f"{layer}:{weight:g}" for layer, weight in value.items() if weight)
-    return short(value) if isinstance(value, float) else str(value)

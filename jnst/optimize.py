@@ -13,7 +13,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from jnst._checks import one_of
 from jnst.lbfgs import scale_by_lbfgs
-from jnst.sharding import fetch, whole
+from jnst.sharding import fetch, keep, whole
 
 Objective = Callable[[Array, Any], dict[str, Array]]
 """`objective(image, args)` -> {term: loss}, of which `"total"` is minimised."""
@@ -97,6 +97,7 @@ def _unit_first_gradient() -> optax.GradientTransformation:
     def update(updates, state, params=None):
         rms = _rms(updates)
         first = jnp.where(state > 0, state, jnp.where(rms > 0, rms, 1))
+        # Not divided: XLA rounds a division by a scalar in another way when it is batched.
         return updates * (1 / first), first
 
     return optax.GradientTransformation(lambda params: jnp.zeros((), params.dtype), update)
@@ -200,7 +201,7 @@ def batched_step(axes: Any, mesh: Mesh) -> Update:
     def steps(state, args, controls, *, objective, optimizer):
         one = functools.partial(step, objective=objective, optimizer=optimizer)
         state, losses, halted = jax.vmap(one, in_axes=(0, axes, 0))(state, args, controls)
-        return state, jax.lax.with_sharding_constraint(losses, whole(mesh)), halted.all()
+        return state, keep(losses, whole(mesh)), halted.all()
 
     return steps
 

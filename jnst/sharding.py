@@ -48,9 +48,9 @@ def split_rows(leaf: Any, mesh: Mesh) -> NamedSharding:
     return NamedSharding(mesh, PartitionSpec(*(None,) * (len(leaf.shape) - 3), mesh.axis_names))
 
 
-def keep(image: jax.Array, sharding: NamedSharding | None) -> jax.Array:
-    """`image`, which within a jitted function is then laid out so, as is what follows from it."""
-    return image if sharding is None else jax.lax.with_sharding_constraint(image, sharding)
+def keep(tree: Any, sharding: NamedSharding | None) -> Any:
+    """Arrays that within a jitted function are then laid out so, as is what follows from them."""
+    return tree if sharding is None else jax.lax.with_sharding_constraint(tree, sharding)
 
 
 def place(tree: Any, sharding: NamedSharding) -> Any:

@@ -54,10 +54,15 @@ def label(name: str, value: Any) -> str:
 
 def value_label(value: Any) -> str:
     """A value of an axis in few characters."""
-    if isinstance(value, Mapping):
-        value = " ".join(f"{layer}:{short(weight)}" for layer, weight in value.items() if weight)
-    text = short(value) if isinstance(value, float) else str(value)
+    text = value_text(value)
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+
+
+def value_text(value: Any) -> str:
+    """A value of an axis: a number, a name, or the layers that weigh something."""
+    if isinstance(value, Mapping):
+        return " ".join(f"{layer}:{short(weight)}" for layer, weight in value.items() if weight)
+    return short(value) if isinstance(value, float) else str(value)
 
 
 def short(number: float) -> str:
