@@ -31,7 +31,7 @@ from jnst.runtime import devices, interrupts, precision, use_compilation_cache
 from jnst.settings import LARGEST_EDGE, SCHEDULES, SETTINGS, SMALLEST_EDGE, Plan, Settings
 from jnst.stylize import INITS, Progress, stylize
 from jnst.version import __version__
-from jnst.vgg import PADDINGS, POOLINGS, VGG19
+from jnst.vgg import PADDINGS, POOLINGS, PRECISIONS, VGG19, choose_precision
 from jnst.weights import Found, Weights, find_weights, make_vgg19, open_weights
 
 OPTIONS: dict[str, Any] = {
@@ -40,6 +40,7 @@ OPTIONS: dict[str, Any] = {
     "seed": 0,
     "pooling": "max",
     "padding": "zeros",
+    "precision": "auto",
 }
 """Defaults of the options that shape the picture beside the fields of `Settings`."""
 
@@ -100,7 +101,8 @@ def add_optimisation(add: Add, several: bool = False) -> None:
 
 
 def add_running(add: Add) -> None:
-    """The options that leave the picture as it is."""
+    """The options that leave the picture as it is, but for rounding."""
+    add("--precision", metavar="P", help=f"{', '.join(PRECISIONS)} ({OPTIONS['precision']})")
     add("--weights", metavar="FILE", help="VGG-19 weights (those that `jnst info` shows)")
     add("--quiet", action="store_true", help="say nothing but errors")
 
@@ -143,6 +145,7 @@ def choose(args: argparse.Namespace) -> tuple[dict[str, Any], Settings]:
         raise ValueError(str(error)) from error
     one_of("--pooling", chosen["pooling"], POOLINGS)
     one_of("--padding", chosen["padding"], PADDINGS)
+    one_of("--precision", chosen["precision"], PRECISIONS)
     return chosen, settings
 
 
@@ -263,7 +266,8 @@ def job_record(job: Job, content: str, style: str, options: dict[str, Any]) -> d
 def job_model(job: Job) -> VGG19:
     """The network as the options want it."""
     options = job.options
-    return make_vgg19(job.weights, pooling=options["pooling"], padding=options["padding"])
+    chosen = {name: options[name] for name in ("pooling", "padding", "precision")}
+    return make_vgg19(job.weights, **chosen)
 
 
 def numbered(output: Path, step: int) -> Path:
@@ -298,8 +302,9 @@ class Diverged(RuntimeError):
 def headline(job: Job) -> str:
     """Device, precision, sizes and weights in one line."""
     device = devices()[0]
+    words = precision(device, choose_precision(job.options["precision"], device.platform))
     shapes = " → ".join(f"{width}×{height}" for (height, width), _ in job.plan)
     return (
-        f"jnst {__version__} · {device.device_kind} · {precision(device)} · {shapes} px · "
+        f"jnst {__version__} · {device.device_kind} · {words} · {shapes} px · "
         f"{job.weights.lineage} VGG-19 {job.found.origin}"
     )

@@ -5,6 +5,7 @@ https://arxiv.org/abs/1508.06576; the equation numbers are that paper's. Arrays 
 with any leading axes, which every function keeps.
 """
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -28,8 +29,27 @@ def gram_matrix(features: Float[Array | np.ndarray, "*batch H W C"]) -> Float[Ar
     Array([[5., 1.],
            [1., 2.]], dtype=float32)
     """
+    features = jnp.asarray(features)
     height, width = features.shape[-3:-1]
-    return jnp.einsum("...hwi,...hwj->...ij", features, features) / (height * width)
+    return _squared(features) / (height * width)
+
+
+@jax.custom_jvp
+def _squared(features: Array) -> Float[Array, "*batch C C"]:
+    """Σ_k F_ik F_jk. Its derivative is said to be symmetric, so that the gradient takes one product
+    with the features instead of one for each of the two F."""
+    return _products(features, features)
+
+
+@_squared.defjvp
+def _(features: tuple[Array], change: tuple[Array]) -> tuple[Array, Array]:
+    half = _products(*change, *features)
+    return _squared(*features), half + jnp.swapaxes(half, -1, -2)
+
+
+def _products(a: Array, b: Array) -> Float[Array, "*batch C C"]:
+    """Σ_k a_ik b_jk over the positions k."""
+    return jnp.einsum("...hwi,...hwj->...ij", a, b, preferred_element_type=_wide(a))
 
 
 def content_loss(
@@ -50,7 +70,8 @@ def content_loss(
     >>> content_loss(jnp.ones((2, 2, 3)), jnp.zeros((2, 2, 3)))
     Array(6., dtype=float32)
     """
-    return jnp.sum(jnp.square(features - target), axis=(-3, -2, -1)) / 2
+    difference = features.astype(_wide(features)) - target.astype(_wide(target))
+    return jnp.sum(jnp.square(difference), axis=(-3, -2, -1)) / 2
 
 
 def style_loss(
@@ -97,3 +118,8 @@ def total_variation(image: Float[Array | np.ndarray, "*batch H W C"]) -> Float[A
     down = jnp.square(image[..., 1:, :, :] - image[..., :-1, :, :])
     across = jnp.square(image[..., :, 1:, :] - image[..., :, :-1, :])
     return down.sum(axis=(-3, -2, -1)) + across.sum(axis=(-3, -2, -1))
+
+
+def _wide(array: Array | np.ndarray) -> np.dtype:
+    """What to add up the array's values in: its own type, but at least float32."""
+    return jnp.promote_types(array.dtype, jnp.float32)

@@ -6,6 +6,7 @@ An objective is a function of the image and of everything else, `objective(image
 `jax.grad`, `jax.jit` and `jax.vmap` apply to it as they are.
 """
 
+import contextlib
 import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -122,7 +123,8 @@ def style_targets(
     """The style image's half of `make_targets`: Gram matrices and factors by layer."""
     layers = check_layers("style_layers", layers)
     features = model(jnp.asarray(style), layers)
-    grams = {name: gram_matrix(f) for name, f in features.items()}
+    with products(model):
+        grams = {name: gram_matrix(f) for name, f in features.items()}
     return grams, _scales(style_loss, grams, weighing)
 
 
@@ -169,11 +171,19 @@ def loss_terms(
         loss = content_loss(features[name], targets.content[name])
         content += weight * targets.content_scale[name] * loss
     for name, weight in weights.style.items():
-        loss = style_loss(gram_matrix(features[name]), targets.style[name])
+        with products(model):
+            gram = gram_matrix(features[name])
+        loss = style_loss(gram, targets.style[name])
         style += weight * targets.style_scale[name] * loss
     variation = targets.variation_scale * total_variation(image)
     total = weights.alpha * content + weights.beta * style + weights.gamma * variation
     return {"content": content, "style": style, "variation": variation, "total": total}
+
+
+def products(model: VGG19) -> contextlib.AbstractContextManager[None]:
+    """Within it, Gram matrices are computed as precisely as the network's features are."""
+    exact = model.precision == "highest"
+    return jax.default_matmul_precision("highest") if exact else contextlib.nullcontext()
 
 
 def _check_targets(features: dict[str, Array], targets: Targets, weights: LossWeights) -> None:

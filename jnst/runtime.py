@@ -53,10 +53,12 @@ def connect(text: str) -> None:
         raise ValueError(f"--distributed: the processes do not find each other ({why})") from error
 
 
-def precision(device: jax.Device) -> str:
-    """In what precision convolutions and products of float32 arrays run."""
-    usual = {"gpu": "float32 (TF32 products)", "tpu": "float32 (bfloat16 products)"}
-    return getattr(jax.config, PRECISION) or usual.get(device.platform, "float32")
+def precision(device: jax.Device, chosen: str) -> str:
+    """In words, how a network of this precision computes on the device."""
+    if chosen != "float32":
+        return {"highest": "float32 (exact products)"}.get(chosen, chosen)
+    usual = {"gpu": "TF32 products", "tpu": "bfloat16 products", "cpu": "Winograd"}
+    return f"float32 ({getattr(jax.config, PRECISION) or usual.get(device.platform, 'as usual')})"
 
 
 def use_compilation_cache() -> None:

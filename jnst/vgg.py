@@ -13,6 +13,7 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float
 
+from jnst import winograd
 from jnst._checks import one_of
 
 BLOCKS = ((2, 64), (2, 128), (4, 256), (4, 512), (4, 512))
@@ -46,6 +47,19 @@ LAYERS = _layers()
 POOLINGS = ("max", "average")
 PADDINGS = ("zeros", "replicate", "reflect")
 _PAD_MODES = {"zeros": "constant", "replicate": "edge", "reflect": "reflect"}
+PRECISIONS = ("auto", "highest", "float32", "bfloat16")
+WINOGRAD_CHANNELS = 64, 128
+"""Channels in and out from which on Winograd's convolution is faster on a processor: with fewer,
+its transforms cost more than the multiplications that they save."""
+
+
+def choose_precision(precision: str, platform: str | None = None) -> str:
+    """`precision` as it stands, or for `"auto"` what is fast and safe on a platform of JAX's:
+    bfloat16 on GPUs and TPUs, float32 elsewhere."""
+    one_of("precision", precision, PRECISIONS)
+    if precision != "auto":
+        return precision
+    return "bfloat16" if (platform or jax.default_backend()) in ("gpu", "tpu") else "float32"
 
 
 class Lineage(NamedTuple):
@@ -89,11 +103,15 @@ class VGG19(nnx.Module):
       pooling: `"max"`, as the network was trained, or `"average"`, which the paper prefers.
       padding: what a convolution sees beyond the picture's border: `"zeros"`, as the network was
         trained, `"replicate"` or `"reflect"`.
+      precision: of the features; all that follows from them (Gram matrices, losses) is float32.
+        `"highest"`: float32 throughout, convolved by the definition. `"float32"`: as fast as the
+        device is with it, which is TF32 on GPUs and, once `use_winograd` was called, Winograd's
+        convolution on processors. `"bfloat16"`: half the memory. `"auto"`: see `choose_precision`.
       lineage: a key of `LINEAGES`; its preprocessing is used.
       rngs: random streams for the initial weights, before real ones are loaded.
 
     Raises:
-      ValueError: for an unknown pooling, padding or lineage.
+      ValueError: for an unknown pooling, padding, precision or lineage.
     """
 
     def __init__(
@@ -101,6 +119,7 @@ class VGG19(nnx.Module):
         *,
         pooling: str = "max",
         padding: str = "zeros",
+        precision: str = "auto",
         lineage: str = "torchvision",
         rngs: nnx.Rngs,
     ):
@@ -108,6 +127,8 @@ class VGG19(nnx.Module):
         one_of("padding", padding, PADDINGS)
         one_of("lineage", lineage, LINEAGES)
         self.pooling, self.padding, self.lineage = pooling, padding, lineage
+        self.precision = choose_precision(precision)
+        dtype = jnp.bfloat16 if self.precision == "bfloat16" else jnp.float32
         mean, std = LINEAGES[lineage]
         self.mean, self.std = Constant(jnp.array(mean)), Constant(jnp.array(std))
         for name, (before, after) in CONVOLUTIONS.items():
@@ -116,6 +137,8 @@ class VGG19(nnx.Module):
                 after,
                 kernel_size=(3, 3),
                 padding=1 if padding == "zeros" else "VALID",
+                param_dtype=dtype,
+                precision="highest" if self.precision == "highest" else None,
                 kernel_init=nnx.initializers.he_normal(),
                 rngs=rngs,
             )
@@ -152,10 +175,12 @@ class VGG19(nnx.Module):
         if not jnp.issubdtype(image.dtype, jnp.floating):
             raise TypeError(f"image must hold floats in [0, 1], got {image.dtype}")
         x = (jnp.asarray(image) - self.mean[...]) / self.std[...]
+        if self.precision == "bfloat16":
+            x = x.astype(jnp.bfloat16)
         features = {}
         for name in LAYERS[:depth]:
             if name.startswith("conv"):
-                x = getattr(self, name)(self._pad(x))
+                x = self._convolve(getattr(self, name), x)
             elif name.startswith("relu"):
                 x = jax.nn.relu(x)
             else:
@@ -164,11 +189,26 @@ class VGG19(nnx.Module):
                 features[name] = x
         return features
 
-    def _pad(self, x: Float[Array, "*batch h w c"]) -> Float[Array, "*batch _h _w c"]:
-        if self.padding == "zeros":  # the convolution itself does it
-            return x
-        border = [(0, 0)] * (x.ndim - 3) + [(1, 1), (1, 1), (0, 0)]
-        return jnp.pad(x, border, mode=_PAD_MODES[self.padding])
+    def use_winograd(self) -> None:
+        """Convolve by Winograd's method from now on, wherever that is faster on a processor.
+
+        The kernels are kept a second time, transformed, which takes 300 MB; those that are changed
+        afterwards need another call.
+        """
+        least_in, least_out = WINOGRAD_CHANNELS
+        for name, (before, after) in CONVOLUTIONS.items():
+            if before >= least_in and after >= least_out:
+                conv = getattr(self, name)
+                conv.transformed = Constant(winograd.transform_kernel(conv.kernel[...]))
+
+    def _convolve(self, conv: nnx.Conv, x: Float[Array, "*batch h w c"]) -> Array:
+        fast = hasattr(conv, "transformed")
+        if fast or self.padding != "zeros":  # else the convolution itself pads
+            border = [(0, 0)] * (x.ndim - 3) + [(1, 1), (1, 1), (0, 0)]
+            x = jnp.pad(x, border, mode=_PAD_MODES[self.padding])
+        if not fast:
+            return conv(x)
+        return winograd.convolve(x, conv.kernel[...], conv.transformed[...]) + conv.bias[...]
 
 
 def pool(x: Float[Array, "*batch h w c"], pooling: str) -> Float[Array, "*batch _h _w c"]:

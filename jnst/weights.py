@@ -212,22 +212,35 @@ def _is_hdf5_of_jnst(path: Path) -> bool:
         return False
 
 
-def make_vgg19(weights: Weights, *, pooling: str = "max", padding: str = "zeros") -> VGG19:
-    """The network with these weights."""
+def make_vgg19(
+    weights: Weights, *, pooling: str = "max", padding: str = "zeros", precision: str = "auto"
+) -> VGG19:
+    """The network with these weights; on a processor in float32, with Winograd's convolutions."""
+    options = {"pooling": pooling, "padding": padding, "precision": precision}
     blank = nnx.eval_shape(  # shapes only: no time is spent on random numbers
-        lambda: VGG19(pooling=pooling, padding=padding, lineage=weights.lineage, rngs=nnx.Rngs(0))
+        lambda: VGG19(**options, lineage=weights.lineage, rngs=nnx.Rngs(0))
     )
     graph, state = nnx.split(blank)
     mean, std = LINEAGES[weights.lineage]
     arrays: dict[str, Any] = {"mean": np.array(mean, np.float32), "std": np.array(std, np.float32)}
     for name, (kernel, bias) in weights.layers.items():
         arrays[name] = {"kernel": kernel, "bias": bias}
-    nnx.replace_by_pure_dict(state, jax.tree.map(jnp.asarray, arrays))
-    return nnx.merge(graph, state)
+    dtypes = nnx.to_pure_dict(state)
+    nnx.replace_by_pure_dict(
+        state, jax.tree.map(lambda array, like: jnp.asarray(array, like.dtype), arrays, dtypes)
+    )
+    model = nnx.merge(graph, state)
+    if model.precision == "float32" and jax.default_backend() == "cpu":
+        model.use_winograd()
+    return model
 
 
 def load_vgg19(
-    path: str | os.PathLike[str] | None = None, *, pooling: str = "max", padding: str = "zeros"
+    path: str | os.PathLike[str] | None = None,
+    *,
+    pooling: str = "max",
+    padding: str = "zeros",
+    precision: str = "auto",
 ) -> VGG19:
     """VGG-19 with pretrained weights; nothing is downloaded.
 
@@ -236,6 +249,8 @@ def load_vgg19(
         is found, in the order of `find_weights`.
       pooling: `"max"` or `"average"`.
       padding: at the picture's border: `"zeros"`, `"replicate"` or `"reflect"`.
+      precision: `"auto"`, `"highest"`, `"float32"` or `"bfloat16"`; see `jnst.VGG19`. On a
+        processor all but `"highest"` and `"bfloat16"` use Winograd's convolution.
 
     Returns:
       The network, ready for use.
@@ -243,4 +258,5 @@ def load_vgg19(
     Raises:
       ValueError: no weights, damaged ones, or an unknown option.
     """
-    return make_vgg19(open_weights(find_weights(path)), pooling=pooling, padding=padding)
+    options = {"pooling": pooling, "padding": padding, "precision": precision}
+    return make_vgg19(open_weights(find_weights(path)), **options)
