@@ -1,11 +1,11 @@
 """What the commands share in reading their arguments."""
 
 import argparse
+import importlib
 import math
 import re
-from typing import NoReturn
-
-import numpy as np
+from collections.abc import Sequence
+from typing import Any, NoReturn
 
 from jnst._checks import near_match
 
@@ -27,6 +27,26 @@ class Parser(argparse.ArgumentParser):
         elif message.endswith("expected one argument"):
             message += "; one that begins with a dash is written after =, as in --seed=-1"
         self.exit(2, f"{self.prog}: error: {message}\n")
+
+
+class CommandParser(Parser):
+    """The parser of a command that a module holds, with its `add_arguments` and its `run`.
+
+    The module is imported when there is something to parse: it imports JAX, for which neither
+    `jnst --help` nor another command should wait. Without a module it is an ordinary parser.
+    """
+
+    def __init__(self, *, module: str | None = None, **options: Any) -> None:
+        super().__init__(**options)
+        self._module = module
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        if self._module:
+            command = importlib.import_module(self._module)
+            command.add_arguments(self)
+            self.set_defaults(run=command.run, parser=self)
+            self._module = None
+        return super().parse_known_args(args, namespace)
 
 
 def number(text: str) -> float:
@@ -64,10 +84,12 @@ def number_range(text: str) -> list[float]:
         )
     if not (0 < first < math.inf and 0 < last < math.inf):
         raise argparse.ArgumentTypeError(f"{text!r} must run between two numbers above 0")
-    return rounded(np.geomspace(first, last, count))
+    import numpy as np  # takes as long to load as all that `jnst --help` needs
+
+    return rounded(np.geomspace(first, last, count).tolist())
 
 
-def rounded(values: np.ndarray) -> list[float]:
+def rounded(values: Sequence[float]) -> list[float]:
     """The values in few digits, so that names, labels and settings say the same: three, or as many
     as keep them apart."""
     for digits in (3, 6, 15):

@@ -1,22 +1,22 @@
 """The command line: `jnst` and its commands."""
 
 import argparse
+import contextlib
+import os
 import re
+import signal
 import sys
-from collections.abc import Sequence
-from importlib.metadata import version
+import threading
+from collections.abc import Iterator, Sequence
 
-import jax
-
-from jnst import cli_grid, cli_stylize
-from jnst.arguments import Parser
-from jnst.convert import command as convert_command
-from jnst.files import cache_folder
-from jnst.images import read_settings
-from jnst.runtime import devices
-from jnst.settings import SETTINGS
+# Nothing that imports JAX, or takes long otherwise: `jnst --help` would wait for it, and Ctrl-C
+# is answered only when all of this is there. What is slow is imported where it is used.
+from jnst.arguments import CommandParser, Parser
 from jnst.version import __version__
-from jnst.weights import find_weights, open_weights
+
+
+class Diverged(RuntimeError):
+    """The run ended since a loss was not finite; what there is has been written."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -26,30 +26,72 @@ def main(argv: Sequence[str] | None = None) -> int:
       The exit code: 0; 1 where a run diverged or the device's memory was too small; 2 for a
       mistake of the user's, told in one line; 130 after Ctrl-C.
     """
-    args, rest = build_parser().parse_known_args(argv)
-    if rest:  # told by the parser of the command, which knows the command's options
-        args.parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    prog = "jnst"
     try:
-        return args.run(args)
-    except (ValueError, OSError) as error:
-        message, code = as_option(" ".join(str(error).split())), 2
+        with ending_at_once():
+            args, rest = build_parser().parse_known_args(argv)
+            prog = args.parser.prog
+            if rest:  # told by the parser of the command, which knows the command's options
+                args.parser.error(f"unrecognized arguments: {' '.join(rest)}")
+        message, code = outcome(args)
     except KeyboardInterrupt:
         message, code = "interrupted", 130
-    except cli_stylize.Diverged as error:
-        message, code = str(error), 1
-    except (MemoryError, jax.errors.JaxRuntimeError) as error:
-        if not isinstance(error, MemoryError) and "RESOURCE_EXHAUSTED" not in str(error):
-            raise
-        smaller = "--size or --batch" if "batch" in args else "--size"
-        message, code = f"memory ran out; choose a smaller {smaller}", 1
-    print(f"{args.parser.prog}: error: {message}", file=sys.stderr)
+    if message:
+        print(f"{prog}: error: {message}", file=sys.stderr)
     return code
 
 
-def as_option(message: str) -> str:
+@contextlib.contextmanager
+def ending_at_once() -> Iterator[None]:
+    """Ctrl-C in this block ends the process with a line; for while nothing has been begun yet.
+
+    An exception would not do while modules are imported: of a KeyboardInterrupt in the middle of
+    it jaxlib makes an ImportError or a crash, and its callbacks swallow it.
+    """
+
+    def end(*_: object) -> None:
+        try:
+            os.write(2, b"jnst: error: interrupted\n")
+        finally:
+            os._exit(130)
+
+    # Who has set another handler, or ignores Ctrl-C as under nohup, is to be respected.
+    usual = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if not usual or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGINT, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def outcome(args: argparse.Namespace) -> tuple[str, int]:
+    """Run the command: what is to be said of its failure, if it failed, and the exit code."""
+    try:
+        return "", args.run(args)
+    except (ValueError, OSError) as error:
+        message = " ".join(str(error).split())
+        return as_option(message, args), 2
+    except Diverged as error:
+        return str(error), 1
+    except (MemoryError, RuntimeError) as error:
+        # JAX's own error is a RuntimeError, too; its type is not asked for, to import no JAX.
+        if not isinstance(error, MemoryError) and "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        smaller = "--size or --batch" if "batch" in args else "--size"
+        return f"memory ran out; choose a smaller {smaller}", 1
+
+
+def as_option(message: str, args: argparse.Namespace) -> str:
     """A message of the library that begins with a setting, naming the option instead."""
     first = re.match(r"\w*", message)
     name = first.group() if first else ""
+    if name not in args:  # no option of this command, so that the settings need not be loaded
+        return message
+    from jnst.settings import SETTINGS
+
     return f"--{name.replace('_', '-')}{message[len(name) :]}" if name in SETTINGS else message
 
 
@@ -57,36 +99,31 @@ def build_parser() -> Parser:
     """The parser of `jnst` and of all its commands."""
     parser = Parser(prog="jnst", description="Neural style transfer in JAX.")
     parser.add_argument("--version", action="version", version=f"jnst {__version__}")
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-
-    stylize = commands.add_parser(
+    commands = parser.add_subparsers(
+        title="commands", required=True, metavar="COMMAND", parser_class=CommandParser
+    )
+    commands.add_parser(
         "stylize",
+        module="jnst.cli_stylize",
         help="paint one picture in the style of another",
         description="Paint the content of one picture in the style of another.",
         epilog="example: jnst stylize photo.jpg painting.jpg -o out.png --size 768 --beta 20",
     )
-    cli_stylize.add_arguments(stylize)
-    stylize.set_defaults(run=cli_stylize.run, parser=stylize)
-
-    grid = commands.add_parser(
+    commands.add_parser(
         "grid",
+        module="jnst.cli_grid",
         help="paint one picture for every combination of settings, and a sheet to choose from",
         description="Paint a picture for every combination of alpha, beta and other settings.",
         epilog="examples: jnst grid photo.jpg painting.jpg --beta 1,3,10,30 -o sheet; "
         "--alpha 1,10 --beta 1e2:1e5:4 is two alphas and four betas at equal ratios",
     )
-    cli_grid.add_arguments(grid)
-    grid.set_defaults(run=cli_grid.run, parser=grid)
-
-    convert = commands.add_parser(
+    commands.add_parser(
         "convert",
+        module="jnst.convert.command",
         help="make a weights file for jnst out of a foreign one",
         description="Convert VGG-19 weights of PyTorch, safetensors or Keras into jnst's HDF5.",
         epilog="example: jnst convert vgg19-dcbb9e9d.pth -o vgg19.h5",
     )
-    convert_command.add_arguments(convert)
-    convert.set_defaults(run=convert_command.run, parser=convert)
-
     info = commands.add_parser(
         "info",
         help="show devices, versions and weights, or the settings of a picture",
@@ -102,6 +139,8 @@ def build_parser() -> Parser:
 def run_info(args: argparse.Namespace) -> int:
     """`jnst info`: print what is installed and found, or what made a picture."""
     if args.picture:
+        from jnst.images import read_settings
+
         record = read_settings(args.picture)
         if record is None:
             raise ValueError(f"{args.picture} carries no settings of jnst")
@@ -109,6 +148,12 @@ def run_info(args: argparse.Namespace) -> int:
         options = record.get("options")
         lines |= options if isinstance(options, dict) else {}
     else:
+        from importlib.metadata import version
+
+        from jnst.files import cache_folder
+        from jnst.runtime import devices
+        from jnst.weights import find_weights, open_weights
+
         packages = ("jax", "jaxlib", "flax", "optax", "numpy", "pillow", "h5py")
         lines = {
             "jnst": __version__,

@@ -17,8 +17,8 @@ from jax.experimental import multihost_utils
 from jnst._checks import whole_number
 from jnst.arguments import whole_numbers
 from jnst.axes import LAYER_WEIGHTS, NUMBERS, Grid, Index, distinct, make_grid
+from jnst.cli import Diverged
 from jnst.cli_stylize import (
-    Diverged,
     Job,
     add_look,
     add_optimisation,

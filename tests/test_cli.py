@@ -165,6 +165,30 @@ def test_ctrl_c_writes_the_picture_so_far_and_exits_130(folder):
     assert (folder / "stopped.csv").read_text().count("\n") > 1
 
 
+@pytest.mark.parametrize("after", ["jnst.cli", "numpy", "jax", "flax"])
+@pytest.mark.parametrize("command", ["stylize", "grid"])
+def test_ctrl_c_while_modules_are_loaded_is_one_line(folder, command, after):
+    # It lists what it has imported, which tells the moment better than a clock on a busy machine.
+    with (
+        subprocess.Popen(
+            [sys.executable, "-X", "importtime", "-m", "jnst", command, *BOTH, "-o", "never.png",
+             "--size", "80", "--steps", "100000"],
+            cwd=folder, env=environment(folder), stderr=subprocess.PIPE, text=True,
+        ) as process,
+        ThreadPoolExecutor(1) as pool,
+    ):  # fmt: skip
+        for line in process.stderr:
+            if line.split()[-1] == after:
+                break
+        rest = pool.submit(process.stderr.read)  # or the full pipe would make it wait
+        time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 130
+        said = [line for line in rest.result().splitlines() if not line.startswith("import time:")]
+    assert re.fullmatch(rf"jnst( {command})?: error: interrupted", "\n".join(said))
+    assert not (folder / "never.png").exists()
+
+
 def test_a_run_that_diverges_keeps_the_last_finite_picture_and_says_so(folder):
     done = jnst_command(
         folder, "stylize", *BOTH, "-o", "wild.png", "--sizes", "64",
