@@ -2,6 +2,7 @@
 
 import functools
 import math
+from numbers import Integral
 from typing import Any
 
 import jax
@@ -20,25 +21,27 @@ from jnst.vgg import VGG19
 AUTO = "auto"
 LARGEST_WINDOW = 1184
 """Pixels: the edge of windows that `"auto"` chooses at most; larger ones save little more."""
+SPARE = 0.95
+"""Of an edge that is worked out from what another takes: a pixel takes not quite the same."""
 SURELY_FITS = 1024, 4 * 2**30
 """A picture of no longer edge, where no fewer bytes are free, is not measured: that would keep a
 small run waiting for nothing, as no optimiser of ours takes so much for it."""
 
 
-def check_tile(tile: Any, settings: Settings, mesh: Any = None) -> None:
+def check_tile(tile: Any, settings: Settings, mesh: Any = None, *, name: str = "tile") -> None:
     """Raise unless `tile` is None, `"auto"` or an edge that windows may have."""
     if tile is None or (isinstance(tile, str) and tile == AUTO):
         return
-    wrong = f"tile must be a whole number, {AUTO!r} or None, got {tile!r}"
+    wrong = f"{name} must be a whole number, {AUTO!r} or None, got {tile!r}"
     if isinstance(tile, str):
         raise ValueError(wrong)
-    if isinstance(tile, bool) or not isinstance(tile, int):
+    if isinstance(tile, bool) or not isinstance(tile, Integral):
         raise TypeError(wrong)
     least = least_window((*settings.content_layers, *settings.style_layers))
     if tile < least:
-        raise ValueError(f"tile must be at least {least} px for these layers, got {tile}")
+        raise ValueError(f"{name} must be at least {least} px for these layers, got {tile}")
     if mesh is not None:
-        raise ValueError("tile and mesh exclude each other; give one of them")
+        raise ValueError(f"{name} and mesh exclude each other; give one of them")
 
 
 def window_edges(
@@ -55,8 +58,8 @@ def window_edges(
     Raises:
       ValueError: for a picture that the device's memory does not hold.
     """
-    if isinstance(tile, int):
-        return [tile if max(shape) > tile else None for shape, _ in plan]
+    if isinstance(tile, Integral):
+        return [int(tile) if max(shape) > tile else None for shape, _ in plan]
     (height, width), _ = plan[-1]
     device = _device(model)
     free, long = cost.free(device), max(height, width)
@@ -76,7 +79,7 @@ def window_edges(
         raise ValueError(
             f"a picture of {width}×{height} px needs {needed / 2**30:.1f} GiB of memory and "
             f"{device} has {free / 2**30:.1f} GiB free; choose a size of at most "
-            f"{int(0.98 * long * math.sqrt(free / needed))} px, or tile"
+            f"{int(SPARE * long * math.sqrt(free / needed))} px, or tile"
         )
     window = _largest_window((height, width), model, settings, free)
     return [window if a_pixel * math.prod(shape) > free else None for shape, _ in plan]
@@ -101,7 +104,7 @@ def _largest_window(shape: tuple[int, int], model: VGG19, settings: Settings, fr
                 f"in tiles and {_device(model)} has {free / 2**30:.1f} GiB free; choose a smaller "
                 "size"
             )
-        most = max(least, min(most - 1, int(0.98 * most * math.sqrt(free / of_tile))))
+        most = max(least, min(most - 1, int(SPARE * most * math.sqrt(free / of_tile))))
 
 
 def _device(model: VGG19) -> jax.Device:

@@ -236,7 +236,7 @@ def _run_in_tiles(
         content,
         style,
         tiles,
-        cover(*style.shape[:2], style_layers, edge),
+        cover(style.shape[0], style.shape[1], style_layers, edge),
         content_layers=content_layers,
         style_layers=style_layers,
         weighing=settings.weighing,

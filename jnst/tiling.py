@@ -182,7 +182,8 @@ def _finish(
     return advance(state, terms, gradient + slope, controls, optimizer, _no_line_search)
 
 
-def _no_line_search(*_: Any, **__: Any) -> Array:
+def _no_line_search(image: Array, rate: Array | None = None) -> Array:
+    """For Optax to call; it would take as many passes over the tiles as there are trials."""
     raise ValueError(
         "optimizer must do without a line search where the picture is worked at in tiles; "
         "choose another one, or a size that needs no tiles"

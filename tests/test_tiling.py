@@ -21,6 +21,7 @@ from jnst.tiling import tiled_step, tiled_targets
 DEEP = ("relu4_2", "relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 SHALLOW = ("relu2_2",), ("relu1_1", "relu2_1")
 """Content and style layers whose halo is small, so that a small picture has many tiles."""
+QUICK = {"content_layers": SHALLOW[0], "style_layers": SHALLOW[1], "steps": 2}
 
 
 def photograph(height, width):
@@ -174,10 +175,11 @@ def test_large_pictures_are_not_computed_many_times_over():
 
 
 def test_stylize_in_tiles_is_stylize(model):
-    content, style = photograph(230, 180), texture(190, 240)
-    options = {"sizes": (96, 230), "steps": (2, 3)}
+    content, style = photograph(96, 75), texture(70, 90)
+    options = QUICK | {"sizes": (48, 96), "steps": (2, 3)}
     whole = jnst.stylize(model, content, style, tile=None, **options)
-    tiled = jnst.stylize(model, content, style, tile=200, **options)
+    tiled = jnst.stylize(model, content, style, tile=60, **options)
+    assert tiled.reason == "finished"
     np.testing.assert_allclose(tiled.image, whole.image, atol=1e-4)
     for term, values in whole.losses.items():
         np.testing.assert_allclose(tiled.losses[term], values, rtol=1e-4)
@@ -193,18 +195,18 @@ def cramped(monkeypatch):
     return cramp
 
 
-QUICK = {"content_layers": SHALLOW[0], "style_layers": SHALLOW[1], "steps": 2}
-
-
 def test_a_picture_too_large_is_refused_before_it_is_run(model, cramped):
-    cramped(3e7)
-    content, style = photograph(200, 300), texture(40, 40)
-    said = r"300×200 px needs [\d.]+ GiB of memory and .* has 0.0 GiB free; choose a size of at mo"
+    cramped(1e8)
+    content, style = photograph(400, 600), texture(40, 40)
+    said = r"600×400 px needs [\d.]+ GiB of memory and .* has 0.1 GiB free; choose a size of at mo"
     with pytest.raises(ValueError, match=said) as raised:
-        jnst.stylize(model, content, style, sizes=300, tile=None, **QUICK)
+        jnst.stylize(model, content, style, sizes=600, tile=None, **QUICK)
     size = int(str(raised.value).split(" px, or tile")[0].split()[-1])
-    assert 32 <= size < 300
-    jnst.stylize(model, content, style, sizes=size, tile=None, **QUICK)
+    assert 32 <= size < 600
+    choose = functools.partial(fitting.window_edges, None, model=model, settings=Settings(**QUICK))
+    assert choose(plan=[((size * 2 // 3, size), 1)]) == [None]
+    with pytest.raises(ValueError, match="choose a size"):
+        choose(plan=[((size * 4 // 5, size * 6 // 5), 1)])
 
 
 def test_only_what_does_not_fit_is_tiled_of_its_own_accord(model, cramped):
