@@ -32,8 +32,6 @@ from jnst.vgg import VGG19
 LARGEST_BATCH = {"cpu": 4}
 """Cells on a device at most, by platform; more are no faster, and their pictures come later."""
 LARGEST_BATCH_ELSEWHERE = 16
-LEAST_BYTES = 600
-"""That a step takes for a pixel at the very least, so that no hopeless batch is even compiled."""
 
 
 class Work(NamedTuple):
@@ -205,7 +203,7 @@ def fitting_batch(work: Work, index: Index, most: int) -> int:
     free = least(cost.free(device))
     (height, width), _ = work.grid.plan[-1]
     largest = LARGEST_BATCH.get(device.platform, LARGEST_BATCH_ELSEWHERE)
-    largest = max(1, min(largest, int(free / (LEAST_BYTES * height * width))))
+    largest = max(1, min(largest, int(free / (cost.LEAST_BYTES * height * width))))
     while True:
         each = balanced(most, largest)
         if (needed := cost.needed(_compiled(work, index, each))) <= free:

@@ -16,6 +16,7 @@ from jnst._checks import near_match, one_of, whole_number
 from jnst.arguments import layers, number, numbers, whole, wholes
 from jnst.cli import Diverged
 from jnst.files import check_output
+from jnst.fitting import AUTO, check_tile
 from jnst.images import (
     Picture,
     check_image_output,
@@ -45,6 +46,9 @@ OPTIONS: dict[str, Any] = {
 }
 """Defaults of the options that shape the picture beside the fields of `Settings`."""
 
+TILES: dict[str, Any] = {AUTO: AUTO, "off": None}
+"""The words that --tile takes beside a number."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Give `parser` the command's arguments."""
@@ -58,8 +62,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_optimisation(parser.add_argument_group("optimisation").add_argument)
     add = parser.add_argument_group("running").add_argument
     add_running(add)
+    add(
+        "--tile",
+        type=tile,
+        default=AUTO,
+        metavar="N",
+        help="work in windows of N px, auto or off (auto)",
+    )
     add("--save-every", type=whole, metavar="N", help="write OUT-0000N.png too, every N steps")
     add("--log", metavar="FILE.csv", help="write the losses of every step")
+
+
+def tile(text: str) -> int | str | None:
+    """`auto`, `off` or a number of pixels; whether that is enough is for `jnst.stylize` to say."""
+    if text in TILES:
+        return TILES[text]
+    try:
+        return whole(text)
+    except (ValueError, argparse.ArgumentTypeError) as error:
+        raise argparse.ArgumentTypeError(
+            f"must be a whole number, {' or '.join(TILES)}, got {text!r}{near_match(text, TILES)}"
+        ) from error
 
 
 Add = Callable[..., Any]
@@ -210,6 +233,7 @@ def run(args: argparse.Namespace) -> int:
     if args.save_every is not None:
         whole_number("--save-every", args.save_every, least=1)
     job = prepare(args)
+    check_tile(args.tile, job.settings, name="--tile")
     spare_inputs(args, job, [output, *([log] if log else []), *between(output, args, job)])
     settings = dataclasses.asdict(job.settings)
     record = job_record(job, args.content, args.style, job.options | settings)
@@ -236,6 +260,7 @@ def run(args: argparse.Namespace) -> int:
             job.style,
             key=jax.random.key(job.options["seed"]),
             init=job.init,
+            tile=args.tile,
             callback=callback,
             **settings,
         )

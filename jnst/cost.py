@@ -16,6 +16,8 @@ SHARE = 0.8
 
 UNKNOWN = 4 * 2**30
 """Bytes that are counted on where the system does not tell."""
+LEAST_BYTES = 600
+"""That a step takes for a pixel at the very least, so that nothing hopeless is even compiled."""
 FLOP = 1.45e6
 """Of a step, for each pixel: VGG-19 to relu5_1 and its gradient, two for a multiply-add."""
 

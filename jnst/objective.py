@@ -111,7 +111,7 @@ def content_targets(
     """The content image's half of `make_targets`: features and factors by layer."""
     layers = check_layers("content_layers", layers)
     features = model(jnp.asarray(content), layers)
-    return features, _scales(content_loss, features, weighing)
+    return features, scales(content_loss, features, weighing)
 
 
 def style_targets(
@@ -125,7 +125,7 @@ def style_targets(
     features = model(jnp.asarray(style), layers)
     with products(model):
         grams = {name: gram_matrix(f) for name, f in features.items()}
-    return grams, _scales(style_loss, grams, weighing)
+    return grams, scales(style_loss, grams, weighing)
 
 
 def variation_scale(shape: tuple[int, ...], weighing: str) -> float:
@@ -133,17 +133,17 @@ def variation_scale(shape: tuple[int, ...], weighing: str) -> float:
     return 1.0 if weighing == "paper" else 1 / math.prod(shape)
 
 
-def _scales(
+def scales(
     loss: Callable[[Array, Array], Array], targets: dict[str, Array], weighing: str
 ) -> dict[str, Array]:
     """Each layer's factor: 1, or the inverse of its target's energy."""
-    energies = {name: loss(t, jnp.zeros_like(t)) for name, t in targets.items()}
-    inverse = jnp.ones_like if weighing == "paper" else _inverse
-    return {name: inverse(energy) for name, energy in energies.items()}
+    return {name: scale(loss(t, jnp.zeros_like(t)), weighing) for name, t in targets.items()}
 
 
-def _inverse(energy: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
-    """1 / energy, or 0 for a layer that is silent, which then has nothing to say."""
+def scale(energy: Float[Array, "*batch"], weighing: str) -> Float[Array, "*batch"]:
+    """1, or 1 / energy, or 0 for a layer that is silent, which then has nothing to say."""
+    if weighing == "paper":
+        return jnp.ones_like(energy)
     return jnp.where(energy > 0, 1 / jnp.where(energy > 0, energy, 1), 0)
 
 

@@ -157,7 +157,34 @@ def step(
         terms = objective(image, args)
         return terms["total"], terms
 
-    (loss, terms), gradient = jax.value_and_grad(total, has_aux=True)(state.image)
+    (_, terms), gradient = jax.value_and_grad(total, has_aux=True)(state.image)
+    return advance(
+        state, terms, gradient, controls, optimizer, lambda image, rate=None: total(image)[0]
+    )
+
+
+def advance(
+    state: State,
+    terms: dict[str, Array],
+    gradient: Float[Array, "H W 3"],
+    controls: Controls,
+    optimizer: optax.GradientTransformation,
+    value_fn: Callable[..., Array],
+) -> tuple[State, dict[str, Array], Bool[Array, ""]]:
+    """The part of a step that follows the gradient, however that was come by.
+
+    Args:
+      state: before the step.
+      terms: {term: loss} at `state.image`.
+      gradient: of `terms["total"]`.
+      controls: the numbers that steer the run.
+      optimizer: an Optax transformation.
+      value_fn: the total loss of another image, for line searches.
+
+    Returns:
+      As `step`.
+    """
+    loss = terms["total"]
     progress = jnp.clip(state.steps / controls.steps, 0, 1)
     swing = (1 + jnp.cos(jnp.pi * progress)) / 2
     rate = controls.final_rate + (controls.rate - controls.final_rate) * swing
@@ -168,7 +195,7 @@ def step(
         rate=rate,  # for ours; the others are for line searches, which evaluate on their own
         value=loss,
         grad=gradient,
-        value_fn=lambda image, rate=None: total(image)[0],
+        value_fn=value_fn,
     )
     image = jnp.clip(state.image + updates, controls.lower, controls.upper)
     average = controls.decay * state.average + (1 - controls.decay) * state.image
@@ -181,7 +208,8 @@ def step(
 
 
 Update = Any
-"""`step`, or what `batched_step` makes of it: a jitted function of the same arguments."""
+"""`step`, or what `batched_step` makes of it, or `jnst.tiling.tiled_step`'s: a function of the same
+arguments."""
 
 
 @functools.cache  # one function for each way of batching, so that it compiles once
@@ -253,7 +281,7 @@ def minimize(
       optimizer: an Optax transformation; `make_optimizer` makes those that follow `controls.rate`.
       steps: updates to make.
       watch: called after every step; see `Watch`.
-      update: `step`, or what `batched_step` makes of it for a batch of images.
+      update: `step`, or another way of making one: for a batch of images, or in tiles.
 
     Returns:
       The state, the losses of every step made, and whether the run was stopped.

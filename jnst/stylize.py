@@ -13,6 +13,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from jnst._checks import one_of
+from jnst.fitting import check_tile, window_edges
 from jnst.images import fit
 from jnst.objective import (
     Targets,
@@ -24,6 +25,8 @@ from jnst.objective import (
 from jnst.optimize import Controls, Run, State, Watch, init_state, minimize, picture
 from jnst.settings import SMALLEST_EDGE, Settings
 from jnst.sharding import checked_mesh, fetch, keep, place, split, split_rows, whole
+from jnst.tiles import cover
+from jnst.tiling import tiled_step, tiled_targets
 from jnst.vgg import VGG19
 
 INITS = ("content", "noise")
@@ -101,6 +104,7 @@ def stylize(
     key: Array | None = None,
     init: str | Float[ArrayLike, "_h _w 3"] = "content",
     mesh: Mesh | None = None,
+    tile: int | str | None = "auto",
     callback: Callback | None = None,
     **settings: Any,
 ) -> Result:
@@ -119,6 +123,10 @@ def stylize(
       mesh: devices that share one picture, each holding some of its rows, for pictures beyond the
         memory of one; as `jax.make_mesh((jax.device_count(),), ("rows",))`. Any height will do;
         one that 16 times the number of devices divides needs least.
+      tile: the largest edge in pixels of the windows in which sizes that are larger are worked at,
+        their overlap included: a picture of any size then takes little more memory than one of
+        that edge, and comes out the same. `"auto"`: where the picture would not fit, unless there
+        is a mesh; None: never.
       callback: called with a `Progress` after every step; True ends the run.
       **settings: the fields of `jnst.Settings`: alpha, beta, steps, sizes, optimizer, …
 
@@ -128,6 +136,7 @@ def stylize(
 
     Raises:
       ValueError, TypeError: for an image or a setting that will not do, before anything is traced.
+      ValueError: for a picture that the device has not the memory for, before anything is run.
 
     >>> from flax import nnx
     >>> model = VGG19(rngs=nnx.Rngs(0))  # in earnest: jnst.load_vgg19()
@@ -143,18 +152,25 @@ def stylize(
         raise TypeError(f"callback must be a function of a jnst.Progress, got {callback!r}")
     image = first_image(init, content, plan[0][0], key)
     mesh = checked_mesh(mesh)
+    check_tile(tile, options, mesh)
     if not isinstance(model, VGG19):
         raise TypeError(f"model must be a jnst.VGG19, as jnst.load_vgg19 makes it, got {model!r}")
 
     inputs: Inputs = model, content, style
-    if mesh is not None:
+    edges: list[int | None] = [None] * len(plan)
+    if mesh is None:
+        edges = window_edges(tile, plan, model, options)
+    else:
         inputs, image = place((inputs, image), whole(mesh))
     total = sum(steps for _, steps in plan)
     history: list[dict[str, np.ndarray]] = []
     done, reason = 0, "finished"
-    for shape, steps in plan:
+    for (shape, steps), edge in zip(plan, edges, strict=True):
         watch = callback and _watch(callback, done, total)
-        run = _run_at(shape, steps, inputs, image, options, mesh, watch)
+        if edge is None:
+            run = _run_at(shape, steps, inputs, image, options, mesh, watch)
+        else:
+            run = _run_in_tiles(shape, steps, inputs, image, options, edge, watch)
         image = picture(run.state, options.controls(steps))
         history.append(run.losses)
         done += int(run.state.steps)
@@ -197,6 +213,44 @@ def _run_at(
         optimizer=optimizer,
         steps=steps,
         watch=watch,
+    )
+
+
+def _run_in_tiles(
+    shape: tuple[int, int],
+    steps: int,
+    inputs: Inputs,
+    image: Float[Array, "_h _w 3"],
+    settings: Settings,
+    edge: int,
+    watch: Watch | None,
+) -> Run:
+    """The steps at one size, in windows of at most `edge`."""
+    model, content, style = inputs
+    optimizer = settings.transformation()
+    content, style = resize(content, shape), resize(style, style_shape(style, shape))
+    content_layers, style_layers = tuple(settings.content_layers), tuple(settings.style_layers)
+    tiles = cover(*shape, content_layers + style_layers, edge)
+    targets, crops = tiled_targets(
+        model,
+        content,
+        style,
+        tiles,
+        cover(style.shape[0], style.shape[1], style_layers, edge),
+        content_layers=content_layers,
+        style_layers=style_layers,
+        weighing=settings.weighing,
+    )
+    leaves, structure = jax.tree.flatten(model)
+    return minimize(
+        flat_loss_terms(structure),
+        init_state(resize(image, shape), optimizer),
+        (tuple(leaves), targets, settings.loss_weights()),
+        settings.controls(steps),
+        optimizer=optimizer,
+        steps=steps,
+        watch=watch,
+        update=tiled_step(structure, tiles, crops),
     )
 
 

@@ -54,8 +54,16 @@ ALLOWED = {
     "settings": {"_checks", "images", "objective", "optimize", "vgg"},
     "arguments": {"_checks"},
     "runtime": {"files"},
-    "stylize": {"_checks", "images", "objective", "optimize", "settings", "sharding", "vgg"},
     "cost": {"settings"},
+    "tiles": {"vgg"},
+    "tiling": {"cost", "losses", "objective", "optimize", "tiles", "vgg"},
+    "fitting": {
+        *("cost", "images", "objective", "optimize", "settings", "tiles", "tiling", "vgg"),
+    },
+    "stylize": {
+        *("_checks", "fitting", "images", "objective", "optimize", "settings", "sharding"),
+        *("tiles", "tiling", "vgg"),
+    },
     "axes": {"_checks", "cost", "settings", "stylize", "vgg"},
     "chunks": {"axes", "cost", "objective", "optimize", "sharding", "stylize", "vgg"},
     "grid": {

@@ -273,6 +273,8 @@ MISTAKES = {
     "no style": (["content.png"], "the following arguments are required: STYLE"),
     "seed": ([*BOTH, "--seed", "-1"], "--seed must be at least 0, got -1"),
     "save-every": ([*BOTH, "--save-every", "0"], "--save-every must be at least 1"),
+    "tile": ([*BOTH, "--tile", "100"], "--tile must be at least 191 px for these layers, got 100"),
+    "tile of words": ([*BOTH, "--tile", "atuo"], "auto or off, got 'atuo' (did you mean 'auto'?)"),
     "sizes": ([*BOTH, "--sizes", "80,64"], "--sizes must rise"),
     "output folder": (
         [*BOTH, "-o", "none/out.png"],

@@ -8,7 +8,7 @@ import optax
 import pytest
 
 import jnst
-from jnst import chunks, cost
+from jnst import cost
 from jnst.axes import make_grid
 from jnst.chunks import balanced
 from jnst.grid import run_cells
@@ -167,7 +167,7 @@ def test_the_batch_is_what_the_compiled_step_fits_into_the_memory(
 
     list(run_cells(model, grid, list(grid.cells)[:expected], callback=stop))
     monkeypatch.setattr(cost, "free", lambda device: 1.01 * measured[0])
-    monkeypatch.setattr(chunks, "LEAST_BYTES", 0.001)
+    monkeypatch.setattr(cost, "LEAST_BYTES", 0.001)
     list(run_cells(model, grid, callback=stop))
     assert seen == [expected] * 2
     assert measured[-1] <= cost.free(None)

@@ -1,0 +1,390 @@
+"""The gradient of a picture of any size, in the memory of one tile, and exact.
+
+The style loss sees the picture only through its Gram matrices, and those are sums over positions.
+So one pass over the tiles adds them up,
+
+    G^l = Σ_tiles G^l_tile,   D^l = ∂(β L_style) / ∂G^l
+
+and a second adds up the gradients of
+
+    Σ_l ⟨D^l, G^l_tile(x)⟩ + α L_content,tile(x)
+
+with D held fixed, which by the chain rule is the gradient of the whole picture. The total variation
+needs no network and is taken of the whole. A tile's features count only in its own region, so that
+none counts twice; its gradient reaches into the halo.
+"""
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Bool, Float, Int
+
+from jnst import cost
+from jnst.losses import content_loss, gram_matrix, style_loss, total_variation
+from jnst.objective import LossWeights, Targets, scale, scales, variation_scale
+from jnst.optimize import Controls, State, Update, advance, init_state
+from jnst.tiles import Tiles, level
+from jnst.vgg import VGG19
+
+Crop = dict[str, np.ndarray]
+"""{layer: features} of the content in a window, 0 outside of the tile's own region; on the host,
+since together they may take more memory than the device has."""
+Window = tuple[int, int]
+
+
+class TiledTargets(NamedTuple):
+    """`Targets` for tiles.
+
+    Attributes:
+      whole: the targets but for the content's features, of which there are none.
+      crops: these, a window at a time.
+    """
+
+    whole: Targets
+    crops: list[Crop]
+
+
+def _own_features(
+    model: VGG19,
+    window: Float[Array, "h w 3"],
+    tile: Int[Array, "2 3"],
+    layers: Sequence[str],
+) -> dict[str, Float[Array, "_h _w _c"]]:
+    """The features of a window, 0 outside of the tile's own region."""
+    features = model(window, layers)
+    for name, of_window in features.items():
+        # A far border that is no multiple of the stride is rounded down, as pooling does.
+        (top, above, below), (left, before, after) = tile >> level(name)
+        rows = top + jnp.arange(of_window.shape[0])
+        columns = left + jnp.arange(of_window.shape[1])
+        own_rows, own_columns = _within(rows, above, below), _within(columns, before, after)
+        features[name] = jnp.where((own_rows[:, None] & own_columns)[..., None], of_window, 0)
+    return features
+
+
+def _within(places: Int[Array, "n"], start: Array, stop: Array) -> Bool[Array, "n"]:
+    return (start <= places) & (places < stop)
+
+
+def _cut_out(
+    image: Float[Array, "H W 3"], tile: Int[Array, "2 3"], window: Window
+) -> Float[Array, "h w 3"]:
+    return jax.lax.dynamic_slice(image, (tile[0, 0], tile[1, 0], 0), (*window, 3))
+
+
+def _part_of_gram(
+    features: Float[Array, "h w c"], name: str, whole: tuple[int, ...]
+) -> Float[Array, "c c"]:
+    """What a tile adds to the Gram matrix of a picture whose shape is `whole`."""
+    height, width, _ = features.shape
+    positions = (whole[0] >> level(name)) * (whole[1] >> level(name))
+    return gram_matrix(features) * (height * width / positions)
+
+
+@functools.partial(
+    jax.jit, static_argnames=("structure", "layers", "window"), donate_argnames="grams"
+)
+def _add_grams(
+    grams: dict[str, Array],
+    leaves: tuple[Array, ...],
+    image: Float[Array, "H W 3"],
+    tile: Int[Array, "2 3"],
+    *,
+    structure: Any,
+    layers: tuple[str, ...],
+    window: Window,
+) -> dict[str, Array]:
+    """The first pass over one tile."""
+    model = jax.tree.unflatten(structure, leaves)
+    features = _own_features(model, _cut_out(image, tile, window), tile, layers)
+    return {name: grams[name] + _part_of_gram(features[name], name, image.shape) for name in layers}
+
+
+@jax.jit
+def _style_and_slopes(
+    grams: dict[str, Array], targets: Targets, weights: LossWeights
+) -> tuple[Float[Array, ""], dict[str, Array]]:
+    """The style term, and D: how β times that changes with each Gram matrix."""
+
+    def weighed(grams: dict[str, Array]) -> tuple[Array, Array]:
+        style = jnp.zeros(())
+        for name, weight in weights.style.items():
+            loss = style_loss(grams[name], targets.style[name])
+            style += weight * targets.style_scale[name] * loss
+        return weights.beta * style, style
+
+    slopes, style = jax.grad(weighed, has_aux=True)(grams)
+    return style, slopes
+
+
+@functools.partial(
+    jax.jit, static_argnames=("structure", "window"), donate_argnames=("gradient", "content")
+)
+def _add_gradient(
+    gradient: Float[Array, "H W 3"],
+    content: Float[Array, ""],
+    leaves: tuple[Array, ...],
+    image: Float[Array, "H W 3"],
+    tile: Int[Array, "2 3"],
+    crop: Mapping[str, Array | np.ndarray],
+    slopes: dict[str, Array],
+    scales: dict[str, Array],
+    weights: LossWeights,
+    *,
+    structure: Any,
+    window: Window,
+) -> tuple[Float[Array, "H W 3"], Float[Array, ""]]:
+    """The second pass over one tile: gradient and content term of the tiles so far."""
+    model = jax.tree.unflatten(structure, leaves)
+
+    def surrogate(pixels: Array) -> tuple[Array, Array]:
+        features = _own_features(model, pixels, tile, tuple({*weights.content, *weights.style}))
+        total = content = jnp.zeros(())
+        for name, weight in weights.content.items():
+            content += weight * scales[name] * content_loss(features[name], crop[name])
+        for name in weights.style:
+            part = _part_of_gram(features[name], name, image.shape)
+            total += jnp.sum(slopes[name] * part)
+        return total + weights.alpha * content, content
+
+    part, of_tile = jax.grad(surrogate, has_aux=True)(_cut_out(image, tile, window))
+    there = tile[0, 0], tile[1, 0], 0
+    part += _cut_out(gradient, tile, window)
+    return jax.lax.dynamic_update_slice(gradient, part, there), content + of_tile
+
+
+@functools.partial(jax.jit, static_argnames="optimizer", donate_argnames="state")
+def _finish(
+    state: State,
+    gradient: Float[Array, "H W 3"],
+    content: Float[Array, ""],
+    style: Float[Array, ""],
+    variation_scale: Float[Array, ""],
+    weights: LossWeights,
+    controls: Controls,
+    *,
+    optimizer: optax.GradientTransformation,
+) -> tuple[State, dict[str, Array], Bool[Array, ""]]:
+    """The step, once the tiles have been gone through."""
+
+    def weighed(image: Array) -> tuple[Array, Array]:
+        variation = variation_scale * total_variation(image)
+        return weights.gamma * variation, variation
+
+    slope, variation = jax.grad(weighed, has_aux=True)(state.image)
+    total = weights.alpha * content + weights.beta * style + weights.gamma * variation
+    terms = {"content": content, "style": style, "variation": variation, "total": total}
+    return advance(state, terms, gradient + slope, controls, optimizer, _no_line_search)
+
+
+def _no_line_search(image: Array, rate: Array | None = None) -> Array:
+    """For Optax to call; it would take as many passes over the tiles as there are trials."""
+    raise ValueError(
+        "optimizer must do without a line search where the picture is worked at in tiles; "
+        "choose another one, or a size that needs no tiles"
+    )
+
+
+@functools.partial(jax.jit, static_argnames=("structure", "layers", "window"))
+def _crop_and_energies(
+    leaves: tuple[Array, ...],
+    content: Float[Array, "H W 3"],
+    tile: Int[Array, "2 3"],
+    *,
+    structure: Any,
+    layers: tuple[str, ...],
+    window: Window,
+) -> tuple[dict[str, Array], dict[str, Array]]:
+    model = jax.tree.unflatten(structure, leaves)
+    features = _own_features(model, _cut_out(content, tile, window), tile, layers)
+    energies = {name: content_loss(f, jnp.zeros_like(f)) for name, f in features.items()}
+    return features, energies
+
+
+def _places(tiles: Tiles) -> list[Int[Array, "2 3"]]:
+    """The tiles as arrays on the device: as Python's numbers they would be sent at every call."""
+    return [jnp.array(spans, jnp.int32) for spans in tiles.spans]
+
+
+def tiled_grams(
+    model: VGG19, image: Float[Array, "H W 3"], tiles: Tiles, layers: Sequence[str]
+) -> dict[str, Float[Array, "_c _c"]]:
+    """The Gram matrices of a picture by layer, added up over its tiles."""
+    leaves, structure = jax.tree.flatten(model)
+    return _grams(tuple(leaves), image, _places(tiles), structure, tuple(layers), tiles.window)
+
+
+def _grams(
+    leaves: tuple[Array, ...],
+    image: Float[Array, "H W 3"],
+    places: list[Array],
+    structure: Any,
+    layers: tuple[str, ...],
+    window: Window,
+) -> dict[str, Array]:
+    grams = _empty_grams(leaves, image, structure=structure, layers=layers)
+    for place in places:
+        grams = _add_grams(
+            grams, leaves, image, place, structure=structure, layers=layers, window=window
+        )
+    return grams
+
+
+def _empty_grams(
+    leaves: tuple[Array, ...], image: Array, *, structure: Any, layers: tuple[str, ...]
+) -> dict[str, Array]:
+    def features(leaves: tuple[Array, ...], image: Array) -> dict[str, Array]:
+        return jax.tree.unflatten(structure, leaves)(image, layers)
+
+    shapes = jax.eval_shape(features, leaves, image)
+    return {name: jnp.zeros((shapes[name].shape[-1],) * 2, image.dtype) for name in layers}
+
+
+def tiled_targets(
+    model: VGG19,
+    content: Float[Array, "H W 3"],
+    style: Float[Array, "h w 3"],
+    tiles: Tiles,
+    style_tiles: Tiles,
+    *,
+    content_layers: Sequence[str],
+    style_layers: Sequence[str],
+    weighing: str,
+) -> TiledTargets:
+    """What `jnst.make_targets` makes, a window at a time.
+
+    Args:
+      model: the network.
+      content: the content image, sRGB in [0, 1].
+      style: the style image, likewise.
+      tiles: of the content; of the generated image the same must be used.
+      style_tiles: of the style image.
+      content_layers: where the content is compared.
+      style_layers: where the style is compared.
+      weighing: `"relative"` or `"paper"`.
+
+    Returns:
+      The targets; the content's features are on the host.
+    """
+    leaves, structure = jax.tree.flatten(model)
+    layers = tuple(content_layers)
+    crops: list[Crop] = []
+    energies = dict.fromkeys(layers, jnp.zeros((), content.dtype))
+    for place in _places(tiles):
+        crop, parts = _crop_and_energies(
+            tuple(leaves), content, place, structure=structure, layers=layers, window=tiles.window
+        )
+        crops.append(jax.device_get(crop))
+        energies = {name: energies[name] + parts[name] for name in layers}
+    content_scale = {name: scale(energy, weighing) for name, energy in energies.items()}
+    grams = tiled_grams(model, style, style_tiles, style_layers)
+    style_scale = scales(style_loss, grams, weighing)
+    variation = variation_scale(content.shape, weighing)
+    return TiledTargets(Targets({}, grams, content_scale, style_scale, variation), crops)
+
+
+def tiled_step(structure: Any, tiles: Tiles, crops: list[Crop]) -> Update:
+    """`jnst.optimize.step` in tiles, for `minimize(update=…)`.
+
+    Args:
+      structure: of the model, as in `leaves, structure = jax.tree.flatten(model)`.
+      tiles: of the picture.
+      crops: the content's features, of `tiled_targets`.
+
+    Returns:
+      A function like `step`, but that knows its objective: `jnst.loss_terms`, with args that are
+      (leaves, targets, weights). It does not wait for the device.
+    """
+    places = _places(tiles)
+
+    def update(
+        state: State,
+        args: tuple[tuple[Array, ...], Targets, LossWeights],
+        controls: Controls,
+        *,
+        objective: Callable[..., Any] | None = None,
+        optimizer: optax.GradientTransformation,
+    ) -> tuple[State, dict[str, Array], Bool[Array, ""]]:
+        _, targets, weights = args
+        gradient, terms = _gradient(state.image, args, places, crops, structure, tiles.window)
+        scale = jnp.asarray(targets.variation_scale, state.image.dtype)
+        return _finish(state, gradient, *terms, scale, weights, controls, optimizer=optimizer)
+
+    return update
+
+
+def _gradient(
+    image: Float[Array, "H W 3"],
+    args: tuple[tuple[Array, ...], Targets, LossWeights],
+    places: list[Array],
+    crops: list[Crop],
+    structure: Any,
+    window: Window,
+) -> tuple[Float[Array, "H W 3"], tuple[Array, Array]]:
+    """The gradient but for the total variation's, and the terms of content and style."""
+    leaves, targets, weights = args
+    grams = _grams(leaves, image, places, structure, tuple(weights.style), window)
+    style, slopes = _style_and_slopes(grams, targets, weights)
+    gradient, content = jnp.zeros_like(image), jnp.zeros((), image.dtype)
+    for place, crop in zip(places, crops, strict=True):
+        gradient, content = _add_gradient(
+            gradient,
+            content,
+            leaves,
+            image,
+            place,
+            crop,
+            slopes,
+            targets.content_scale,
+            weights,
+            structure=structure,
+            window=window,
+        )
+    return gradient, (content, style)
+
+
+def memory(
+    model: VGG19,
+    tiles: Tiles,
+    weights: LossWeights,
+    controls: Controls,
+    optimizer: optax.GradientTransformation,
+) -> tuple[int, int]:
+    """Bytes on the device while a step is at a tile, and while it finishes, from shapes alone.
+
+    What is compiled for it is what a run then uses.
+    """
+    leaves, structure = jax.tree.flatten(model)
+    number = jax.ShapeDtypeStruct((), jnp.float32)
+    image = jax.ShapeDtypeStruct((*tiles.shape, 3), jnp.float32)
+    weights, controls = jax.tree.map(lambda _: number, (weights, controls))
+    window = jax.ShapeDtypeStruct((*tiles.window, 3), jnp.float32)
+    crop = jax.eval_shape(lambda model, x: model(x, weights.content), model, window)
+    channels = jax.eval_shape(lambda model, x: model(x, weights.style), model, window)
+    slopes = {
+        name: jax.ShapeDtypeStruct((f.shape[-1],) * 2, jnp.float32) for name, f in channels.items()
+    }
+    state = jax.eval_shape(functools.partial(init_state, optimizer=optimizer), image)
+    at_tile = _add_gradient.lower(
+        image,
+        number,
+        tuple(leaves),
+        image,
+        jax.ShapeDtypeStruct((2, 3), jnp.int32),
+        dict(crop),
+        slopes,
+        dict.fromkeys(weights.content, number),
+        weights,
+        structure=structure,
+        window=tiles.window,
+    ).compile()
+    at_end = _finish.lower(
+        state, image, number, number, number, weights, controls, optimizer=optimizer
+    ).compile()
+    kept = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))
+    return cost.needed(at_tile) + kept - image.size * 4, cost.needed(at_end)
