@@ -141,4 +141,4 @@ def untiled(model: VGG19, shape: tuple[int, int], settings: Settings) -> Compile
 
 
 def _abstract(leaf: Any) -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct(jnp.shape(leaf), jnp.float32)
+    return jax.ShapeDtypeStruct(jnp.shape(leaf), getattr(leaf, "dtype", jnp.float32))

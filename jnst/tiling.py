@@ -26,7 +26,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from jnst import cost
 from jnst.losses import content_loss, gram_matrix, style_loss, total_variation
-from jnst.objective import LossWeights, Targets, scale, scales, variation_scale
+from jnst.objective import LossWeights, Targets, products, scale, scales, variation_scale
 from jnst.optimize import Controls, State, Update, advance, init_state
 from jnst.tiles import Tiles, level
 from jnst.vgg import VGG19
@@ -102,7 +102,9 @@ def _add_grams(
     """The first pass over one tile."""
     model = jax.tree.unflatten(structure, leaves)
     features = _own_features(model, _cut_out(image, tile, window), tile, layers)
-    return {name: grams[name] + _part_of_gram(features[name], name, image.shape) for name in layers}
+    with products(model):
+        parts = {name: _part_of_gram(features[name], name, image.shape) for name in layers}
+    return {name: grams[name] + parts[name] for name in layers}
 
 
 @jax.jit
@@ -147,9 +149,10 @@ def _add_gradient(
         total = content = jnp.zeros(())
         for name, weight in weights.content.items():
             content += weight * scales[name] * content_loss(features[name], crop[name])
+        with products(model):
+            parts = {name: _part_of_gram(features[name], name, image.shape) for name in slopes}
         for name in weights.style:
-            part = _part_of_gram(features[name], name, image.shape)
-            total += jnp.sum(slopes[name] * part)
+            total += jnp.sum(slopes[name] * parts[name])
         return total + weights.alpha * content, content
 
     part, of_tile = jax.grad(surrogate, has_aux=True)(_cut_out(image, tile, window))

@@ -201,6 +201,15 @@ class VGG19(nnx.Module):
                 conv = getattr(self, name)
                 conv.transformed = Constant(winograd.transform_kernel(conv.kernel[...]))
 
+    def without_winograd(self) -> "VGG19":
+        """The same network, convolved by the definition: JAX splits that over devices by rows,
+        while the tiles of Winograd's method would be sent about."""
+        model = nnx.clone(self)
+        for name in CONVOLUTIONS:
+            if hasattr(conv := getattr(model, name), "transformed"):
+                del conv.transformed
+        return model
+
     def _convolve(self, conv: nnx.Conv, x: Float[Array, "*batch h w c"]) -> Array:
         fast = hasattr(conv, "transformed")
         if fast or self.padding != "zeros":  # else the convolution itself pads
