@@ -181,6 +181,8 @@ def run_cells(
         mesh = make_mesh(mesh.devices.flat[: max(1, len(todo))])
     if not todo:
         return iter(())
+    if mesh.size > 1:
+        model = model.without_winograd()
     work = Work(model, place(model, whole(mesh)), grid, init, mesh, {})
     most = math.ceil(len(todo) / mesh.size)
     if isinstance(batch, str):

@@ -5,7 +5,7 @@ https://arxiv.org/abs/1409.1556, configuration E without its classifier.
 """
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -202,8 +202,8 @@ class VGG19(nnx.Module):
                 conv.transformed = Constant(winograd.transform_kernel(conv.kernel[...]))
 
     def without_winograd(self) -> "VGG19":
-        """The same network, convolved by the definition: JAX splits that over devices by rows,
-        while the tiles of Winograd's method would be sent about."""
+        """The same network, convolved by the definition: JAX splits that over devices, while the
+        tiles of Winograd's method would be sent about."""
         model = nnx.clone(self)
         for name in CONVOLUTIONS:
             if hasattr(conv := getattr(model, name), "transformed"):
@@ -211,13 +211,14 @@ class VGG19(nnx.Module):
         return model
 
     def _convolve(self, conv: nnx.Conv, x: Float[Array, "*batch h w c"]) -> Array:
-        fast = hasattr(conv, "transformed")
-        if fast or self.padding != "zeros":  # else the convolution itself pads
+        transformed = getattr(conv, "transformed", None)
+        if transformed is not None or self.padding != "zeros":  # else the convolution itself pads
             border = [(0, 0)] * (x.ndim - 3) + [(1, 1), (1, 1), (0, 0)]
             x = jnp.pad(x, border, mode=_PAD_MODES[self.padding])
-        if not fast:
+        if transformed is None:
             return conv(x)
-        return winograd.convolve(x, conv.kernel[...], conv.transformed[...]) + conv.bias[...]
+        bias: Any = conv.bias
+        return winograd.convolve(x, conv.kernel[...], transformed[...]) + bias[...]
 
 
 def pool(x: Float[Array, "*batch h w c"], pooling: str) -> Float[Array, "*batch _h _w c"]:

@@ -66,8 +66,18 @@ def convolve(
     return y.reshape(*x.shape[:-3], *y.shape[1:])
 
 
+one_by_one = jax.custom_batching.sequential_vmap
+"""How sums and products are rounded depends on their size; so that a cell of a grid is what a run
+by itself makes, `jax.vmap` takes one image after the other."""
+
+
 @jax.custom_vjp
 def _convolve(x: Array, kernel: Array, transformed: Array) -> Float[Array, "n H W O"]:
+    return _in_tiles(x, transformed)
+
+
+@one_by_one
+def _in_tiles(x: Float[Array, "n h w I"], transformed: Array) -> Float[Array, "n H W O"]:
     height, width = x.shape[1] - 2, x.shape[2] - 2
     down, across = -(-height // TILE), -(-width // TILE)
     x = jnp.pad(x, ((0, 0), (0, down * TILE - height), (0, across * TILE - width), (0, 0)))
@@ -100,6 +110,7 @@ def _backward(kept: tuple[Array, ...], gradient: Array) -> tuple[Array, Array, A
 _convolve.defvjp(_forward, _backward)
 
 
+@one_by_one
 def _transposed(gradient: Array, transformed: Array) -> Float[Array, "n h w I"]:
     """The linear map of `_convolve` backwards: from tiles of 4×4 to overlapping ones of 6×6."""
     _, height, width, _ = gradient.shape

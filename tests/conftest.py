@@ -19,8 +19,8 @@ def real_weights(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def model(real_weights):
-    """VGG-19 with the real weights."""
-    return jnst_weights.make_vgg19(real_weights)
+    """VGG-19 with the real weights, convolved by the definition, which compiles sooner."""
+    return jnst_weights.make_vgg19(real_weights, precision="highest")
 
 
 @pytest.fixture(scope="session")

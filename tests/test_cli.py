@@ -67,7 +67,8 @@ def test_a_run_says_what_it_runs_on_and_what_it_wrote(finished):
     assert finished.stdout == ""
     first, *progress, last = finished.stderr.splitlines()
     assert re.match(
-        r"jnst [\d.]+ · \w+ · float32 · 48×38 → 64×51 px · caffe VGG-19 converted", first
+        r"jnst [\d.]+ · \w+ · float32 \(Winograd\) · 48×38 → 64×51 px · caffe VGG-19 converted",
+        first,
     )
     assert re.match(r"step 1/7 · 48×38 px · loss \d", progress[0])
     assert re.match(

@@ -223,7 +223,7 @@ def test_a_damaged_record_is_told(capsys, made, folder):
 def test_a_grid_that_does_not_fit_leaves_no_folder(capsys, folder, tmp_path, monkeypatch):
     monkeypatch.setattr("jnst.cost.free", lambda device: 10**6)
     error = refused(capsys, folder, output=tmp_path / "out")
-    assert "needs 0.1 GiB of memory" in error and "choose a smaller size" in error
+    assert "needs 0.2 GiB of memory" in error and "choose a smaller size" in error
     assert not list(tmp_path.iterdir())
 
 
