@@ -43,12 +43,12 @@ def networks(request, tmp_path_factory):
         (found,) = jnst_weights._installed_extra()
         prepare = network.prepare
         network.prepare = lambda image: prepare(image.double()).float()
-        return network, jnst_weights.make_vgg19(convert.read(found.path))
+        return network, jnst_weights.make_vgg19(convert.read(found.path), precision="highest")
     path = tmp_path_factory.mktemp("torch") / "vgg19.pth"
     state = torchvision_state()
     torch.save(state, path, _use_new_zipfile_serialization=request.param == "zip format")
     weights = convert.read(path, lineage="torchvision")
-    return random_network(state), jnst_weights.make_vgg19(weights)
+    return random_network(state), jnst_weights.make_vgg19(weights, precision="highest")
 
 
 @pytest.fixture(scope="module")
