@@ -100,7 +100,7 @@ def memory(model, height, count):
 if __name__ == "__main__":
     if "grid" in sys.argv:
         sys.exit(main(sys.argv[1:]))
-    network = jnst.load_vgg19()
+    network = jnst.load_vgg19(precision="highest")
     found = grids(network)
     found["rows"] = rows(network, 77)
     found["memory"] = {h: [memory(network, h, n) for n in (1, 2, 4, 8)] for h in (512, 500)}
