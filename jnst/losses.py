@@ -48,8 +48,10 @@ def _(features: tuple[Array], change: tuple[Array]) -> tuple[Array, Array]:
 
 
 def _products(a: Array, b: Array) -> Float[Array, "*batch C C"]:
-    """Σ_k a_ik b_jk over the positions k."""
-    return jnp.einsum("...hwi,...hwj->...ij", a, b, preferred_element_type=_wide(a))
+    """Σ_k a_ik b_jk over the positions k. They are made one axis first: over two of them, XLA
+    multiplies several times more slowly on processors."""
+    a, b = (x.reshape(*x.shape[:-3], -1, x.shape[-1]) for x in (a, b))
+    return jnp.einsum("...ki,...kj->...ij", a, b, preferred_element_type=_wide(a))
 
 
 def content_loss(

@@ -48,9 +48,9 @@ POOLINGS = ("max", "average")
 PADDINGS = ("zeros", "replicate", "reflect")
 _PAD_MODES = {"zeros": "constant", "replicate": "edge", "reflect": "reflect"}
 PRECISIONS = ("auto", "highest", "float32", "bfloat16")
-WINOGRAD_CHANNELS = 64, 128
-"""Channels in and out from which on Winograd's convolution is faster on a processor: with fewer,
-its transforms cost more than the multiplications that they save."""
+WINOGRAD_CHANNELS = 64
+"""Channels in from which on Winograd's convolution is faster on a processor: with the three of a
+picture, its transforms cost more than the multiplications that they save."""
 
 
 def choose_precision(precision: str, platform: str | None = None) -> str:
@@ -192,12 +192,11 @@ class VGG19(nnx.Module):
     def use_winograd(self) -> None:
         """Convolve by Winograd's method from now on, wherever that is faster on a processor.
 
-        The kernels are kept a second time, transformed, which takes 300 MB; those that are changed
+        The kernels are kept a second time, transformed, which takes 320 MB; those that are changed
         afterwards need another call.
         """
-        least_in, least_out = WINOGRAD_CHANNELS
-        for name, (before, after) in CONVOLUTIONS.items():
-            if before >= least_in and after >= least_out:
+        for name, (before, _) in CONVOLUTIONS.items():
+            if before >= WINOGRAD_CHANNELS:
                 conv = getattr(self, name)
                 conv.transformed = Constant(winograd.transform_kernel(conv.kernel[...]))
 

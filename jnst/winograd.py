@@ -7,7 +7,9 @@ https://arxiv.org/abs/1509.09308, equation 12.
     Y = Aᵀ [ Σ_channels (G g Gᵀ) ⊙ (Bᵀ d B) ] A
 
 d are 6×6 inputs that overlap by two, g is the kernel, Y are 4×4 outputs. The transforms are sums of
-strided slices; between them stands one matrix product for each of the 36 positions.
+strided slices; between them stands one matrix product for each of the 36 positions. Strips of tiles
+come one after the other, since the tiles of a whole picture, which overlap, would take more than
+twice its memory.
 """
 
 from collections.abc import Sequence
@@ -19,6 +21,9 @@ from jaxtyping import Array, Float
 
 TILE = 4
 """Outputs of a tile in each direction; its inputs are two more."""
+TILES_OF_A_STRIP = 256
+"""As many tiles are worked at together: few enough to stay in a processor's cache between the
+transforms, and enough that the kernels, which are read once for each strip, do not count."""
 
 # From the points 0, 1, −1, 2, −2 and ∞.
 _AT = np.array([[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]])
@@ -78,17 +83,36 @@ def _convolve(x: Array, kernel: Array, transformed: Array) -> Float[Array, "n H 
 
 @one_by_one
 def _in_tiles(x: Float[Array, "n h w I"], transformed: Array) -> Float[Array, "n H W O"]:
-    height, width = x.shape[1] - 2, x.shape[2] - 2
+    count, height, width = len(x), x.shape[1] - 2, x.shape[2] - 2
+    across, rows, strips = _strips(count, height, width)
+    x = jnp.pad(x, ((0, 0), (0, strips * rows - height), (0, across * TILE - width), (0, 0)))
+    y = jnp.zeros((count, strips * rows, across * TILE, transformed.shape[2]), x.dtype)
+
+    def convolve_strip(index: Array, y: Array) -> Array:
+        strip = jax.lax.dynamic_slice_in_dim(x, index * rows, rows + 2, axis=1)
+        return jax.lax.dynamic_update_slice_in_dim(
+            y, _convolve_strip(strip, transformed), index * rows, axis=1
+        )
+
+    return jax.lax.fori_loop(0, strips, convolve_strip, y)[:, :height, :width]
+
+
+def _strips(count: int, height: int, width: int) -> tuple[int, int, int]:
+    """For outputs of a size: tiles in a row, rows of outputs in a strip, and the strips."""
     down, across = -(-height // TILE), -(-width // TILE)
-    x = jnp.pad(x, ((0, 0), (0, down * TILE - height), (0, across * TILE - width), (0, 0)))
-    rows = [x[:, k : k + (down - 1) * TILE + 1 : TILE] for k in range(TILE + 2)]
-    both = jnp.stack(_combine(_BT, rows))
-    columns = [both[..., k : k + (across - 1) * TILE + 1 : TILE, :] for k in range(TILE + 2)]
+    of_tiles = min(down, max(1, TILES_OF_A_STRIP // (count * across)))
+    return across, of_tiles * TILE, -(-down // of_tiles)
+
+
+def _convolve_strip(x: Float[Array, "n h w I"], transformed: Array) -> Float[Array, "n H W O"]:
+    """The convolution where height and width are whole tiles."""
+    count, height, width = len(x), x.shape[1] - 2, x.shape[2] - 2
+    both = jnp.stack(_combine(_BT, [x[:, k : k + height - 3 : TILE] for k in range(TILE + 2)]))
+    columns = [both[..., k : k + width - 3 : TILE, :] for k in range(TILE + 2)]
     tiles = _multiply(jnp.stack(_combine(_BT, columns), 1), transformed, contract=1)
     tiles = jnp.stack(_combine(_AT, list(tiles)))
     tiles = jnp.stack(_combine(_AT, [tiles[:, k] for k in range(TILE + 2)]))
-    y = tiles.transpose(2, 3, 1, 4, 0, 5).reshape(len(x), down * TILE, across * TILE, -1)
-    return y[:, :height, :width]
+    return tiles.transpose(2, 3, 1, 4, 0, 5).reshape(count, height, width, -1)
 
 
 def _forward(x: Array, kernel: Array, transformed: Array) -> tuple[Array, tuple[Array, ...]]:
@@ -112,15 +136,29 @@ _convolve.defvjp(_forward, _backward)
 
 @one_by_one
 def _transposed(gradient: Array, transformed: Array) -> Float[Array, "n h w I"]:
-    """The linear map of `_convolve` backwards: from tiles of 4×4 to overlapping ones of 6×6."""
-    _, height, width, _ = gradient.shape
-    y = jnp.pad(gradient, ((0, 0), (0, -height % TILE), (0, -width % TILE), (0, 0)))
+    """The linear map of `_in_tiles` backwards: from tiles of 4×4 to overlapping ones of 6×6."""
+    count, height, width, _ = gradient.shape
+    across, rows, strips = _strips(count, height, width)
+    y = jnp.pad(gradient, ((0, 0), (0, strips * rows - height), (0, across * TILE - width), (0, 0)))
+    x = jnp.zeros((count, strips * rows + 2, across * TILE + 2, transformed.shape[1]), y.dtype)
+
+    def transpose_strip(index: Array, x: Array) -> Array:
+        strip = jax.lax.dynamic_slice_in_dim(y, index * rows, rows, axis=1)
+        part = _transpose_strip(strip, transformed)
+        # The last two rows of a strip are the first of the next.
+        part += jax.lax.dynamic_slice_in_dim(x, index * rows, rows + 2, axis=1)
+        return jax.lax.dynamic_update_slice_in_dim(x, part, index * rows, axis=1)
+
+    return jax.lax.fori_loop(0, strips, transpose_strip, x)[:, : height + 2, : width + 2]
+
+
+def _transpose_strip(y: Float[Array, "n H W O"], transformed: Array) -> Float[Array, "n h w I"]:
     both = jnp.stack(_combine(_AT.T, [y[:, k::TILE] for k in range(TILE)]))
     tiles = jnp.stack(_combine(_AT.T, [both[..., k::TILE, :] for k in range(TILE)]), 1)
     tiles = _multiply(tiles, transformed, contract=2)
     both = _overlapped(_combine(_BT.T, list(tiles)), axis=2)
     x = _overlapped(_combine(_BT.T, list(both)), axis=2)
-    return x[:, : height + 2, : width + 2]
+    return x[:, : y.shape[1] + 2, : y.shape[2] + 2]
 
 
 def _combine(matrix: np.ndarray, parts: Sequence[Array]) -> list[Array]:
