@@ -166,16 +166,46 @@ def loss_terms(
     image = jnp.asarray(image)
     features = model(image, {*weights.content, *weights.style})
     _check_targets(features, targets, weights)
-    content = style = jnp.zeros(image.shape[:-3], image.dtype)
-    for name, weight in weights.content.items():
-        loss = content_loss(features[name], targets.content[name])
-        content += weight * targets.content_scale[name] * loss
-    for name, weight in weights.style.items():
-        with products(model):
-            gram = gram_matrix(features[name])
-        loss = style_loss(gram, targets.style[name])
-        style += weight * targets.style_scale[name] * loss
-    variation = targets.variation_scale * total_variation(image)
+    with products(model):
+        grams = {name: gram_matrix(features[name]) for name in weights.style}
+    return weighed(
+        content_term(features, targets.content, targets.content_scale, weights),
+        style_term(grams, targets, weights),
+        targets.variation_scale * total_variation(image),
+        weights,
+    )
+
+
+def content_term(
+    features: Mapping[str, Array],
+    target: Mapping[str, Array],
+    scale: Mapping[str, Array],
+    weights: LossWeights,
+) -> Float[Array, "*batch"]:
+    """L_content: the sum over the layers, each by its weight and its factor."""
+    return _sum_of_layers(
+        weights.content, lambda name: scale[name] * content_loss(features[name], target[name])
+    )
+
+
+def style_term(
+    grams: Mapping[str, Array], targets: Targets, weights: LossWeights
+) -> Float[Array, "*batch"]:
+    """L_style, likewise."""
+    return _sum_of_layers(
+        weights.style,
+        lambda name: targets.style_scale[name] * style_loss(grams[name], targets.style[name]),
+    )
+
+
+def _sum_of_layers(weights: Mapping[str, Scalar], loss: Callable[[str], Array]) -> Array:
+    return sum((weight * loss(name) for name, weight in weights.items()), start=jnp.zeros(()))
+
+
+def weighed(
+    content: Array, style: Array, variation: Array, weights: LossWeights
+) -> dict[str, Float[Array, "*batch"]]:
+    """The terms by name, with their weighted sum as `"total"`."""
     total = weights.alpha * content + weights.beta * style + weights.gamma * variation
     return {"content": content, "style": style, "variation": variation, "total": total}
 

@@ -34,7 +34,7 @@ Half = tuple[dict[str, Array], dict[str, Array]]
 """Targets and their factors, by layer."""
 
 
-Inputs = tuple[VGG19, Float[Array, "H W 3"], Float[Array, "_h _w 3"]]
+Inputs = tuple[VGG19, Float[Array, "H W 3"], Float[Array, "h w 3"]]
 """Model, content and style."""
 
 
@@ -168,10 +168,11 @@ def stylize(
     done, reason = 0, "finished"
     for (shape, steps), edge in zip(plan, edges, strict=True):
         watch = callback and _watch(callback, done, total)
+        sized, image = _at(shape, inputs), resize(image, shape)
         if edge is None:
-            run = _run_at(shape, steps, inputs, image, options, mesh, watch)
+            run = _run_whole(steps, sized, image, options, mesh, watch)
         else:
-            run = _run_in_tiles(shape, steps, inputs, image, options, edge, watch)
+            run = _run_in_tiles(steps, sized, image, options, edge, watch)
         image = picture(run.state, options.controls(steps))
         history.append(run.losses)
         done += int(run.state.steps)
@@ -183,11 +184,16 @@ def stylize(
     return Result(image if mesh is None else jnp.asarray(fetch(image)), losses, done, reason)
 
 
-def _run_at(
-    shape: tuple[int, int],
+def _at(shape: tuple[int, int], inputs: Inputs) -> Inputs:
+    """The inputs for a picture of `shape`."""
+    model, content, style = inputs
+    return model, resize(content, shape), resize(style, style_shape(style, shape))
+
+
+def _run_whole(
     steps: int,
     inputs: Inputs,
-    image: Float[Array, "_h _w 3"],
+    image: Float[Array, "H W 3"],
     settings: Settings,
     mesh: Mesh | None,
     watch: Watch | None,
@@ -196,11 +202,10 @@ def _run_at(
     model, content, style = inputs
     rows = None if mesh is None else split(mesh)
     weighing, optimizer = settings.weighing, settings.transformation()
-    content, style = resize(content, shape), resize(style, style_shape(style, shape))
     content_layers, style_layers = tuple(settings.content_layers), tuple(settings.style_layers)
     features, content_scale = content_half(model, content, content_layers, weighing, rows)
     grams, style_scale = style_half(model, style, style_layers, weighing, rows)
-    variation = variation_scale((*shape, 3), weighing)
+    variation = variation_scale(content.shape, weighing)
     numbers = settings.loss_weights(), settings.controls(steps), variation
     if mesh is not None:
         numbers = place(jax.tree.map(np.float32, numbers), whole(mesh))
@@ -208,7 +213,7 @@ def _run_at(
     leaves, structure = jax.tree.flatten(model)
     return minimize(
         flat_loss_terms(structure, rows),
-        _begin(resize(image, shape), optimizer, mesh),
+        _begin(image, optimizer, mesh),
         (tuple(leaves), Targets(features, grams, content_scale, style_scale, variation), weights),
         controls,
         optimizer=optimizer,
@@ -218,10 +223,9 @@ def _run_at(
 
 
 def _run_in_tiles(
-    shape: tuple[int, int],
     steps: int,
     inputs: Inputs,
-    image: Float[Array, "_h _w 3"],
+    image: Float[Array, "H W 3"],
     settings: Settings,
     edge: int,
     watch: Watch | None,
@@ -229,9 +233,8 @@ def _run_in_tiles(
     """The steps at one size, in windows of at most `edge`."""
     model, content, style = inputs
     optimizer = settings.transformation()
-    content, style = resize(content, shape), resize(style, style_shape(style, shape))
     content_layers, style_layers = tuple(settings.content_layers), tuple(settings.style_layers)
-    tiles = cover(*shape, content_layers + style_layers, edge)
+    tiles = cover(image.shape[0], image.shape[1], content_layers + style_layers, edge)
     targets, crops = tiled_targets(
         model,
         content,
@@ -245,7 +248,7 @@ def _run_in_tiles(
     leaves, structure = jax.tree.flatten(model)
     return minimize(
         flat_loss_terms(structure),
-        init_state(resize(image, shape), optimizer),
+        init_state(image, optimizer),
         (tuple(leaves), targets, settings.loss_weights()),
         settings.controls(steps),
         optimizer=optimizer,

@@ -26,7 +26,17 @@ from jaxtyping import Array, Bool, Float, Int
 
 from jnst import cost
 from jnst.losses import content_loss, gram_matrix, style_loss, total_variation
-from jnst.objective import LossWeights, Targets, products, scale, scales, variation_scale
+from jnst.objective import (
+    LossWeights,
+    Targets,
+    content_term,
+    products,
+    scale,
+    scales,
+    style_term,
+    variation_scale,
+    weighed,
+)
 from jnst.optimize import Controls, State, Update, advance, init_state
 from jnst.tiles import Tiles, level
 from jnst.vgg import VGG19
@@ -113,14 +123,11 @@ def _style_and_slopes(
 ) -> tuple[Float[Array, ""], dict[str, Array]]:
     """The style term, and D: how β times that changes with each Gram matrix."""
 
-    def weighed(grams: dict[str, Array]) -> tuple[Array, Array]:
-        style = jnp.zeros(())
-        for name, weight in weights.style.items():
-            loss = style_loss(grams[name], targets.style[name])
-            style += weight * targets.style_scale[name] * loss
+    def of_grams(grams: dict[str, Array]) -> tuple[Array, Array]:
+        style = style_term(grams, targets, weights)
         return weights.beta * style, style
 
-    slopes, style = jax.grad(weighed, has_aux=True)(grams)
+    slopes, style = jax.grad(of_grams, has_aux=True)(grams)
     return style, slopes
 
 
@@ -146,14 +153,11 @@ def _add_gradient(
 
     def surrogate(pixels: Array) -> tuple[Array, Array]:
         features = _own_features(model, pixels, tile, tuple({*weights.content, *weights.style}))
-        total = content = jnp.zeros(())
-        for name, weight in weights.content.items():
-            content += weight * scales[name] * content_loss(features[name], crop[name])
+        content = content_term(features, crop, scales, weights)
         with products(model):
             parts = {name: _part_of_gram(features[name], name, image.shape) for name in slopes}
-        for name in weights.style:
-            total += jnp.sum(slopes[name] * parts[name])
-        return total + weights.alpha * content, content
+        style = sum(jnp.sum(slopes[name] * parts[name]) for name in slopes)
+        return weights.alpha * content + style, content
 
     part, of_tile = jax.grad(surrogate, has_aux=True)(_cut_out(image, tile, window))
     there = tile[0, 0], tile[1, 0], 0
@@ -175,13 +179,12 @@ def _finish(
 ) -> tuple[State, dict[str, Array], Bool[Array, ""]]:
     """The step, once the tiles have been gone through."""
 
-    def weighed(image: Array) -> tuple[Array, Array]:
+    def of_pixels(image: Array) -> tuple[Array, dict[str, Array]]:
         variation = variation_scale * total_variation(image)
-        return weights.gamma * variation, variation
+        terms = weighed(content, style, variation, weights)
+        return terms["total"], terms
 
-    slope, variation = jax.grad(weighed, has_aux=True)(state.image)
-    total = weights.alpha * content + weights.beta * style + weights.gamma * variation
-    terms = {"content": content, "style": style, "variation": variation, "total": total}
+    slope, terms = jax.grad(of_pixels, has_aux=True)(state.image)
     return advance(state, terms, gradient + slope, controls, optimizer, _no_line_search)
 
 
