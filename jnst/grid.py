@@ -182,7 +182,7 @@ def run_cells(
     if not todo:
         return iter(())
     if mesh.size > 1:
-        model = model.without_winograd()
+        model = model.over_devices()
     work = Work(model, place(model, whole(mesh)), grid, init, mesh, {})
     most = math.ceil(len(todo) / mesh.size)
     if isinstance(batch, str):

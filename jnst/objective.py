@@ -123,8 +123,7 @@ def style_targets(
     """The style image's half of `make_targets`: Gram matrices and factors by layer."""
     layers = check_layers("style_layers", layers)
     features = model(jnp.asarray(style), layers)
-    with products(model):
-        grams = {name: gram_matrix(f) for name, f in features.items()}
+    grams = gram_matrices(model, features)
     return grams, scales(style_loss, grams, weighing)
 
 
@@ -166,8 +165,7 @@ def loss_terms(
     image = jnp.asarray(image)
     features = model(image, {*weights.content, *weights.style})
     _check_targets(features, targets, weights)
-    with products(model):
-        grams = {name: gram_matrix(features[name]) for name in weights.style}
+    grams = gram_matrices(model, {name: features[name] for name in weights.style})
     return weighed(
         content_term(features, targets.content, targets.content_scale, weights),
         style_term(grams, targets, weights),
@@ -199,7 +197,9 @@ def style_term(
 
 
 def _sum_of_layers(weights: Mapping[str, Scalar], loss: Callable[[str], Array]) -> Array:
-    return sum((weight * loss(name) for name, weight in weights.items()), start=jnp.zeros(()))
+    return sum(
+        (weight * loss(name) for name, weight in weights.items()), start=jnp.zeros((), jnp.float32)
+    )
 
 
 def weighed(
@@ -210,10 +210,16 @@ def weighed(
     return {"content": content, "style": style, "variation": variation, "total": total}
 
 
-def products(model: VGG19) -> contextlib.AbstractContextManager[None]:
-    """Within it, Gram matrices are computed as precisely as the network's features are."""
+def gram_matrices(
+    model: VGG19, features: Mapping[str, Float[Array, "*batch _h _w _c"]]
+) -> dict[str, Float[Array, "*batch _c _c"]]:
+    """Each layer's Gram matrix, computed as precisely as the model's features are."""
     exact = model.precision == "highest"
-    return jax.default_matmul_precision("highest") if exact else contextlib.nullcontext()
+    with jax.default_matmul_precision("highest") if exact else contextlib.nullcontext():
+        return {
+            name: gram_matrix(of_layer, rows_apart=model.rows_apart)
+            for name, of_layer in features.items()
+        }
 
 
 def _check_targets(features: dict[str, Array], targets: Targets, weights: LossWeights) -> None:

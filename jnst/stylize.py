@@ -161,7 +161,7 @@ def stylize(
     if mesh is None:
         edges = window_edges(tile, plan, model, options)
     else:
-        inputs = model.without_winograd(), content, style
+        inputs = model.over_devices(), content, style
         inputs, image = place((inputs, image), whole(mesh))
     total = sum(steps for _, steps in plan)
     history: list[dict[str, np.ndarray]] = []

@@ -25,12 +25,12 @@ import optax
 from jaxtyping import Array, Bool, Float, Int
 
 from jnst import cost
-from jnst.losses import content_loss, gram_matrix, style_loss, total_variation
+from jnst.losses import content_loss, style_loss, total_variation
 from jnst.objective import (
     LossWeights,
     Targets,
     content_term,
-    products,
+    gram_matrices,
     scale,
     scales,
     style_term,
@@ -87,13 +87,16 @@ def _cut_out(
     return jax.lax.dynamic_slice(image, (tile[0, 0], tile[1, 0], 0), (*window, 3))
 
 
-def _part_of_gram(
-    features: Float[Array, "h w c"], name: str, whole: tuple[int, ...]
-) -> Float[Array, "c c"]:
-    """What a tile adds to the Gram matrix of a picture whose shape is `whole`."""
-    height, width, _ = features.shape
-    positions = (whole[0] >> level(name)) * (whole[1] >> level(name))
-    return gram_matrix(features) * (height * width / positions)
+def _parts_of_grams(
+    model: VGG19, features: Mapping[str, Array], whole: tuple[int, ...]
+) -> dict[str, Float[Array, "_c _c"]]:
+    """What a tile adds to the Gram matrices of a picture whose shape is `whole`."""
+    grams = gram_matrices(model, features)
+    for name, of_tile in features.items():
+        height, width, _ = of_tile.shape
+        positions = (whole[0] >> level(name)) * (whole[1] >> level(name))
+        grams[name] *= height * width / positions
+    return grams
 
 
 @functools.partial(
@@ -112,8 +115,7 @@ def _add_grams(
     """The first pass over one tile."""
     model = jax.tree.unflatten(structure, leaves)
     features = _own_features(model, _cut_out(image, tile, window), tile, layers)
-    with products(model):
-        parts = {name: _part_of_gram(features[name], name, image.shape) for name in layers}
+    parts = _parts_of_grams(model, features, image.shape)
     return {name: grams[name] + parts[name] for name in layers}
 
 
@@ -154,8 +156,8 @@ def _add_gradient(
     def surrogate(pixels: Array) -> tuple[Array, Array]:
         features = _own_features(model, pixels, tile, tuple({*weights.content, *weights.style}))
         content = content_term(features, crop, scales, weights)
-        with products(model):
-            parts = {name: _part_of_gram(features[name], name, image.shape) for name in slopes}
+        of_style = {name: features[name] for name in slopes}
+        parts = _parts_of_grams(model, of_style, image.shape)
         style = sum(jnp.sum(slopes[name] * parts[name]) for name in slopes)
         return weights.alpha * content + style, content
 

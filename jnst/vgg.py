@@ -127,7 +127,7 @@ class VGG19(nnx.Module):
         one_of("padding", padding, PADDINGS)
         one_of("lineage", lineage, LINEAGES)
         self.pooling, self.padding, self.lineage = pooling, padding, lineage
-        self.precision = choose_precision(precision)
+        self.precision, self.rows_apart = choose_precision(precision), False
         dtype = jnp.bfloat16 if self.precision == "bfloat16" else jnp.float32
         mean, std = LINEAGES[lineage]
         self.mean, self.std = Constant(jnp.array(mean)), Constant(jnp.array(std))
@@ -200,10 +200,11 @@ class VGG19(nnx.Module):
                 conv = getattr(self, name)
                 conv.transformed = Constant(winograd.transform_kernel(conv.kernel[...]))
 
-    def without_winograd(self) -> "VGG19":
-        """The same network, convolved by the definition: JAX splits that over devices, while the
-        tiles of Winograd's method would be sent about."""
+    def over_devices(self) -> "VGG19":
+        """The same network for images that are split over devices. It convolves by the definition,
+        which JAX splits too, while the tiles of Winograd's method would be sent about."""
         model = nnx.clone(self)
+        model.rows_apart = True
         for name in CONVOLUTIONS:
             if hasattr(conv := getattr(model, name), "transformed"):
                 del conv.transformed

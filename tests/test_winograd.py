@@ -85,7 +85,7 @@ def transformed(model):
 def test_it_is_used_where_it_is_faster_and_not_at_the_highest_precision(fast, model):
     assert transformed(fast) == set(CONVOLUTIONS) - {"conv1_1"}
     assert not transformed(model)
-    assert not transformed(fast.without_winograd()) and transformed(fast)
+    assert not transformed(fast.over_devices()) and transformed(fast)
 
 
 def test_a_cell_of_a_grid_is_what_a_run_by_itself_makes(fast, pictures):
