@@ -61,6 +61,8 @@ def problem(model, content, optimizer, mesh):
         "content_layers": [*settings.content_layers],
         "style_layers": [*settings.style_layers],
     }
+    if mesh:
+        model = model.over_devices()
     targets = jnst.make_targets(model, content, jnp.asarray(STYLE, content.dtype), **layers)
     leaves, structure = jax.tree.flatten(model)
     args = tuple(leaves), targets, settings.loss_weights()
