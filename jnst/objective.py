@@ -176,7 +176,7 @@ def loss_terms(
 
 def content_term(
     features: Mapping[str, Array],
-    target: Mapping[str, Array],
+    target: Mapping[str, Array | np.ndarray],
     scale: Mapping[str, Array],
     weights: LossWeights,
 ) -> Float[Array, "*batch"]:

@@ -219,7 +219,7 @@ class VGG19(nnx.Module):
             x = jnp.pad(x, border, mode=_PAD_MODES[self.padding])
         if not self.on_processor:
             return conv(x)
-        kernel, bias = conv.kernel[...], conv.bias[...]
+        kernel, bias = conv.kernel[...], jnp.asarray(conv.bias)
         transformed = getattr(conv, "transformed", None)
         if transformed is None:
             return convolution.from_few_channels(x, kernel) + bias
