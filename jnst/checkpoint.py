@@ -106,7 +106,7 @@ def _hash(arrays: Iterable[ArrayLike]) -> str:
     total = hashlib.sha256()
     for array in map(np.asarray, arrays):
         total.update(str(array.shape).encode())
-        total.update(np.ascontiguousarray(array).view(np.uint8))
+        total.update(array.tobytes())
     return total.hexdigest()[:HASH_DIGITS]
 
 
@@ -122,7 +122,7 @@ def write_checkpoint(path: Path, made_of: dict[str, Any], state: State, losses: 
     leaves = fetch({name: _storable(leaf) for name, leaf in _named(state).items()})
     if jax.process_index() != 0:
         return
-    arrays = {
+    arrays: dict[str, Any] = {
         IDENTITY: np.array(json.dumps({"format": FORMAT} | made_of)),
         MADE: np.array([len(part["total"]) for part in losses]),
         **{name: _as_bits(leaf) for name, leaf in leaves.items()},
@@ -150,7 +150,7 @@ def read_checkpoint(
         they differ.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         found = json.loads(str(arrays.pop(IDENTITY)))
         if found.pop("format") != FORMAT:
@@ -217,7 +217,7 @@ def _state(path: Path, arrays: dict[str, np.ndarray], expected: State) -> State:
             f"checkpoint {path} holds the state of another optimiser: {', '.join(differ)} "
             f"{'is' if len(differ) == 1 else 'are'} not in both"
         )
-    leaves = []
+    leaves: list[Any] = []
     for name, leaf in wanted.items():
         stored = jax.eval_shape(_storable, leaf)
         bits, array = _bits(stored.dtype), found[name]
@@ -228,7 +228,7 @@ def _state(path: Path, arrays: dict[str, np.ndarray], expected: State) -> State:
             )
         array = array.view(stored.dtype)
         if stored.dtype != leaf.dtype:
-            array = jax.random.wrap_key_data(array, impl=jax.random.key_impl(leaf))
+            array = jax.random.wrap_key_data(jnp.asarray(array), impl=_key_impl(leaf))
         leaves.append(array)
     return jax.tree.unflatten(jax.tree.structure(expected), leaves)
 
@@ -242,6 +242,13 @@ def _named(state: State) -> dict[str, Any]:
 def _storable(leaf: Any) -> Any:
     """A leaf, or the numbers behind a random key."""
     return jax.random.key_data(leaf) if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf
+
+
+def _key_impl(key: jax.ShapeDtypeStruct) -> Any:
+    """Which generator a random key is of, which JAX tells of a traced key only."""
+    told: list[Any] = []
+    jax.eval_shape(lambda key: told.append(jax.random.key_impl(key)), key)
+    return told[0]
 
 
 def _bits(dtype: Any) -> np.dtype:
