@@ -55,6 +55,11 @@ class Grid(NamedTuple):
 def make_grid(content: Any, style: Any, *, key: Array | None = None, **settings: Any) -> Grid:
     """The cells of a grid; arguments and errors as for `stylize_grid`."""
     settings = {"alpha": Settings.alpha, "beta": Settings.beta} | settings
+    if settings.get("tolerance"):
+        raise ValueError(
+            "tolerance must be 0 in a grid, whose cells all make the same steps, "
+            f"got {settings['tolerance']!r}"
+        )
     contents, styles = several_images("content", content), several_images("style", style)
     if len(shapes := {image.shape for image in contents}) > 1:
         listed = " and ".join(f"{width}×{height}" for height, width, _ in sorted(shapes))

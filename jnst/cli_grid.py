@@ -36,6 +36,7 @@ from jnst.grid import GridProgress, run_cells
 from jnst.grid_folder import SHEET, TABLE, TRADE_OFF, GridFolder, in_name
 from jnst.progress import ProgressReport
 from jnst.runtime import connect, interrupts, use_compilation_cache
+from jnst.settings import Settings
 from jnst.sheets import check_drawing
 
 VARYING = (*NUMBERS, *LAYER_WEIGHTS, "seed")
@@ -156,7 +157,9 @@ def prepare_grid(args: argparse.Namespace) -> tuple[Job, Grid, GridFolder, list[
         raise ValueError("--seed: several seeds make no difference without --init noise")
     keys = jnp.stack([jax.random.key(seed) for seed in seeds])
     pixels = [picture.pixels for picture in contents]
-    grid = make_grid(pixels, styles, key=keys, **dataclasses.asdict(job.settings) | given)
+    # All cells make the same steps, even if --like's picture was made with a tolerance.
+    settings = dataclasses.asdict(job.settings) | given | {"tolerance": Settings.tolerance}
+    grid = make_grid(pixels, styles, key=keys, **settings)
 
     paths = {"content": [args.content, *args.contents], "style": [args.style, *args.styles]}
     shown: dict[str, Sequence[Any]] = {name: names_of(files) for name, files in paths.items()} | {

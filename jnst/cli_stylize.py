@@ -14,6 +14,7 @@ import numpy as np
 
 from jnst._checks import near_match, one_of, whole_number
 from jnst.arguments import layers, number, numbers, whole, wholes
+from jnst.checkpoint import check_checkpoint
 from jnst.cli import Diverged
 from jnst.files import check_output
 from jnst.fitting import AUTO, check_tile
@@ -31,7 +32,7 @@ from jnst.optimize import OPTIMIZERS
 from jnst.progress import ProgressReport, write_log
 from jnst.runtime import devices, interrupts, precision, use_compilation_cache
 from jnst.settings import LARGEST_EDGE, SCHEDULES, SETTINGS, SMALLEST_EDGE, Plan, Settings
-from jnst.stylize import INITS, Progress, stylize
+from jnst.stylize import CHECKPOINT_EVERY, INITS, Progress, stylize
 from jnst.version import __version__
 from jnst.vgg import PADDINGS, POOLINGS, PRECISIONS, VGG19, choose_precision
 from jnst.weights import Found, Weights, find_weights, make_vgg19, open_weights
@@ -71,6 +72,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--save-every", type=whole, metavar="N", help="write OUT-0000N.png too, every N steps")
     add("--log", metavar="FILE.csv", help="write the losses of every step")
+    add("--checkpoint", metavar="FILE", help="keep in FILE what is needed to go on after a break")
+    add(
+        "--checkpoint-every",
+        type=whole,
+        default=CHECKPOINT_EVERY,
+        metavar="N",
+        help=f"steps between two checkpoints ({CHECKPOINT_EVERY})",
+    )
+    add("--resume", action="store_true", help="go on from --checkpoint's FILE if it is there")
 
 
 def tile(text: str) -> int | str | None:
@@ -122,6 +132,8 @@ def add_optimisation(add: Add, several: bool = False) -> None:
     add("--schedule", metavar="S", help=f"{' or '.join(SCHEDULES)} (the optimiser's)")
     add("--averaging", type=one, metavar=f"D{more}", help=f"of iterates ({default.averaging:g})")
     add("--clip", action=argparse.BooleanOptionalAction, help="keep pixels in [0, 1] (--clip)")
+    if not several:
+        add("--tolerance", type=number, metavar="T", help="end a size on less gain in 20 steps (0)")
 
 
 def add_running(add: Add) -> None:
@@ -155,7 +167,7 @@ def choose(args: argparse.Namespace) -> tuple[dict[str, Any], Settings]:
         chosen["sizes"] = None
     if (args.size or args.sizes) and isinstance(chosen.get("steps"), list):
         chosen["steps"] = sum(chosen["steps"])  # those of --like went with its sizes
-    given = ((name, getattr(args, name)) for name in (*OPTIONS, *SETTINGS))
+    given = ((name, getattr(args, name, None)) for name in (*OPTIONS, *SETTINGS))
     chosen |= {name: value for name, value in given if value is not None}
     try:
         settings = Settings.of(**{name: chosen.pop(name) for name in SETTINGS if name in chosen})
@@ -232,9 +244,15 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(f"--log must be the name of a .csv file, got {log}")
     if args.save_every is not None:
         whole_number("--save-every", args.save_every, least=1)
+    whole_number("--checkpoint-every", args.checkpoint_every, least=1)
+    if args.resume and not args.checkpoint:
+        raise ValueError("--resume needs a --checkpoint to go on from")
+    checkpoint, _ = check_checkpoint(args.checkpoint, args.checkpoint_every, args.resume)
     job = prepare(args)
     check_tile(args.tile, job.settings, name="--tile")
     spare_inputs(args, job, [output, *([log] if log else []), *between(output, args, job)])
+    if checkpoint and checkpoint.resolve() in (output.resolve(), log and log.resolve()):
+        raise ValueError(f"--checkpoint {checkpoint} is where another output goes; rename one")
     settings = dataclasses.asdict(job.settings)
     record = job_record(job, args.content, args.style, job.options | settings)
     began = time.monotonic()
@@ -262,14 +280,20 @@ def run(args: argparse.Namespace) -> int:
             init=job.init,
             tile=args.tile,
             callback=callback,
+            checkpoint=checkpoint,
+            checkpoint_every=args.checkpoint_every,
+            resume=args.resume,
             **settings,
         )
+        if show and result.reason in ("finished", "converged"):
+            show.finish()
     save_image(output, result.image, alpha=job.content.alpha, settings=record)
     if log:
-        write_log(log, result.losses, job.plan)
+        write_log(log, result.losses, result.plan)
     if not args.quiet:
         seconds = time.monotonic() - began
-        print(f"wrote {output}: {result.steps} steps in {seconds:.0f} s", file=sys.stderr)
+        why = ", converged" if result.reason == "converged" else ""
+        print(f"wrote {output}: {result.steps} steps in {seconds:.0f} s{why}", file=sys.stderr)
     if result.reason == "diverged":
         raise Diverged(
             f"the loss was no longer finite after step {result.steps}; {output} holds the last "

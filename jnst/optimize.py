@@ -12,6 +12,7 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Bool, Float, Int
 
 from jnst._checks import one_of
+from jnst.convergence import converged
 from jnst.lbfgs import scale_by_lbfgs
 from jnst.sharding import fetch, keep, whole
 
@@ -252,11 +253,18 @@ class Run(NamedTuple):
       losses: {term: (count,)}, each value taken at the iterate before its update; for a batch of
         n images (count, n), NaN from where an image halted.
       stopped: `watch` ended the run.
+      converged: it ended since the loss hardly improved any more.
     """
 
     state: State
     losses: dict[str, np.ndarray]
-    stopped: bool
+    stopped: bool = False
+    converged: bool = False
+
+
+Save = Callable[[Run], None]
+"""`save(run)` between two steps, with the run so far; as with `Watch`, the arrays of its state are
+gone after the call."""
 
 
 def minimize(
@@ -269,22 +277,33 @@ def minimize(
     steps: int,
     watch: Watch | None = None,
     update: Update = step,
+    tolerance: float = 0.0,
+    before: dict[str, np.ndarray] | None = None,
+    save: Save | None = None,
+    save_every: int = 1,
 ) -> Run:
-    """Update an image a number of times, until it diverges, or until `watch` says to stop.
+    """Update an image a number of times, until it diverges or converges, or until `watch` says to
+    stop.
 
     Args:
       objective: `objective(image, args)` -> {term: loss} with the sum to minimise under "total".
         Pass the same function object again to use the same compiled step again.
-      state: where to start, from `init_state`; it is given away and gone after the call.
+      state: where to start, from `init_state` or of a run that goes on; it is given away and gone
+        after the call.
       args: whatever the objective needs besides; a pytree of arrays.
       controls: the numbers that steer the run.
       optimizer: an Optax transformation; `make_optimizer` makes those that follow `controls.rate`.
-      steps: updates to make.
+      steps: updates to make, those of `before` included.
       watch: called after every step; see `Watch`.
       update: `step`, or another way of making one: for a batch of images, or in tiles.
+      tolerance: of `jnst.convergence.converged`, for a single image. What is looked at are the
+        losses up to the last step but one, for which the device does not have to be waited for.
+      before: the losses of the steps that `state` has already seen, where a run goes on.
+      save: called after every `save_every` steps that are followed by another; see `Save`.
+      save_every: as just said.
 
     Returns:
-      The state, the losses of every step made, and whether the run was stopped.
+      The state, the losses of every step made, those of `before` included, and why it ended.
     """
 
     def as_array(leaf: Any) -> Array:
@@ -292,10 +311,15 @@ def minimize(
 
     # As arrays: Python numbers would be sent to the device again at every step.
     args, controls = jax.tree.map(as_array, (args, controls))
-    history: list[dict[str, Array]] = []
+    history: list[dict[str, Any]] = _rows(before or {})
+    totals: list[float] = []
     halted_before: Array | bool = False
-    stopped = False
-    for count in range(1, steps + 1):
+    stopped = at_rest = False
+    for count in range(len(history) + 1, steps + 1):
+        if tolerance:
+            totals += [float(losses["total"]) for losses in history[len(totals) : -1]]
+            if at_rest := converged(totals, tolerance):
+                break
         state, losses, halted = update(
             state, args, controls, objective=objective, optimizer=optimizer
         )
@@ -306,6 +330,18 @@ def minimize(
         if halted_before:  # while this is waited for, the device is busy with the step after it
             break
         halted_before = halted
+        if save and count % save_every == 0 and count < steps:
+            save(Run(state, _columns(history, state)))
+    return Run(state, _columns(history, state), stopped, at_rest)
+
+
+def _rows(losses: dict[str, np.ndarray]) -> list[dict[str, Any]]:
+    """{term: (count,)} as {term: loss} for every step."""
+    return [dict(zip(losses, row, strict=True)) for row in zip(*losses.values(), strict=True)]
+
+
+def _columns(history: list[dict[str, Any]], state: State) -> dict[str, np.ndarray]:
+    """{term: loss} of every step as {term: (count,)}, without those that changed nothing."""
     done = fetch(state.steps)
     values = jax.device_get(history[: done.max()])
     made = np.arange(len(values)).reshape(-1, *[1] * done.ndim) < done
@@ -313,4 +349,4 @@ def minimize(
     for term in history[0]:
         rows = np.array([value[term] for value in values]).reshape(len(values), *done.shape)
         losses[term] = np.where(made, rows, np.nan)
-    return Run(state, losses, stopped)
+    return losses

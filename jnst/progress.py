@@ -4,7 +4,7 @@
 import csv
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TextIO
 
 import numpy as np
@@ -31,7 +31,7 @@ class ProgressReport:
     """
 
     def __init__(self, plan: Plan, stream: TextIO, cells: int = 1):
-        self.stream = stream
+        self.stream, self.plan = stream, plan
         self.work = cells * sum(height * width * steps for (height, width), steps in plan)
         self.bar = (
             tqdm(
@@ -51,7 +51,10 @@ class ProgressReport:
     def __call__(self, progress: Progress | GridProgress) -> None:
         cells = len(progress.cells) if isinstance(progress, GridProgress) else 1
         pixels = cells * progress.shape[0] * progress.shape[1]
-        self.done += pixels
+        if isinstance(progress, Progress):
+            self.done = self.work - self._left(progress)
+        else:
+            self.done += pixels
         loss, now = progress.losses["total"], time.monotonic()
         last, new = progress.step == progress.steps, progress.shape != self.shape
         due = now - self.shown >= (0.1 if self.bar is not None else LINE_SECONDS)
@@ -79,6 +82,20 @@ class ProgressReport:
             self.bar.update(self.done - self.bar.n)
             self.bar.refresh()
 
+    def _left(self, progress: Progress) -> int:
+        """Steps × pixels still to do; counted from the end, since a resumed run does not begin at
+        the beginning, and a size that has converged leaves out steps."""
+        larger = [(shape, n) for shape, n in self.plan if max(shape) > max(progress.shape)]
+        here = progress.steps - progress.step - sum(n for _, n in larger)
+        return sum(h * w * n for (h, w), n in [*larger, (progress.shape, here)])
+
+    def finish(self) -> None:
+        """Fill the bar: the run has ended of its own accord, be it before its last step."""
+        self.done = self.work
+        if self.bar is not None:
+            self.bar.update(self.done - self.bar.n)
+            self.bar.refresh()
+
     def __enter__(self) -> "ProgressReport":
         return self
 
@@ -90,9 +107,15 @@ class ProgressReport:
 def write_log(
     path: str | os.PathLike[str],
     losses: Mapping[str, np.ndarray],
-    plan: Plan,
+    plan: Sequence[tuple[tuple[int, int], int]],
 ) -> None:
-    """Write the losses of every step as CSV: step, long edge, one column a term."""
+    """Write the losses of every step as CSV: step, long edge, one column a term.
+
+    Args:
+      path: of the file.
+      losses: {term: (steps,)}.
+      plan: the sizes and the steps made at each, as in `jnst.Result`.
+    """
     edges = (max(shape) for shape, steps in plan for _ in range(steps))
     with written_whole(path) as temporary, open(temporary, "w", newline="") as file:
         writer = csv.writer(file)

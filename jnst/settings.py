@@ -50,6 +50,8 @@ class Settings:
         cosine for Adam, constant for L-BFGS.
       clip: keep every pixel in [0, 1] while optimising, not only at the end.
       averaging: decay of the average over iterates that is shown, in [0, 1); 0 shows the last one.
+      tolerance: at each size, steps end when the best total loss of the last 20 is better by less
+        than this share than the best one before them; in [0, 1], 0 is never. Not for grids.
 
     Raises:
       ValueError, TypeError: name the setting, what was wanted and what came.
@@ -73,6 +75,7 @@ class Settings:
     schedule: str | None = None
     clip: bool = True
     averaging: float = 0.9
+    tolerance: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("alpha", "beta", "gamma"):
@@ -100,6 +103,7 @@ class Settings:
         if not isinstance(self.clip, bool):
             raise TypeError(f"clip must be True or False, got {self.clip!r}")
         finite_number("averaging", self.averaging, least=0, most=0.9999)
+        finite_number("tolerance", self.tolerance, least=0, most=1)
 
     def _check_sizes_and_steps(self) -> None:
         if self.sizes is not None:

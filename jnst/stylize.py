@@ -1,7 +1,8 @@
 """Neural style transfer from two images to one, coarse to fine."""
 
 import functools
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -13,6 +14,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from jnst._checks import one_of
+from jnst.checkpoint import check_checkpoint, identity, read_checkpoint, write_checkpoint
 from jnst.fitting import check_tile, window_edges
 from jnst.images import fit
 from jnst.objective import (
@@ -30,6 +32,8 @@ from jnst.tiling import tiled_step, tiled_targets
 from jnst.vgg import VGG19
 
 INITS = ("content", "noise")
+CHECKPOINT_EVERY = 50
+"""Steps."""
 Half = tuple[dict[str, Array], dict[str, Array]]
 """Targets and their factors, by layer."""
 
@@ -61,7 +65,7 @@ class Progress(NamedTuple):
 
     Attributes:
       step: updates made so far, at all sizes.
-      steps: updates that the run will make.
+      steps: updates that the run will make at most; fewer once a size has converged.
       shape: (height, width) that is worked at now.
       losses: {term: loss} of the step before this one; reading them does not make the device wait.
       picture: a function that returns the picture so far, (height, width, 3); to be called within
@@ -87,13 +91,16 @@ class Result(NamedTuple):
         and "total", the weighted sum, each at the iterate before its update.
       steps: updates made, at all sizes.
       reason: why it ended: `"finished"`, `"stopped"` (the callback returned True) or `"diverged"`
-        (a loss or pixel was no longer finite; the image is the last finite one).
+        (a loss or pixel was no longer finite; the image is the last finite one), or `"converged"`
+        (at the last size the loss improved by less than `tolerance`).
+      plan: ((height, width), steps) of each size, the steps made there; empty for a grid's cell.
     """
 
     image: Float[Array, "H W 3"]
     losses: dict[str, np.ndarray]
     steps: int
     reason: str
+    plan: Sequence[tuple[tuple[int, int], int]] = ()
 
 
 def stylize(
@@ -106,6 +113,9 @@ def stylize(
     mesh: Mesh | None = None,
     tile: int | str | None = "auto",
     callback: Callback | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint_every: int = CHECKPOINT_EVERY,
+    resume: bool = False,
     **settings: Any,
 ) -> Result:
     """Paint the content of one image in the style of another.
@@ -128,6 +138,13 @@ def stylize(
         that edge, and comes out the same. `"auto"`: where the picture would not fit, unless there
         is a mesh; None: never.
       callback: called with a `Progress` after every step; True ends the run.
+      checkpoint: a file to keep all in that the run needs to go on, written anew every
+        `checkpoint_every` steps of a size, at the end of each, and where the callback ends the run.
+      checkpoint_every: steps.
+      resume: go on from `checkpoint` and end with the same bits, on the same device, as without
+        the interruption. Where there is no such file yet the run starts from the beginning, so
+        that one call will do for both. What the run is made of must be the same; tile and mesh
+        may change, for other rounding.
       **settings: the fields of `jnst.Settings`: alpha, beta, steps, sizes, optimizer, …
 
     Returns:
@@ -136,6 +153,8 @@ def stylize(
 
     Raises:
       ValueError, TypeError: for an image or a setting that will not do, before anything is traced.
+      ValueError: for a checkpoint that is there and not to be resumed, that is broken, or that
+        belongs to another run, naming what differs.
       ValueError: for a picture that the device has not the memory for, before anything is run.
 
     >>> from flax import nnx
@@ -153,9 +172,13 @@ def stylize(
     image = first_image(init, content, plan[0][0], key)
     mesh = checked_mesh(mesh)
     check_tile(tile, options, mesh)
+    file, goes_on = check_checkpoint(checkpoint, checkpoint_every, resume)
     if not isinstance(model, VGG19):
         raise TypeError(f"model must be a jnst.VGG19, as jnst.load_vgg19 makes it, got {model!r}")
 
+    optimizer = options.transformation()
+    made_of = identity(options, model, content, style, image) if file else {}
+    saved = read_checkpoint(file, made_of, plan, optimizer) if file and goes_on else None
     inputs: Inputs = model, content, style
     edges: list[int | None] = [None] * len(plan)
     if mesh is None:
@@ -163,25 +186,49 @@ def stylize(
     else:
         inputs = model.over_devices(), content, style
         inputs, image = place((inputs, image), whole(mesh))
-    total = sum(steps for _, steps in plan)
-    history: list[dict[str, np.ndarray]] = []
-    done, reason = 0, "finished"
-    for (shape, steps), edge in zip(plan, edges, strict=True):
-        watch = callback and _watch(callback, done, total)
+    history = saved.losses[:-1] if saved else []
+
+    def save(run: Run) -> None:
+        if file:
+            write_checkpoint(file, made_of, run.state, [*history, run.losses])
+
+    for level in range(len(history), len(plan)):
+        (shape, steps), edge = plan[level], edges[level]
+        done = sum(len(part["total"]) for part in history)
+        total = done + sum(steps for _, steps in plan[level:])
+        descend = functools.partial(
+            minimize,
+            optimizer=optimizer,
+            steps=steps,
+            watch=callback and _watch(callback, done, total),
+            tolerance=options.tolerance,
+            before=saved and saved.losses[-1],
+            save=save if file else None,
+            save_every=checkpoint_every,
+        )
         sized, image = _at(shape, inputs), resize(image, shape)
+        start = functools.partial(_begin, image, optimizer, mesh, saved and saved.state)
         if edge is None:
-            run = _run_whole(steps, sized, image, options, mesh, watch)
+            run = _run_whole(steps, sized, start, options, mesh, descend)
         else:
-            run = _run_in_tiles(steps, sized, image, options, edge, watch)
+            run = _run_in_tiles(steps, sized, start, options, edge, descend)
+        save(run)
+        saved = None
         image = picture(run.state, options.controls(steps))
         history.append(run.losses)
-        done += int(run.state.steps)
         if run.state.halted or run.stopped:
-            reason = "diverged" if run.state.halted else "stopped"
             break
+    reason = "converged" if run.converged else "stopped" if run.stopped else "finished"
     losses = {term: np.concatenate([part[term] for part in history]) for term in history[0]}
+    made = [(shape, len(part["total"])) for (shape, _), part in zip(plan, history, strict=False)]
     image = jnp.clip(resize(image, plan[-1][0]), 0, 1)
-    return Result(image if mesh is None else jnp.asarray(fetch(image)), losses, done, reason)
+    return Result(
+        image if mesh is None else jnp.asarray(fetch(image)),
+        losses,
+        sum(steps for _, steps in made),
+        "diverged" if run.state.halted else reason,
+        made,
+    )
 
 
 def _at(shape: tuple[int, int], inputs: Inputs) -> Inputs:
@@ -193,15 +240,15 @@ def _at(shape: tuple[int, int], inputs: Inputs) -> Inputs:
 def _run_whole(
     steps: int,
     inputs: Inputs,
-    image: Float[Array, "H W 3"],
+    start: Callable[[], State],
     settings: Settings,
     mesh: Mesh | None,
-    watch: Watch | None,
+    descend: Callable[..., Run],
 ) -> Run:
     """The steps at one size."""
     model, content, style = inputs
     rows = None if mesh is None else split(mesh)
-    weighing, optimizer = settings.weighing, settings.transformation()
+    weighing = settings.weighing
     content_layers, style_layers = tuple(settings.content_layers), tuple(settings.style_layers)
     features, content_scale = content_half(model, content, content_layers, weighing, rows)
     grams, style_scale = style_half(model, style, style_layers, weighing, rows)
@@ -211,30 +258,26 @@ def _run_whole(
         numbers = place(jax.tree.map(np.float32, numbers), whole(mesh))
     weights, controls, variation = numbers
     leaves, structure = jax.tree.flatten(model)
-    return minimize(
+    return descend(
         flat_loss_terms(structure, rows),
-        _begin(image, optimizer, mesh),
+        start(),
         (tuple(leaves), Targets(features, grams, content_scale, style_scale, variation), weights),
         controls,
-        optimizer=optimizer,
-        steps=steps,
-        watch=watch,
     )
 
 
 def _run_in_tiles(
     steps: int,
     inputs: Inputs,
-    image: Float[Array, "H W 3"],
+    start: Callable[[], State],
     settings: Settings,
     edge: int,
-    watch: Watch | None,
+    descend: Callable[..., Run],
 ) -> Run:
     """The steps at one size, in windows of at most `edge`."""
     model, content, style = inputs
-    optimizer = settings.transformation()
     content_layers, style_layers = tuple(settings.content_layers), tuple(settings.style_layers)
-    tiles = cover(image.shape[0], image.shape[1], content_layers + style_layers, edge)
+    tiles = cover(content.shape[0], content.shape[1], content_layers + style_layers, edge)
     targets, crops = tiled_targets(
         model,
         content,
@@ -246,26 +289,29 @@ def _run_in_tiles(
         weighing=settings.weighing,
     )
     leaves, structure = jax.tree.flatten(model)
-    return minimize(
+    return descend(
         flat_loss_terms(structure),
-        init_state(image, optimizer),
+        start(),
         (tuple(leaves), targets, settings.loss_weights()),
         settings.controls(steps),
-        optimizer=optimizer,
-        steps=steps,
-        watch=watch,
         update=tiled_step(structure, tiles, crops),
     )
 
 
 def _begin(
-    image: Float[Array, "H W 3"], optimizer: optax.GradientTransformation, mesh: Mesh | None
+    image: Float[Array, "H W 3"],
+    optimizer: optax.GradientTransformation,
+    mesh: Mesh | None,
+    saved: State | None,
 ) -> State:
-    """The state before the first step, its rows split over the mesh where there is one."""
+    """The state before the first step, or the saved one; its rows split over the mesh if any."""
     if mesh is None:
-        return init_state(image, optimizer)
+        # Copies, since what shares memory with NumPy cannot be given to a step.
+        return jax.tree.map(jnp.array, saved) if saved else init_state(image, optimizer)
     shapes = jax.eval_shape(lambda: init_state(image, optimizer))
     rows = jax.tree.map(functools.partial(split_rows, mesh=mesh), shapes)
+    if saved:
+        return jax.tree.map(place, saved, rows)
     return jax.jit(init_state, static_argnames="optimizer", out_shardings=rows)(image, optimizer)
 
 
