@@ -156,7 +156,8 @@ def prepare_grid(args: argparse.Namespace) -> tuple[Job, Grid, GridFolder, list[
         raise ValueError("--seed: several seeds make no difference without --init noise")
     keys = jnp.stack([jax.random.key(seed) for seed in seeds])
     pixels = [picture.pixels for picture in contents]
-    grid = make_grid(pixels, styles, key=keys, **dataclasses.asdict(job.settings) | given)
+    settings = dataclasses.asdict(job.settings) | given
+    grid = make_grid(pixels, styles, key=keys, palette=job.palette, **settings)
 
     paths = {"content": [args.content, *args.contents], "style": [args.style, *args.styles]}
     shown: dict[str, Sequence[Any]] = {name: names_of(files) for name, files in paths.items()} | {
@@ -181,6 +182,8 @@ def prepare_grid(args: argparse.Namespace) -> tuple[Job, Grid, GridFolder, list[
     }
     if not isinstance(job.init, str):
         identity["init"] = sha256_of(Path(job.options["init"]))
+    if job.palette is not None:
+        identity["palette"] = sha256_of(Path(job.options["palette"]))
     folder = GridFolder(Path(args.output), axes, records, identity)
     return job, grid, folder, [picture.alpha for picture in contents]
 

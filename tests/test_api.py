@@ -28,6 +28,7 @@ PUBLIC = {
     "load_vgg19",
     "loss_terms",
     "make_targets",
+    "match_colors",
     "objective",
     "save_image",
     "save_sheet",
@@ -43,6 +44,7 @@ ALLOWED = {
     "_checks": set(),
     "files": set(),
     "losses": set(),
+    "color": {"_checks"},
     "images": {"_checks", "files"},
     "winograd": set(),
     "vgg": {"_checks", "winograd"},
@@ -51,7 +53,7 @@ ALLOWED = {
     "objective": {"_checks", "losses", "sharding", "vgg"},
     "lbfgs": set(),
     "optimize": {"_checks", "lbfgs", "sharding"},
-    "settings": {"_checks", "images", "objective", "optimize", "vgg"},
+    "settings": {"_checks", "color", "images", "objective", "optimize", "vgg"},
     "arguments": {"_checks"},
     "runtime": {"files"},
     "cost": {"settings"},
@@ -61,11 +63,11 @@ ALLOWED = {
         *("cost", "images", "objective", "optimize", "settings", "tiles", "tiling", "vgg"),
     },
     "stylize": {
-        *("_checks", "fitting", "images", "objective", "optimize", "settings", "sharding"),
-        *("tiles", "tiling", "vgg"),
+        *("_checks", "color", "fitting", "images", "objective", "optimize", "settings"),
+        *("sharding", "tiles", "tiling", "vgg"),
     },
-    "axes": {"_checks", "cost", "settings", "stylize", "vgg"},
-    "chunks": {"axes", "cost", "objective", "optimize", "sharding", "stylize", "vgg"},
+    "axes": {"_checks", "color", "cost", "settings", "stylize", "vgg"},
+    "chunks": {"axes", "color", "cost", "objective", "optimize", "sharding", "stylize", "vgg"},
     "grid": {
         *("_checks", "axes", "chunks", "optimize", "settings", "sharding", "stylize", "vgg"),
     },
@@ -99,7 +101,7 @@ def third_party(path):
 
 
 def test_imports_point_one_way():
-    command_line = {"__init__", "__main__", "cli", "cli_grid", "cli_stylize"}
+    command_line = {"__init__", "__main__", "cli", "cli_grid", "cli_recolor", "cli_stylize"}
     modules = {path.stem for path in ROOT.glob("*.py")} - command_line
     assert modules == set(ALLOWED)
     for module in modules:
@@ -127,7 +129,7 @@ def test_each_foreign_library_has_one_importer():
 
 def test_only_the_command_line_prints():
     for path in [*ROOT.glob("*.py"), *CONVERT.glob("*.py")]:
-        if path.stem in ("cli", "cli_grid", "cli_stylize", "progress", "command"):
+        if path.stem in ("cli", "cli_grid", "cli_recolor", "cli_stylize", "progress", "command"):
             continue
         calls = [n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Call)]
         assert not [c for c in calls if getattr(c.func, "id", "") == "print"], path
