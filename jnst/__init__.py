@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from jnst.version import __version__ as __version__
 
 _MODULES = {
+    "match_colors": "color",
     "GridProgress": "grid",
     "GridResult": "grid",
     "stylize_grid": "grid",
@@ -43,6 +44,7 @@ _MODULES = {
 that `import jnst` and `jnst --help` need not wait for JAX."""
 
 if TYPE_CHECKING:
+    from jnst.color import match_colors as match_colors
     from jnst.grid import GridProgress as GridProgress
     from jnst.grid import GridResult as GridResult
     from jnst.grid import stylize_grid as stylize_grid

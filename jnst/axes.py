@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 
 from jnst import cost
 from jnst._checks import finite_number
+from jnst.color import check_palette
 from jnst.settings import Plan, Settings, weighted_layers
 from jnst.stylize import check_image
 from jnst.vgg import LAYERS
@@ -43,6 +44,7 @@ class Grid(NamedTuple):
       contents, styles: the images.
       cells: {index: cell}, the last axis running fastest.
       plan: the sizes and the steps at each, the same for all cells.
+      palette: whose colours the style images are given, or None.
     """
 
     axes: dict[str, tuple[Any, ...]]
@@ -50,9 +52,12 @@ class Grid(NamedTuple):
     styles: list[Float[Array, "_h _w 3"]]
     cells: dict[Index, Cell]
     plan: Plan
+    palette: Float[Array, "_h _w 3"] | None = None
 
 
-def make_grid(content: Any, style: Any, *, key: Array | None = None, **settings: Any) -> Grid:
+def make_grid(
+    content: Any, style: Any, *, key: Array | None = None, palette: Any = None, **settings: Any
+) -> Grid:
     """The cells of a grid; arguments and errors as for `stylize_grid`."""
     settings = {"alpha": Settings.alpha, "beta": Settings.beta} | settings
     if settings.get("tolerance"):
@@ -71,7 +76,11 @@ def make_grid(content: Any, style: Any, *, key: Array | None = None, **settings:
     number = {"content": len(contents), "style": len(styles), "key": len(keys)}
     values |= {name: tuple(range(count)) for name, count in number.items()}
     count = math.prod(map(len, values.values()))
-    plan = Settings.of(**settings).plan(*contents[0].shape[:2])
+    options = Settings.of(**settings)
+    plan = options.plan(*contents[0].shape[:2])
+    check_palette(options.colors, palette)
+    if palette is not None:
+        palette = check_image("palette", palette)
     if count > MOST_CELLS:
         time = cost.duration(cost.seconds(plan, count))
         raise ValueError(
@@ -90,7 +99,7 @@ def make_grid(content: Any, style: Any, *, key: Array | None = None, **settings:
         pictures = chosen.pop("content"), chosen.pop("style")
         cell_key = keys[chosen.pop("key")]
         cells[index] = Cell(*pictures, cell_key, Settings.of(**settings, **chosen))
-    return Grid(axes, contents, styles, cells, plan)
+    return Grid(axes, contents, styles, cells, plan, palette)
 
 
 def several_numbers(name: str, value: Any) -> tuple[Any, ...]:

@@ -15,6 +15,7 @@ from jaxtyping import Array, Bool, Float
 
 from jnst import cost
 from jnst.axes import Cell, Grid, Index
+from jnst.color import follows_content, seen_content, seen_style
 from jnst.objective import Targets, flat_loss_terms, variation_scale
 from jnst.optimize import Controls, State, Watch, batched_step, init_state, minimize, picture
 from jnst.sharding import fetch, keep, least, place, split, whole
@@ -24,6 +25,7 @@ from jnst.stylize import (
     content_half,
     first_image,
     resize,
+    shown,
     style_half,
     style_shape,
 )
@@ -40,7 +42,7 @@ class Work(NamedTuple):
     Attributes:
       model: as it came; targets are computed with it.
       spread: the same on every device of the mesh.
-      halves: targets that were computed, by kind, number of the image and shape.
+      halves: targets that were computed, by kind, numbers of the images and shape.
     """
 
     model: VGG19
@@ -48,7 +50,7 @@ class Work(NamedTuple):
     grid: Grid
     init: str | ArrayLike
     mesh: Mesh
-    halves: dict[tuple[str, int, tuple[int, int]], Half]
+    halves: dict[tuple[str, Index, tuple[int, int]], Half]
 
 
 def run_chunk(
@@ -67,8 +69,7 @@ def run_chunk(
     plan, over = work.grid.plan, split(work.mesh)
     optimizer = cells[0].settings.transformation()
     starts = [
-        first_image(work.init, work.grid.contents[cell.content], plan[0][0], cell.key)
-        for cell in cells
+        first_image(work.init, _seen_content(work, cell), plan[0][0], cell.key) for cell in cells
     ]
     images = place(np.stack(starts), over)
     halted = place(np.zeros(len(cells), bool), over)
@@ -93,6 +94,7 @@ def run_chunk(
             break
     losses = {term: np.concatenate([part[term] for part in history]) for term in history[0]}
     images, diverged = fetch((_finished(images, plan[-1][0]), halted))
+    images = shown_cells(work, cells, images)
     total = sum(steps for _, steps in plan)
     ended = "stopped" if run.stopped and max(done) < total else "finished"
     results = [
@@ -116,9 +118,9 @@ def _arguments(work: Work, cells: list[Cell], level: int) -> tuple[Any, Any, Con
         return place(jax.tree.map(lambda *x: np.array(x, np.float32), *trees), over)
 
     def halves(kind: str) -> tuple[Half, int | None]:
-        if len(getattr(work.grid, f"{kind}s")) == 1:
-            return _half(work, kind, 0, shape), None
-        return stacked([_half(work, kind, getattr(cell, kind), shape) for cell in cells]), 0
+        if _shared(work, kind):
+            return _half(work, kind, cells[0], shape), None
+        return stacked([_half(work, kind, cell, shape) for cell in cells]), 0
 
     weighing = cells[0].settings.weighing
     (features, content_scale), content = halves("content")
@@ -132,22 +134,52 @@ def _arguments(work: Work, cells: list[Cell], level: int) -> tuple[Any, Any, Con
     return (tuple(jax.tree.leaves(work.spread)), targets, weights), axes, controls
 
 
-def _half(work: Work, kind: str, number: int, shape: tuple[int, int]) -> Half:
+def _half(work: Work, kind: str, cell: Cell, shape: tuple[int, int]) -> Half:
     """The targets of one image, computed once; on the host unless all cells share them."""
-    if (kind, number, shape) not in work.halves:
-        settings = next(iter(work.grid.cells.values())).settings
+    numbers = _numbers(work, kind, cell)
+    if (kind, numbers, shape) not in work.halves:
+        settings = cell.settings
         if kind == "content":
-            image = resize(work.grid.contents[number], shape)
+            image = resize(_seen_content(work, cell), shape)
             layers = tuple(settings.content_layers)
             half = content_half(work.model, image, layers, settings.weighing)
         else:
-            image = work.grid.styles[number]
+            images = work.grid.contents[cell.content], work.grid.styles[cell.style]
+            image = seen_style(settings.colors, *images, work.grid.palette)
             image = resize(image, style_shape(image, shape))
             half = style_half(work.model, image, tuple(settings.style_layers), settings.weighing)
-        shared = len(getattr(work.grid, f"{kind}s")) == 1
+        shared = _shared(work, kind)
         half = place(half, whole(work.mesh)) if shared else jax.device_get(half)
-        work.halves[kind, number, shape] = half
-    return work.halves[kind, number, shape]
+        work.halves[kind, numbers, shape] = half
+    return work.halves[kind, numbers, shape]
+
+
+def _numbers(work: Work, kind: str, cell: Cell) -> Index:
+    """The numbers of the images that the targets of a kind are made from."""
+    if kind == "content":
+        return (cell.content,)
+    if follows_content(cell.settings.colors, work.grid.palette):
+        return cell.content, cell.style
+    return (cell.style,)
+
+
+def _shared(work: Work, kind: str) -> bool:
+    """Whether the targets of a kind are the same for all cells."""
+    return len({_numbers(work, kind, cell) for cell in work.grid.cells.values()}) == 1
+
+
+def _seen_content(work: Work, cell: Cell) -> Float[Array, "H W 3"]:
+    return seen_content(cell.settings.colors, work.grid.contents[cell.content])
+
+
+def shown_cells(
+    work: Work, cells: Sequence[Cell], images: Float[np.ndarray, "n H W 3"]
+) -> Float[np.ndarray, "n H W 3"]:
+    """What there is to be seen of the images of some cells."""
+    pairs = zip(cells, images, strict=True)
+    return np.stack(
+        [shown(cell.settings.colors, work.grid.contents[cell.content], x) for cell, x in pairs]
+    )
 
 
 @functools.partial(jax.jit, static_argnames=("shape", "optimizer", "mesh"))

@@ -118,6 +118,13 @@ def build_parser() -> Parser:
         "--alpha 1,10 --beta 1e2:1e5:4 is two alphas and four betas at equal ratios",
     )
     commands.add_parser(
+        "recolor",
+        module="jnst.cli_recolor",
+        help="give a picture the colours of another, without any painting",
+        description="Give a picture the mean and the covariance of another one's colours.",
+        epilog="example: jnst recolor photo.jpg painting.jpg -o warm.png --method cholesky",
+    )
+    commands.add_parser(
         "convert",
         module="jnst.convert.command",
         help="make a weights file for jnst out of a foreign one",

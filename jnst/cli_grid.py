@@ -159,7 +159,7 @@ def prepare_grid(args: argparse.Namespace) -> tuple[Job, Grid, GridFolder, list[
     pixels = [picture.pixels for picture in contents]
     # All cells make the same steps, even if --like's picture was made with a tolerance.
     settings = dataclasses.asdict(job.settings) | given | {"tolerance": Settings.tolerance}
-    grid = make_grid(pixels, styles, key=keys, **settings)
+    grid = make_grid(pixels, styles, key=keys, palette=job.palette, **settings)
 
     paths = {"content": [args.content, *args.contents], "style": [args.style, *args.styles]}
     shown: dict[str, Sequence[Any]] = {name: names_of(files) for name, files in paths.items()} | {
@@ -184,6 +184,8 @@ def prepare_grid(args: argparse.Namespace) -> tuple[Job, Grid, GridFolder, list[
     }
     if not isinstance(job.init, str):
         identity["init"] = sha256_of(Path(job.options["init"]))
+    if job.palette is not None:
+        identity["palette"] = sha256_of(Path(job.options["palette"]))
     folder = GridFolder(Path(args.output), axes, records, identity)
     return job, grid, folder, [picture.alpha for picture in contents]
 

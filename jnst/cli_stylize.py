@@ -16,7 +16,8 @@ from jnst._checks import near_match, one_of, whole_number
 from jnst.arguments import layers, number, numbers, whole, wholes
 from jnst.checkpoint import check_checkpoint
 from jnst.cli import Diverged
-from jnst.files import check_output
+from jnst.color import COLORS, check_palette
+from jnst.files import check_output, spare
 from jnst.fitting import AUTO, check_tile
 from jnst.images import (
     Picture,
@@ -40,6 +41,7 @@ from jnst.weights import Found, Weights, find_weights, make_vgg19, open_weights
 OPTIONS: dict[str, Any] = {
     "size": 512,
     "init": "content",
+    "palette": None,
     "seed": 0,
     "pooling": "max",
     "padding": "zeros",
@@ -120,6 +122,8 @@ def add_look(add: Add, several: bool = False) -> None:
     add("--style-layers", **of_layers, help="likewise (relu1_1,relu2_1,…,relu5_1)")
     add("--pooling", metavar="P", help=f"{' or '.join(POOLINGS)} ({OPTIONS['pooling']})")
     add("--padding", metavar="P", help=f"{', '.join(PADDINGS)} ({OPTIONS['padding']})")
+    add("--colors", metavar="C", help=f"{', '.join(COLORS)} ({default.colors})")
+    add("--palette", metavar="FILE", help="give the style the colours of this picture first")
 
 
 def add_optimisation(add: Add, several: bool = False) -> None:
@@ -149,6 +153,7 @@ class Job(NamedTuple):
     content: Picture
     style: np.ndarray
     init: str | np.ndarray
+    palette: np.ndarray | None
     options: dict[str, Any]
     settings: Settings
     plan: Plan
@@ -177,11 +182,14 @@ def choose(args: argparse.Namespace) -> tuple[dict[str, Any], Settings]:
         check_seed(chosen["seed"])
         if not isinstance(chosen["init"], str):
             raise TypeError(f"--init must be a word or the name of a file, got {chosen['init']!r}")
+        if not isinstance(chosen["palette"], str | None):
+            raise TypeError(f"--palette must be the name of a file, got {chosen['palette']!r}")
     except TypeError as error:  # of the right type unless somebody edited the picture of --like
         raise ValueError(str(error)) from error
     one_of("--pooling", chosen["pooling"], POOLINGS)
     one_of("--padding", chosen["padding"], PADDINGS)
     one_of("--precision", chosen["precision"], PRECISIONS)
+    check_palette(settings.colors, chosen["palette"], name="--palette")
     return chosen, settings
 
 
@@ -203,11 +211,15 @@ def prepare(args: argparse.Namespace) -> Job:
         pictures.append(options["init"])
     content = read_input(args.content, options["size"], least=1)  # too narrow a one is told later
     others = [read_input(path, options["size"]) for path in pictures]
+    palette = options["palette"]
+    if palette is not None:
+        palette = read_input(palette, options["size"]).pixels
     found = find_weights(args.weights)
     return Job(
         content=content,
         style=others[0].pixels,
         init=others[1].pixels if len(others) > 1 else options["init"],
+        palette=palette,
         options=options,
         settings=settings,
         plan=settings.plan(*content.pixels.shape[:2]),
@@ -278,6 +290,7 @@ def run(args: argparse.Namespace) -> int:
             job.style,
             key=jax.random.key(job.options["seed"]),
             init=job.init,
+            palette=job.palette,
             tile=args.tile,
             callback=callback,
             checkpoint=checkpoint,
@@ -340,9 +353,9 @@ def spare_inputs(args: argparse.Namespace, job: Job, outputs: list[Path]) -> Non
         ("style", args.style),
         ("weights file", job.found.path),
     ):
-        for output in outputs:
-            if output.exists() and output.samefile(path):
-                raise ValueError(f"{output} is the {name} itself and would be overwritten")
+        spare(name, path, outputs)
+    if job.palette is not None:
+        spare("palette", job.options["palette"], outputs)
 
 
 def headline(job: Job) -> str:

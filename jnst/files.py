@@ -5,7 +5,7 @@ import hashlib
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 
@@ -61,6 +61,13 @@ def check_output(path: str | os.PathLike[str], name: str = "output") -> Path:
             f"{name} folder {folder} cannot be written to ({error.strerror}); choose another"
         ) from error
     return path
+
+
+def spare(name: str, path: str | os.PathLike[str], outputs: Iterable[Path]) -> None:
+    """Raise ValueError if one of the files to be written is the input that `name` says."""
+    for output in outputs:
+        if output.exists() and output.samefile(path):
+            raise ValueError(f"{output} is the {name} itself and would be overwritten")
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ from jaxtyping import Array, Float
 
 from jnst._checks import whole_number
 from jnst.axes import Grid, Index, make_grid
-from jnst.chunks import Work, fitting_batch, pictures, run_chunk
+from jnst.chunks import Work, fitting_batch, pictures, run_chunk, shown_cells
 from jnst.optimize import Controls, State, Watch
 from jnst.settings import Settings
 from jnst.sharding import checked_mesh, fetch, make_mesh, place, whole
@@ -81,6 +81,7 @@ def stylize_grid(
     beta: float | Sequence[float] = Settings.beta,
     key: Array | None = None,
     init: str | Float[ArrayLike, "_h _w 3"] = "content",
+    palette: Float[ArrayLike, "_h _w 3"] | None = None,
     batch: int | str = "auto",
     mesh: Mesh | None = None,
     callback: GridCallback | None = None,
@@ -98,7 +99,7 @@ def stylize_grid(
       alpha, beta: one number or several.
       key: for `init="noise"`; an array of several keys, as `jax.random.split` makes it, is a
         further axis.
-      init: as for `jnst.stylize`, the same for all cells.
+      init, palette: as for `jnst.stylize`, the same for all cells.
       batch: how many cells are worked at together, rounded to a multiple of the devices, which
         share them; `"auto"`: as many as help and as the memory holds, by what the compiled step
         says that it needs.
@@ -126,7 +127,7 @@ def stylize_grid(
     >>> result.images.shape, result.losses["style"].shape, result.axes
     ((2, 3, 32, 48, 3), (2, 3, 2), {'alpha': (1, 2), 'beta': (3, 30, 300)})
     """
-    grid = make_grid(content, style, alpha=alpha, beta=beta, key=key, **settings)
+    grid = make_grid(content, style, alpha=alpha, beta=beta, key=key, palette=palette, **settings)
     results = run_cells(model, grid, init=init, batch=batch, mesh=mesh, callback=callback)
     shape = tuple(map(len, grid.axes.values()))
     steps = sum(count for _, count in grid.plan)
@@ -212,6 +213,7 @@ def _watch(
     """What `minimize` calls after every step of a chunk, telling `callback` of the grid."""
     plan = work.grid.plan
     before, steps = (sum(count for _, count in part) for part in (plan[:level], plan))
+    doing = [work.grid.cells[index] for index in cells]
 
     def watch(
         state: State, controls: Controls, losses: dict[str, Array], count: int
@@ -227,7 +229,9 @@ def _watch(
                 steps=steps,
                 shape=plan[level][0],
                 losses=losses,
-                pictures=lambda: fetch(pictures(state, controls))[: len(cells)],
+                pictures=lambda: shown_cells(
+                    work, doing, fetch(pictures(state, controls))[: len(cells)]
+                ),
             )
         )
 

@@ -10,6 +10,7 @@ import jax
 import optax
 
 from jnst._checks import finite_number, near_match, one_of, whole_number
+from jnst.color import COLORS
 from jnst.images import fit
 from jnst.objective import CONTENT_LAYERS, STYLE_LAYERS, WEIGHINGS, LossWeights
 from jnst.optimize import OPTIMIZERS, RATES, Controls, make_optimizer
@@ -52,6 +53,9 @@ class Settings:
       averaging: decay of the average over iterates that is shown, in [0, 1); 0 shows the last one.
       tolerance: at each size, steps end when the best total loss of the last 20 is better by less
         than this share than the best one before them; in [0, 1], 0 is never. Not for grids.
+      colors: `"style"`: the picture takes the style's colours; `"pca"`, `"cholesky"`: the style
+        image is first given the content's, by `jnst.match_colors`; `"luminance"`: only light and
+        dark are transferred, and the picture keeps the content's chrominance.
 
     Raises:
       ValueError, TypeError: name the setting, what was wanted and what came.
@@ -76,6 +80,7 @@ class Settings:
     clip: bool = True
     averaging: float = 0.9
     tolerance: float = 0.0
+    colors: str = "style"
 
     def __post_init__(self) -> None:
         for name in ("alpha", "beta", "gamma"):
@@ -104,6 +109,7 @@ class Settings:
             raise TypeError(f"clip must be True or False, got {self.clip!r}")
         finite_number("averaging", self.averaging, least=0, most=0.9999)
         finite_number("tolerance", self.tolerance, least=0, most=1)
+        one_of("colors", self.colors, COLORS)
 
     def _check_sizes_and_steps(self) -> None:
         if self.sizes is not None:

@@ -15,6 +15,7 @@ from jaxtyping import Array, Float
 
 from jnst._checks import one_of
 from jnst.checkpoint import check_checkpoint, identity, read_checkpoint, write_checkpoint
+from jnst.color import check_palette, keep_colors, seen_content, seen_style
 from jnst.fitting import check_tile, window_edges
 from jnst.images import fit
 from jnst.objective import (
@@ -110,6 +111,7 @@ def stylize(
     *,
     key: Array | None = None,
     init: str | Float[ArrayLike, "_h _w 3"] = "content",
+    palette: Float[ArrayLike, "_h _w 3"] | None = None,
     mesh: Mesh | None = None,
     tile: int | str | None = "auto",
     callback: Callback | None = None,
@@ -130,6 +132,9 @@ def stylize(
       style: the style image, likewise, of any size.
       key: for `init="noise"`; None: `jax.random.key(0)`.
       init: `"content"`, `"noise"`, or an image to start from, of any size.
+      palette: a third image, of any size, whose colours the style image is given before anything
+        else: by the method that `colors` names, or by PCA where that is `"style"`. With
+        `"luminance"`, which takes no colours from the style, it is refused.
       mesh: devices that share one picture, each holding some of its rows, for pictures beyond the
         memory of one; as `jax.make_mesh((jax.device_count(),), ("rows",))`. Any height will do;
         one that 16 times the number of devices divides needs least.
@@ -169,23 +174,31 @@ def stylize(
     plan = options.plan(*content.shape[:2])
     if callback is not None and not callable(callback):
         raise TypeError(f"callback must be a function of a jnst.Progress, got {callback!r}")
-    image = first_image(init, content, plan[0][0], key)
+    check_palette(options.colors, palette)
+    if palette is not None:
+        palette = check_image("palette", palette)
+    first_image(init, content, plan[0][0], key)  # raises where it will not do
     mesh = checked_mesh(mesh)
     check_tile(tile, options, mesh)
     file, goes_on = check_checkpoint(checkpoint, checkpoint_every, resume)
     if not isinstance(model, VGG19):
         raise TypeError(f"model must be a jnst.VGG19, as jnst.load_vgg19 makes it, got {model!r}")
 
+    style = seen_style(options.colors, content, style, palette)
+    seen = seen_content(options.colors, content)
+    image = first_image(init, seen, plan[0][0], key)
     optimizer = options.transformation()
     made_of = identity(options, model, content, style, image) if file else {}
     saved = read_checkpoint(file, made_of, plan, optimizer) if file and goes_on else None
-    inputs: Inputs = model, content, style
+    inputs: Inputs = model, seen, style
+    show = functools.partial(shown, options.colors, content)
     edges: list[int | None] = [None] * len(plan)
     if mesh is None:
         edges = window_edges(tile, plan, model, options)
     else:
-        inputs = model.over_devices(), content, style
+        inputs = model.over_devices(), seen, style
         inputs, image = place((inputs, image), whole(mesh))
+        show = functools.partial(shown, options.colors, place(content, whole(mesh)))
     history = saved.losses[:-1] if saved else []
 
     def save(run: Run) -> None:
@@ -200,7 +213,7 @@ def stylize(
             minimize,
             optimizer=optimizer,
             steps=steps,
-            watch=callback and _watch(callback, done, total),
+            watch=callback and _watch(callback, done, total, show),
             tolerance=options.tolerance,
             before=saved and saved.losses[-1],
             save=save if file else None,
@@ -221,7 +234,7 @@ def stylize(
     reason = "converged" if run.converged else "stopped" if run.stopped else "finished"
     losses = {term: np.concatenate([part[term] for part in history]) for term in history[0]}
     made = [(shape, len(part["total"])) for (shape, _), part in zip(plan, history, strict=False)]
-    image = jnp.clip(resize(image, plan[-1][0]), 0, 1)
+    image = show(jnp.clip(resize(image, plan[-1][0]), 0, 1))
     return Result(
         image if mesh is None else jnp.asarray(fetch(image)),
         losses,
@@ -321,14 +334,28 @@ def style_shape(style: Float[Array, "h w 3"], shape: tuple[int, int]) -> tuple[i
     return fit(height, width, max(shape), SMALLEST_EDGE)
 
 
-def _watch(callback: Callback, done: int, total: int) -> Watch:
+def shown(
+    colors: str, content: Float[Array, "H W 3"], image: Float[Array, "_h _w 3"]
+) -> Float[Array, "_h _w 3"]:
+    """What there is to be seen of an image that is worked at: with the content's chrominance where
+    `colors` says so."""
+    if colors != "luminance":
+        return image
+    height, width, _ = image.shape
+    return keep_colors(image, resize(content, (height, width)))
+
+
+def _watch(callback: Callback, done: int, total: int, show: Callable[[Array], Array]) -> Watch:
     """What `minimize` calls after every step, telling `callback` of the run as a whole."""
 
     def watch(
         state: State, controls: Controls, losses: dict[str, Array], count: int
     ) -> bool | None:
         height, width, _ = state.image.shape
-        see = functools.partial(picture, state, controls)
+
+        def see() -> Array:
+            return show(picture(state, controls))
+
         return callback(Progress(done + count, total, (height, width), losses, see))
 
     return watch

@@ -234,13 +234,7 @@ def pool(x: Float[Array, "*batch h w c"], pooling: str) -> Float[Array, "*batch 
     """
     height, width = x.shape[-3] // 2 * 2, x.shape[-2] // 2 * 2
     if pooling == "max":
-        x = _larger(x[..., 0:height:2, :, :], x[..., 1:height:2, :, :])
-        return _larger(x[..., 0:width:2, :], x[..., 1:width:2, :])
+        x = jnp.maximum(x[..., 0:height:2, :, :], x[..., 1:height:2, :, :])
+        return jnp.maximum(x[..., 0:width:2, :], x[..., 1:width:2, :])
     x = x[..., 0:height:2, :, :] + x[..., 1:height:2, :, :]
     return (x[..., 0:width:2, :] + x[..., 1:width:2, :]) / 4
-
-
-def _larger(a: Array, b: Array) -> Array:
-    """The maximum; where both are equal, the gradient is the first one's, as PyTorch's. That of
-    `jnp.maximum` is shared between them, by divisions that take as long as a convolution."""
-    return jnp.where(a >= b, a, b)

@@ -28,6 +28,7 @@ PUBLIC = {
     "load_vgg19",
     "loss_terms",
     "make_targets",
+    "match_colors",
     "objective",
     "save_image",
     "save_sheet",
@@ -43,6 +44,7 @@ ALLOWED = {
     "_checks": set(),
     "files": set(),
     "losses": set(),
+    "color": {"_checks"},
     "images": {"_checks", "files"},
     "convolution": set(),
     "winograd": {"convolution"},
@@ -53,7 +55,7 @@ ALLOWED = {
     "lbfgs": set(),
     "convergence": set(),
     "optimize": {"_checks", "convergence", "lbfgs", "sharding"},
-    "settings": {"_checks", "images", "objective", "optimize", "vgg"},
+    "settings": {"_checks", "color", "images", "objective", "optimize", "vgg"},
     "checkpoint": {
         *("_checks", "files", "optimize", "settings", "sharding", "version", "vgg"),
     },
@@ -66,20 +68,11 @@ ALLOWED = {
         *("cost", "images", "objective", "optimize", "settings", "tiles", "tiling", "vgg"),
     },
     "stylize": {
-        *(
-            "_checks",
-            "checkpoint",
-            "fitting",
-            "images",
-            "objective",
-            "optimize",
-            "settings",
-            "sharding",
-        ),
-        *("tiles", "tiling", "vgg"),
+        *("_checks", "checkpoint", "color", "fitting", "images", "objective", "optimize"),
+        *("settings", "sharding", "tiles", "tiling", "vgg"),
     },
-    "axes": {"_checks", "cost", "settings", "stylize", "vgg"},
-    "chunks": {"axes", "cost", "objective", "optimize", "sharding", "stylize", "vgg"},
+    "axes": {"_checks", "color", "cost", "settings", "stylize", "vgg"},
+    "chunks": {"axes", "color", "cost", "objective", "optimize", "sharding", "stylize", "vgg"},
     "grid": {
         *("_checks", "axes", "chunks", "optimize", "settings", "sharding", "stylize", "vgg"),
     },
@@ -113,7 +106,7 @@ def third_party(path):
 
 
 def test_imports_point_one_way():
-    command_line = {"__init__", "__main__", "cli", "cli_grid", "cli_stylize"}
+    command_line = {"__init__", "__main__", "cli", "cli_grid", "cli_recolor", "cli_stylize"}
     modules = {path.stem for path in ROOT.glob("*.py")} - command_line
     assert modules == set(ALLOWED)
     for module in modules:
@@ -141,7 +134,7 @@ def test_each_foreign_library_has_one_importer():
 
 def test_only_the_command_line_prints():
     for path in [*ROOT.glob("*.py"), *CONVERT.glob("*.py")]:
-        if path.stem in ("cli", "cli_grid", "cli_stylize", "progress", "command"):
+        if path.stem in ("cli", "cli_grid", "cli_recolor", "cli_stylize", "progress", "command"):
             continue
         calls = [n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Call)]
         assert not [c for c in calls if getattr(c.func, "id", "") == "print"], path
