@@ -28,6 +28,7 @@ from jnst.images import (
 )
 from jnst.objective import WEIGHINGS
 from jnst.optimize import OPTIMIZERS
+from jnst.preview import Preview, check_preview
 from jnst.progress import ProgressReport, write_log
 from jnst.runtime import devices, interrupts, precision, use_compilation_cache
 from jnst.settings import LARGEST_EDGE, SCHEDULES, SETTINGS, SMALLEST_EDGE, Plan, Settings
@@ -71,6 +72,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--save-every", type=whole, metavar="N", help="write OUT-0000N.png too, every N steps")
     add("--log", metavar="FILE.csv", help="write the losses of every step")
+    add(
+        "--preview",
+        nargs="?",
+        type=port,
+        const=0,
+        metavar="PORT",
+        help="show the run on a local page, at a free port if none is given",
+    )
 
 
 def tile(text: str) -> int | str | None:
@@ -83,6 +92,16 @@ def tile(text: str) -> int | str | None:
         raise argparse.ArgumentTypeError(
             f"must be a whole number, {' or '.join(TILES)}, got {text!r}{near_match(text, TILES)}"
         ) from error
+
+
+def port(text: str) -> int:
+    """A port's number; whether there is such a port is told later, with all else that is."""
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no number of a port; without one, --preview stands behind the pictures"
+        ) from None
 
 
 Add = Callable[..., Any]
@@ -232,11 +251,32 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(f"--log must be the name of a .csv file, got {log}")
     if args.save_every is not None:
         whole_number("--save-every", args.save_every, least=1)
+    if args.preview is not None:
+        check_preview(args.preview, name="--preview")
     job = prepare(args)
     check_tile(args.tile, job.settings, name="--tile")
     spare_inputs(args, job, [output, *([log] if log else []), *between(output, args, job)])
     settings = dataclasses.asdict(job.settings)
     record = job_record(job, args.content, args.style, job.options | settings)
+    with contextlib.ExitStack() as stack:
+        page = None
+        if args.preview is not None:
+            shown = {name: record[name] for name in ("content", "style")} | record["options"]
+            page = stack.enter_context(Preview(job.plan, shown, args.preview))
+            # Even where --quiet is given: without the address there is no page to look at.
+            print(f"preview at {page.address}", file=sys.stderr, flush=True)
+        return paint(args, job, output, log, record, page)
+
+
+def paint(
+    args: argparse.Namespace,
+    job: Job,
+    output: Path,
+    log: Path | None,
+    record: dict[str, Any],
+    page: Preview | None,
+) -> int:
+    """Stylise, write, show on the page; returns the exit code."""
     began = time.monotonic()
     use_compilation_cache()
     if not args.quiet:
@@ -247,6 +287,8 @@ def run(args: argparse.Namespace) -> int:
         def callback(progress: Progress) -> bool:
             if show:
                 show(progress)
+            if page:
+                page(progress)
             if args.save_every and progress.step % args.save_every == 0:
                 at_final_size = progress.shape == job.content.pixels.shape[:2]
                 alpha = job.content.alpha if at_final_size else None
@@ -262,7 +304,7 @@ def run(args: argparse.Namespace) -> int:
             init=job.init,
             tile=args.tile,
             callback=callback,
-            **settings,
+            **dataclasses.asdict(job.settings),
         )
     save_image(output, result.image, alpha=job.content.alpha, settings=record)
     if log:
@@ -270,6 +312,8 @@ def run(args: argparse.Namespace) -> int:
     if not args.quiet:
         seconds = time.monotonic() - began
         print(f"wrote {output}: {result.steps} steps in {seconds:.0f} s", file=sys.stderr)
+    if page:
+        page.finish(result.image, result.reason)
     if result.reason == "diverged":
         raise Diverged(
             f"the loss was no longer finite after step {result.steps}; {output} holds the last "
