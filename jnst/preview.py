@@ -25,7 +25,7 @@ from jnst.settings import Plan
 from jnst.stylize import Progress
 
 if TYPE_CHECKING:
-    from flask import Flask, Response
+    from flask import Flask
 
 HOST = "127.0.0.1"
 LOOPBACK = (HOST, "localhost", "::1")
@@ -89,8 +89,8 @@ class Preview:
         self.step, self.done, self.left = 0, 0, math.nan
         self.shape = plan[0][0]
         self.sizes: list[tuple[int, tuple[int, int]]] = []  # from which step on
-        self.losses: list[dict[str, Array]] = []
-        self.values: list[dict[str, float]] = []  # of `losses`, as far as they have been read
+        self.losses: list[tuple[int, dict[str, Array]]] = []  # with the step they belong to
+        self.values: list[tuple[int, dict[str, float]]] = []  # of `losses`, as far as read
         self.picture: Float[ArrayLike, "H W 3"] | None = None
         self.version = 0  # of the picture: counts them
         self.taken = self.asked = -math.inf
@@ -115,9 +115,11 @@ class Preview:
         if not self.sizes or progress.shape != self.shape:  # its first step has been compiled
             self.shape, self.began, self.before = progress.shape, now, self.done
             self.sizes.append((progress.step, progress.shape))
+            self.losses.append((progress.step, progress.losses))
         elif self.done > self.before:
             self.left = (now - self.began) / (self.done - self.before) * (self.work - self.done)
-        self.losses.append(progress.losses)
+        if progress.losses is not self.losses[-1][1]:
+            self.losses.append((progress.step - 1, progress.losses))
         self.step, self.state = progress.step, "running"
         if now - self.asked < WATCHED_SECONDS and now - self.taken >= PICTURE_SECONDS:
             # A copy, since the next step takes the array itself; the device makes it in its turn.
@@ -151,15 +153,15 @@ class Preview:
             "seconds_left": self.left if math.isfinite(self.left) else None,
             "losses": {
                 term: value if math.isfinite(value) else None
-                for term, value in (values[-1] if values else {}).items()
+                for term, value in (values[-1][1] if values else {}).items()
             },
             "picture": self.version,
         }
 
-    def read_losses(self) -> list[dict[str, float]]:
-        """The losses so far as numbers."""
-        for losses in self.losses[len(self.values) :]:
-            self.values.append({term: float(losses[term]) for term in CURVES})
+    def read_losses(self) -> list[tuple[int, dict[str, float]]]:
+        """[(step, {term: loss}), …] so far, as numbers."""
+        for step, losses in self.losses[len(self.values) :]:
+            self.values.append((step, {term: float(losses[term]) for term in CURVES}))
         return self.values
 
     def png(self) -> bytes:
@@ -177,8 +179,7 @@ class Preview:
     def svg(self, ink: str) -> bytes:
         """The losses of all steps so far, on a logarithmic scale."""
         with self.lock:
-            values = list(self.read_losses())
-            return draw_curves(values, [step for step, _ in self.sizes[1:]], ink)
+            return draw_curves(self.read_losses(), [step for step, _ in self.sizes[1:]], ink)
 
     def __enter__(self) -> "Preview":
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
@@ -252,7 +253,7 @@ def application(preview: Preview) -> "Flask":
     return app
 
 
-def draw_curves(values: list[dict[str, float]], sizes: list[int], ink: str) -> bytes:
+def draw_curves(values: list[tuple[int, dict[str, float]]], sizes: list[int], ink: str) -> bytes:
     """The curves as SVG on no ground, with a line at each step in `sizes`, where a size begins."""
     from matplotlib.figure import Figure
 
@@ -265,9 +266,9 @@ def draw_curves(values: list[dict[str, float]], sizes: list[int], ink: str) -> b
     axes.tick_params(which="both", colors=ink)
     for side in axes.spines.values():
         side.set_visible(False)
-    steps = np.arange(1, len(values) + 1)
+    steps = [step for step, _ in values]
     for term, colour in CURVES.items():
-        losses = np.array([value[term] for value in values])
+        losses = np.array([losses[term] for _, losses in values])
         shown = np.isfinite(losses) & (losses > 0)  # content has none where it starts from itself
         if shown.any():
             marker = "o" if shown.sum() == 1 else ""
