@@ -30,6 +30,7 @@ from jnst.images import (
 )
 from jnst.objective import WEIGHINGS
 from jnst.optimize import OPTIMIZERS
+from jnst.preview import Preview, check_preview
 from jnst.progress import ProgressReport, write_log
 from jnst.runtime import devices, interrupts, precision, use_compilation_cache
 from jnst.settings import LARGEST_EDGE, SCHEDULES, SETTINGS, SMALLEST_EDGE, Plan, Settings
@@ -83,6 +84,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"steps between two checkpoints ({CHECKPOINT_EVERY})",
     )
     add("--resume", action="store_true", help="go on from --checkpoint's FILE if it is there")
+    add(
+        "--preview",
+        nargs="?",
+        type=port,
+        const=0,
+        metavar="PORT",
+        help="show the run on a local page, at a free port if none is given",
+    )
 
 
 def tile(text: str) -> int | str | None:
@@ -95,6 +104,16 @@ def tile(text: str) -> int | str | None:
         raise argparse.ArgumentTypeError(
             f"must be a whole number, {' or '.join(TILES)}, got {text!r}{near_match(text, TILES)}"
         ) from error
+
+
+def port(text: str) -> int:
+    """A port's number; whether there is such a port is told later, with all else that is."""
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no number of a port; without one, --preview stands behind the pictures"
+        ) from None
 
 
 Add = Callable[..., Any]
@@ -260,6 +279,8 @@ def run(args: argparse.Namespace) -> int:
     if args.resume and not args.checkpoint:
         raise ValueError("--resume needs a --checkpoint to go on from")
     checkpoint, _ = check_checkpoint(args.checkpoint, args.checkpoint_every, args.resume)
+    if args.preview is not None:
+        check_preview(args.preview, name="--preview")
     job = prepare(args)
     check_tile(args.tile, job.settings, name="--tile")
     spare_inputs(args, job, [output, *([log] if log else []), *between(output, args, job)])
@@ -267,6 +288,25 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(f"--checkpoint {checkpoint} is where another output goes; rename one")
     settings = dataclasses.asdict(job.settings)
     record = job_record(job, args.content, args.style, job.options | settings)
+    with contextlib.ExitStack() as stack:
+        page = None
+        if args.preview is not None:
+            shown = {name: record[name] for name in ("content", "style")} | record["options"]
+            page = stack.enter_context(Preview(job.plan, shown, args.preview))
+            # Even where --quiet is given: without the address there is no page to look at.
+            print(f"preview at {page.address}", file=sys.stderr, flush=True)
+        return paint(args, job, output, log, record, page)
+
+
+def paint(
+    args: argparse.Namespace,
+    job: Job,
+    output: Path,
+    log: Path | None,
+    record: dict[str, Any],
+    page: Preview | None,
+) -> int:
+    """Stylise, write, show on the page; returns the exit code."""
     began = time.monotonic()
     use_compilation_cache()
     if not args.quiet:
@@ -277,6 +317,8 @@ def run(args: argparse.Namespace) -> int:
         def callback(progress: Progress) -> bool:
             if show:
                 show(progress)
+            if page:
+                page(progress)
             if args.save_every and progress.step % args.save_every == 0:
                 at_final_size = progress.shape == job.content.pixels.shape[:2]
                 alpha = job.content.alpha if at_final_size else None
@@ -293,10 +335,10 @@ def run(args: argparse.Namespace) -> int:
             palette=job.palette,
             tile=args.tile,
             callback=callback,
-            checkpoint=checkpoint,
+            checkpoint=args.checkpoint,
             checkpoint_every=args.checkpoint_every,
             resume=args.resume,
-            **settings,
+            **dataclasses.asdict(job.settings),
         )
         if show and result.reason in ("finished", "converged"):
             show.finish()
@@ -307,6 +349,8 @@ def run(args: argparse.Namespace) -> int:
         seconds = time.monotonic() - began
         why = ", converged" if result.reason == "converged" else ""
         print(f"wrote {output}: {result.steps} steps in {seconds:.0f} s{why}", file=sys.stderr)
+    if page:
+        page.finish(result.image, result.reason)
     if result.reason == "diverged":
         raise Diverged(
             f"the loss was no longer finite after step {result.steps}; {output} holds the last "
