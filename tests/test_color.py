@@ -116,9 +116,9 @@ def test_leading_axes_are_kept(coloured):
         np.testing.assert_allclose(matched[n], alone, atol=1e-5)
 
 
-def test_the_moments_hold_over_millions_of_pixels():
+def test_the_moments_hold_over_a_million_pixels():
     rng = np.random.default_rng(2)
-    image = rng.uniform(0.2, 0.9, (1500, 2000, 3)).astype(np.float32)
+    image = rng.uniform(0.2, 0.9, (1000, 1000, 3)).astype(np.float32)
     reference = rng.uniform(0.5, 0.6, (64, 64, 3)).astype(np.float32)
     mean, covariance = moments(match_colors(image, reference))
     np.testing.assert_allclose(mean, moments(reference)[0], atol=1e-6)
@@ -230,7 +230,7 @@ def test_a_palette_that_gives_nothing_or_will_not_do_is_refused(model, pair):
 
 def test_what_a_callback_is_shown_is_what_comes_out(model, pair):
     seen = []
-    sizes = {"sizes": (48, 64), "steps": 8, "colors": "luminance", **LAYERS}
+    sizes = {"sizes": (48, 64), "steps": 4, "colors": "luminance", **LAYERS}
     result = jnst.stylize(
         model, *pair, callback=lambda p: seen.append(np.asarray(p.picture())) and None, **sizes
     )
@@ -242,9 +242,9 @@ def test_what_a_callback_is_shown_is_what_comes_out(model, pair):
 
 def test_tiles_and_rows_come_out_the_same(model, pair):
     content, style = (np.tile(picture, (2, 2, 1))[:96] for picture in pair)
-    settings = {"steps": 2, "sizes": (128,), "colors": "luminance"}
+    settings = {"steps": 2, "sizes": (96,), "colors": "luminance"}
     whole = jnst.stylize(model, content, style, tile=None, **settings, **LAYERS).image
-    tiled = jnst.stylize(model, content, style, tile=96, **settings, **LAYERS).image
+    tiled = jnst.stylize(model, content, style, tile=64, **settings, **LAYERS).image
     mesh = jax.make_mesh((1,), ("rows",))
     split = jnst.stylize(model, content, style, mesh=mesh, **settings, **LAYERS).image
     np.testing.assert_allclose(tiled, whole, atol=1e-4)
@@ -254,7 +254,10 @@ def test_tiles_and_rows_come_out_the_same(model, pair):
 @pytest.mark.parametrize("colors", ["luminance", "pca"])
 def test_a_grids_cells_are_the_single_runs(model, pair, colors):
     """With two contents, each of which gives a style of its own to match."""
-    contents, settings = [pair[0], pair[0][::-1, :, ::-1] ** 2], {**QUICK, "steps": 4}
+    contents, settings = (
+        [pair[0], pair[0][::-1, :, ::-1] ** 2],
+        {**QUICK, "steps": 4, "sizes": (48,)},
+    )
     seen = []
     grid = jnst.stylize_grid(
         model,
