@@ -26,11 +26,12 @@ from jnst.images import (
     read_settings,
     save_image,
 )
-from jnst.objective import WEIGHINGS
+from jnst.objective import WEIGHINGS, blend_shares
 from jnst.optimize import OPTIMIZERS
 from jnst.progress import ProgressReport, write_log
 from jnst.runtime import devices, interrupts, precision, use_compilation_cache
 from jnst.settings import LARGEST_EDGE, SCHEDULES, SETTINGS, SMALLEST_EDGE, Plan, Settings
+from jnst.style_losses import STYLE_LOSSES
 from jnst.stylize import INITS, Progress, stylize
 from jnst.version import __version__
 from jnst.vgg import PADDINGS, POOLINGS, PRECISIONS, VGG19, choose_precision
@@ -58,6 +59,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("-o", "--output", metavar="OUT", default="stylized.png", help="(stylized.png)")
     add_picture(add)
     add("--seed", type=whole, metavar="N", help="of the noise (0)")
+    add("--add-style", metavar="FILE", action="append", default=[], help="blend with this style")
+    add("--style-weights", type=numbers, metavar="W,…", help="of STYLE and each added (1,1,…)")
     add_look(parser.add_argument_group("look").add_argument)
     add_optimisation(parser.add_argument_group("optimisation").add_argument)
     add = parser.add_argument_group("running").add_argument
@@ -108,6 +111,8 @@ def add_look(add: Add, several: bool = False) -> None:
     add("--weighing", metavar="W", help=f"{' or '.join(WEIGHINGS)} ({default.weighing})")
     add("--content-layers", **of_layers, help="layers, or layer:weight (relu4_2)")
     add("--style-layers", **of_layers, help="likewise (relu1_1,relu2_1,…,relu5_1)")
+    add("--style-loss", metavar="S", help=f"{', '.join(STYLE_LOSSES)} ({default.style_loss})")
+    add("--style-scale", type=number, metavar="S", help="size of strokes, times the usual (1)")
     add("--pooling", metavar="P", help=f"{' or '.join(POOLINGS)} ({OPTIONS['pooling']})")
     add("--padding", metavar="P", help=f"{', '.join(PADDINGS)} ({OPTIONS['padding']})")
 
@@ -135,7 +140,7 @@ class Job(NamedTuple):
     """A run that has been checked and is ready to start."""
 
     content: Picture
-    style: np.ndarray
+    styles: list[np.ndarray]
     init: str | np.ndarray
     options: dict[str, Any]
     settings: Settings
@@ -181,27 +186,38 @@ def check_seed(seed: Any) -> None:
 def prepare(args: argparse.Namespace) -> Job:
     """Read and check everything that the arguments name; raises before anything is computed."""
     options, settings = choose(args)
-    pictures = [args.style]
-    if options["init"] not in INITS:
-        if not Path(options["init"]).is_file():
-            raise ValueError(
-                f"--init must be {', '.join(INITS)} or a picture, and there is no file "
-                f"{options['init']!r}{near_match(options['init'], INITS)}"
-            )
-        pictures.append(options["init"])
+    paths = style_files(args)
+    blend_shares(settings.style_weights, len(paths))
+    if options["init"] not in INITS and not Path(options["init"]).is_file():
+        raise ValueError(
+            f"--init must be {', '.join(INITS)} or a picture, and there is no file "
+            f"{options['init']!r}{near_match(options['init'], INITS)}"
+        )
     content = read_input(args.content, options["size"], least=1)  # too narrow a one is told later
-    others = [read_input(path, options["size"]) for path in pictures]
+    init = options["init"]
+    if init not in INITS:
+        init = read_input(init, options["size"]).pixels
     found = find_weights(args.weights)
     return Job(
         content=content,
-        style=others[0].pixels,
-        init=others[1].pixels if len(others) > 1 else options["init"],
+        styles=[read_input(path, style_size(options, settings)).pixels for path in paths],
+        init=init,
         options=options,
         settings=settings,
         plan=settings.plan(*content.pixels.shape[:2]),
         weights=open_weights(found),
         found=found,
     )
+
+
+def style_files(args: argparse.Namespace) -> list[str]:
+    """The files of all styles that are blended."""
+    return [args.style, *args.add_style]
+
+
+def style_size(options: dict[str, Any], settings: Settings) -> int:
+    """The long edge in pixels that the styles need."""
+    return max(SMALLEST_EDGE, round(settings.style_scale * options["size"]))
 
 
 def read_input(path: str, size: int, least: int = SMALLEST_EDGE) -> Picture:
@@ -236,7 +252,7 @@ def run(args: argparse.Namespace) -> int:
     check_tile(args.tile, job.settings, name="--tile")
     spare_inputs(args, job, [output, *([log] if log else []), *between(output, args, job)])
     settings = dataclasses.asdict(job.settings)
-    record = job_record(job, args.content, args.style, job.options | settings)
+    record = job_record(job, args.content, style_files(args), job.options | settings)
     began = time.monotonic()
     use_compilation_cache()
     if not args.quiet:
@@ -257,7 +273,7 @@ def run(args: argparse.Namespace) -> int:
         result = stylize(
             job_model(job),
             job.content.pixels,
-            job.style,
+            job.styles,
             key=jax.random.key(job.options["seed"]),
             init=job.init,
             tile=args.tile,
@@ -278,12 +294,14 @@ def run(args: argparse.Namespace) -> int:
     return 130 if result.reason == "stopped" else 0
 
 
-def job_record(job: Job, content: str, style: str, options: dict[str, Any]) -> dict[str, Any]:
+def job_record(
+    job: Job, content: str, styles: Sequence[str], options: dict[str, Any]
+) -> dict[str, Any]:
     """What a picture carries: how it was made of which pictures."""
     return {
         "jnst": __version__,
         "content": Path(content).name,
-        "style": Path(style).name,
+        "style": ", ".join(Path(style).name for style in styles),
         "weights": f"{job.weights.source} {job.weights.sha256[:8]}",
         "options": options,
     }
@@ -313,7 +331,7 @@ def spare_inputs(args: argparse.Namespace, job: Job, outputs: list[Path]) -> Non
     """Raise ValueError if a file to be written is one of those that the run is made from."""
     for name, path in (
         ("content", args.content),
-        ("style", args.style),
+        *(("style", style) for style in style_files(args)),
         ("weights file", job.found.path),
     ):
         for output in outputs:
