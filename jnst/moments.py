@@ -5,7 +5,7 @@ tiles added up, and those of several styles together are a weighted average.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -29,7 +29,6 @@ class Moments(NamedTuple):
 
 Seen = Array | Moments
 """What a style loss sees of a layer: its Gram matrix alone, or both moments."""
-S = TypeVar("S", Array, Moments)
 
 
 def moments(
@@ -59,7 +58,7 @@ def moments(
     return Moments(jnp.mean(features, axis=(-3, -2), dtype=wide), gram)
 
 
-def blend(each: Sequence[Mapping[str, S]], shares: Sequence[Array | float]) -> dict[str, S]:
+def blend(each: Sequence[Mapping[str, Seen]], shares: Sequence[Array | float]) -> dict[str, Any]:
     """The moments of several pictures, by layer, averaged.
 
     Args:

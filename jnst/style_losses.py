@@ -4,7 +4,7 @@ What a loss compares with is of a type of its own, a pytree, and by that type it
 choice travels with the targets and is static wherever these are traced.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -59,22 +59,27 @@ def style_target(seen: Seen, loss: str) -> StyleTarget:
     statistics = Statistics(seen.mean, deviation(seen, epsilon), epsilon)
     if loss == "statistics":
         return statistics
-    nothing = empty(seen)
+    nothing = Moments(*map(jnp.zeros_like, seen))
     energy = statistics_loss(nothing, statistics)
     factor = style_loss(nothing.gram, seen.gram) / jnp.where(energy > 0, energy, 1)
     return GramStatistics(seen.gram, statistics, factor)
 
 
-def style_distance(seen: Seen, target: StyleTarget) -> Float[Array, "*batch"]:
-    """The style loss of a layer, before weights: which one, the target's type says."""
-    if not isinstance(seen, Moments):
-        return style_loss(seen, target)
+def style_distance(seen: Any, target: StyleTarget) -> Float[Array, "*batch"]:
+    """The style loss of a layer, before weights: which one, the target's type says.
+
+    Args:
+      seen: the generated image's moments; its Gram matrix where the target is one.
+      target: of `style_target`.
+    """
     if isinstance(target, Gaussian):
         return wasserstein_loss(seen, target)
     if isinstance(target, Statistics):
         return statistics_loss(seen, target)
-    of_statistics = statistics_loss(seen, target.statistics)
-    return style_loss(seen.gram, target.gram) + target.factor * of_statistics
+    if isinstance(target, GramStatistics):
+        of_statistics = statistics_loss(seen, target.statistics)
+        return style_loss(seen.gram, target.gram) + target.factor * of_statistics
+    return style_loss(seen, target)
 
 
 def wasserstein_loss(seen: Moments, target: Gaussian) -> Float[Array, "*batch"]:

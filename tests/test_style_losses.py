@@ -45,7 +45,7 @@ def float64_loss(name, F, P):
     return (offset**2).sum() + np.trace(a) + np.trace(b) - 2 * np.trace(between)
 
 
-@pytest.mark.parametrize(("channels", "positions"), [(24, 400), (96, 60), (256, 900)])
+@pytest.mark.parametrize(("channels", "positions"), [(24, 400), (96, 60)])
 @pytest.mark.parametrize("name", STYLE_LOSSES)
 def test_the_loss_is_its_formula_in_float64(name, channels, positions):
     F, P = cloud(channels, positions, 1), 1.5 * cloud(channels, positions + 9, 2)
@@ -125,19 +125,20 @@ def test_leading_axes_are_free_and_vmap_is_the_same(name):
 
 
 @pytest.mark.parametrize("name", STYLE_LOSSES)
-@pytest.mark.parametrize("style", ["textured", "flat", "black"])
+@pytest.mark.parametrize("style", ["textured", "flat"])
 def test_it_is_0_for_the_style_itself_1_for_an_empty_image_and_has_a_finite_slope(
     model, pictures, name, style
 ):
-    content, texture = map(jnp.asarray, pictures)
-    style = {"textured": texture, "flat": 0 * texture + 0.4, "black": 0 * texture}[style]
-    layers = ("relu1_1", "relu3_1")
-    made = jnst.make_targets(model, content, style, style_layers=layers, style_loss=name)
-    weights = jnst.LossWeights(0.0, 1.0, 0.0, {"relu4_2": 1.0}, dict.fromkeys(layers, 0.5))
-    matched = jnst.make_targets(model, style, style, style_layers=layers, style_loss=name)
+    content, texture = (jnp.asarray(picture)[:32, :40] for picture in pictures)
+    style = {"textured": texture, "flat": 0 * texture + 0.4}[style]
+    layers = ("relu1_1", "relu2_1")
+    weights = jnst.LossWeights(0.0, 1.0, 0.0, {"relu1_1": 1.0}, dict.fromkeys(layers, 0.5))
+    options = {"content_layers": ["relu1_1"], "style_layers": layers, "style_loss": name}
+    made = jnst.make_targets(model, content, style, **options)
+    matched = jnst.make_targets(model, style, style, **options)
     assert abs(float(jnst.objective(style, (model, matched, weights)))) < 1e-4
     for layer, target in made.style.items():
-        channels = 64 if layer == "relu1_1" else 256
+        channels = 64 if layer == "relu1_1" else 128
         gram = jnp.zeros((channels, channels))
         seen = gram if name == "gram" else Moments(gram[0], gram)
         assert float(made.style_scale[layer] * style_distance(seen, target)) == pytest.approx(1)
@@ -154,3 +155,91 @@ def test_a_silent_layer_leaves_the_loss_finite(name):
     )
     assert np.isfinite(value)
     assert np.isfinite(slope).all()
+
+
+FEW = {
+    "sizes": 40,
+    "content_layers": ["relu1_1"],
+    "style_layers": ["relu1_1", "relu2_1"],
+    "alpha": 0,
+}
+
+
+def test_each_loss_brings_the_channels_means_and_deviations_near_the_styles(model, pictures):
+    content, style = pictures
+    wanted = moments(model(style, ["relu2_1"])["relu2_1"]).mean
+
+    def distance(image):
+        mean = moments(model(image, ["relu2_1"])["relu2_1"]).mean
+        return float(jnp.linalg.norm(mean - wanted) / jnp.linalg.norm(wanted))
+
+    painted = {
+        name: jnst.stylize(model, content, style, steps=20, style_loss=name, **FEW).image
+        for name in ("wasserstein", "statistics")
+    }
+    for image in painted.values():
+        assert distance(image) < 0.5 * distance(content)
+    assert np.abs(painted["wasserstein"] - painted["statistics"]).max() > 0.01
+
+
+def test_several_styles_are_averaged_with_their_weights(model, pictures):
+    content, style = map(jnp.asarray, pictures)
+    other = style[:40] ** 3
+    options = {"content_layers": ["relu1_1"], "style_layers": ["relu1_1"]}
+    made = jnst.make_targets(model, content, [style, other], style_weights=[6, 2], **options)
+    first, second = (
+        np.asarray(jnst.gram_matrix(model(image, ["relu1_1"])["relu1_1"]), np.float64)
+        for image in (style, other)
+    )
+    expected = 0.75 * first + 0.25 * second
+    np.testing.assert_allclose(made.style["relu1_1"], expected, rtol=1e-4, atol=1e-4)
+    given = {**FEW, "steps": 2, "style_weights": [1, 0]}
+    blended = jnst.stylize(model, content, [style, other], **given).image
+    np.testing.assert_allclose(
+        blended, jnst.stylize(model, content, style, steps=2, **FEW).image, atol=1e-5
+    )
+    del given["style_weights"]
+    equal = jnst.stylize(model, content, [style, other], **given).image
+    assert np.abs(equal - blended).max() > 1e-3
+    tiled = jnst.stylize(model, content, [style, other], **given | {"sizes": 80}, tile=40).image
+    whole = jnst.stylize(model, content, [style, other], **given | {"sizes": 80}).image
+    np.testing.assert_allclose(tiled, whole, atol=1e-4)
+
+
+def test_a_larger_style_has_larger_strokes_in_the_picture_and_in_a_grid(model):
+    stripes = np.zeros((64, 64, 3), np.float32)
+    stripes[:, (np.arange(64) // 4) % 2 == 0] = 1
+    noise = np.random.default_rng(0).uniform(size=(64, 64, 3)).astype(np.float32)
+    given = FEW | {"sizes": 64, "steps": 30}
+
+    def roughness(image):
+        image = np.asarray(image, np.float64)
+        return (np.diff(image, axis=1) ** 2).mean() / image.var()
+
+    small, large = (
+        jnst.stylize(model, noise, stripes, style_scale=scale, **given).image for scale in (0.5, 2)
+    )
+    assert roughness(large) < 0.8 * roughness(small)
+    cells = jnst.stylize_grid(model, noise, stripes, beta=[10], style_scale=2, **given)
+    np.testing.assert_allclose(cells.images[0, 0], large, atol=0.02)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "said"),
+    [
+        ({"style_loss": "wassertein"}, ValueError, "gram+statistics, got 'wassertein' (did you"),
+        ({"style_weights": [1, 2]}, ValueError, "of which there are 1, got 2"),
+        ({"style_weights": [0.0]}, ValueError, "style_weights must not all be 0"),
+        ({"style_weights": [-1.0]}, ValueError, "style_weights must be at least 0, got -1"),
+        ({"style_weights": 2}, TypeError, "style_weights must be several numbers, got 2"),
+        ({"style_scale": 0}, ValueError, "style_scale must lie between 0.1 and 10, got 0"),
+        ({"style": []}, ValueError, "style has no values"),
+    ],
+)
+def test_a_mistake_is_told_before_anything_is_traced(pictures, change, error, said):
+    content, style = pictures
+    arguments = {"content": content, "style": style} | change
+    for run in (jnst.stylize, jnst.stylize_grid):
+        with pytest.raises(error) as raised:
+            run(None, **arguments)
+        assert said in str(raised.value)
