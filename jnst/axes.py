@@ -13,8 +13,9 @@ from jaxtyping import Array, Float
 from jnst import cost
 from jnst._checks import finite_number
 from jnst.color import check_palette
+from jnst.objective import blend_shares
 from jnst.settings import Plan, Settings, weighted_layers
-from jnst.stylize import check_image
+from jnst.stylize import check_image, check_images
 from jnst.vgg import LAYERS
 
 NUMBERS = ("alpha", "beta", "gamma", "learning_rate", "averaging")
@@ -76,9 +77,10 @@ def make_grid(
     number = {"content": len(contents), "style": len(styles), "key": len(keys)}
     values |= {name: tuple(range(count)) for name, count in number.items()}
     count = math.prod(map(len, values.values()))
-    options = Settings.of(**settings)
-    plan = options.plan(*contents[0].shape[:2])
-    check_palette(options.colors, palette)
+    common = Settings.of(**settings)
+    blend_shares(common.style_weights, 1)  # several styles are an axis
+    plan = common.plan(*contents[0].shape[:2])
+    check_palette(common.colors, palette)
     if palette is not None:
         palette = check_image("palette", palette)
     if count > MOST_CELLS:
@@ -126,18 +128,8 @@ def several_layers(name: str, value: Any) -> tuple[dict[str, float], ...]:
 
 def several_images(name: str, value: Any) -> list[Float[Array, "_h _w 3"]]:
     """One image or several, each checked."""
-    listed = isinstance(value, list | tuple) and (not value or any(map(is_image, value)))
-    if listed or is_image(value, axes=4):
-        several = enumerate(value, start=1)
-        images = [check_image(f"{name} number {number}", image) for number, image in several]
-    else:
-        images = [check_image(name, value)]
+    images = check_images(name, value)
     return distinct(name, images, repr_of=lambda image: (image.shape, np.asarray(image).tobytes()))
-
-
-def is_image(value: Any, axes: int = 3) -> bool:
-    """Whether a value has as many axes as an image."""
-    return getattr(value, "ndim", None) == axes
 
 
 def several_keys(key: Any) -> list[Array | None]:

@@ -10,7 +10,7 @@ import json
 import os
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -75,14 +75,18 @@ def check_checkpoint(
 
 
 def identity(
-    settings: Settings, model: VGG19, content: ArrayLike, style: ArrayLike, start: ArrayLike
+    settings: Settings,
+    model: VGG19,
+    content: ArrayLike,
+    styles: Sequence[ArrayLike],
+    start: ArrayLike,
 ) -> dict[str, Any]:
     """What a run is made of, as JSON holds it: two runs of the same identity make the same steps.
 
     Args:
       settings: an optimiser of one's own among them counts by the leaves of its state only.
       model: the network.
-      content, style: the images.
+      content, styles: the images.
       start: the image that the first step is made from.
     """
     chosen = {field.name: getattr(settings, field.name) for field in dataclasses.fields(settings)}
@@ -95,7 +99,7 @@ def identity(
         **{name: getattr(model, name) for name in ("pooling", "padding", "precision", "lineage")},
         "weights": _hash(part[...] for conv in convolutions for part in (conv.kernel, conv.bias)),
         "content": _hash([content]),
-        "style": _hash([style]),
+        "style": _hash(styles),
         "init": _hash([start]),
     }
     return json.loads(json.dumps(made_of, default=float))

@@ -124,9 +124,9 @@ def _arguments(work: Work, cells: list[Cell], level: int) -> tuple[Any, Any, Con
 
     weighing = cells[0].settings.weighing
     (features, content_scale), content = halves("content")
-    (grams, style_scale), style = halves("style")
+    (compared, style_scale), style = halves("style")
     variation = place(np.float32(variation_scale((*shape, 3), weighing)), whole(work.mesh))
-    targets = Targets(features, grams, content_scale, style_scale, variation)
+    targets = Targets(features, compared, content_scale, style_scale, variation)
     weights = stacked([cell.settings.loss_weights() for cell in cells])
     controls = stacked([cell.settings.controls(steps) for cell in cells])
     of_targets: Any = content, style, content, style, None
@@ -146,8 +146,11 @@ def _half(work: Work, kind: str, cell: Cell, shape: tuple[int, int]) -> Half:
         else:
             images = work.grid.contents[cell.content], work.grid.styles[cell.style]
             image = seen_style(settings.colors, *images, work.grid.palette)
-            image = resize(image, style_shape(image, shape))
-            half = style_half(work.model, image, tuple(settings.style_layers), settings.weighing)
+            image = resize(image, style_shape(image, shape, settings.style_scale))
+            layers = tuple(settings.style_layers)
+            half = style_half(
+                work.model, (image,), (1.0,), layers, settings.weighing, settings.style_loss
+            )
         shared = _shared(work, kind)
         half = place(half, whole(work.mesh)) if shared else jax.device_get(half)
         work.halves[kind, numbers, shape] = half

@@ -30,6 +30,7 @@ from jnst.cli_stylize import (
     job_record,
     prepare,
     read_input,
+    style_size,
 )
 from jnst.files import sha256_of
 from jnst.grid import GridProgress, run_cells
@@ -54,6 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     files: dict[str, Any] = {"metavar": "FILE", "nargs": "+", "action": "extend", "default": []}
     add("--contents", **files, help="more contents, of one shape")
     add("--styles", **files, help="more styles")
+    parser.set_defaults(add_style=[], style_weights=None)  # here several styles are an axis
     add_look(parser.add_argument_group("look").add_argument, several=True)
     add_optimisation(parser.add_argument_group("optimisation").add_argument, several=True)
     add = parser.add_argument_group("running").add_argument
@@ -149,7 +151,8 @@ def prepare_grid(args: argparse.Namespace) -> tuple[Job, Grid, GridFolder, list[
     job = prepare(argparse.Namespace(**vars(args) | first))
     size = job.options["size"]
     contents = [job.content, *(read_input(path, size, least=1) for path in args.contents)]
-    styles = [job.style, *(read_input(path, size).pixels for path in args.styles)]
+    of_style = style_size(job.options, job.settings)
+    styles = [*job.styles, *(read_input(path, of_style).pixels for path in args.styles)]
     seeds = given.pop("seed", (job.options["seed"],))
     for seed in distinct("--seed", seeds):
         check_seed(seed)
@@ -173,8 +176,8 @@ def prepare_grid(args: argparse.Namespace) -> tuple[Job, Grid, GridFolder, list[
     for index, cell in grid.cells.items():
         number = dict(zip(grid.axes, index, strict=True)).get("key", 0)
         options = job.options | {"seed": seeds[number]} | dataclasses.asdict(cell.settings)
-        files = paths["content"][cell.content], paths["style"][cell.style]
-        records[index] = job_record(job, *files, options)
+        content, style = paths["content"][cell.content], paths["style"][cell.style]
+        records[index] = job_record(job, content, [style], options)
     fixed = next(iter(records.values()))["options"]
     identity: dict[str, Any] = {
         **{name: [sha256_of(Path(file)) for file in files] for name, files in paths.items()},

@@ -28,12 +28,13 @@ from jnst.images import (
     read_settings,
     save_image,
 )
-from jnst.objective import WEIGHINGS
+from jnst.objective import WEIGHINGS, blend_shares
 from jnst.optimize import OPTIMIZERS
 from jnst.preview import Preview, check_preview
 from jnst.progress import ProgressReport, write_log
 from jnst.runtime import devices, interrupts, precision, use_compilation_cache
 from jnst.settings import LARGEST_EDGE, SCHEDULES, SETTINGS, SMALLEST_EDGE, Plan, Settings
+from jnst.style_losses import STYLE_LOSSES
 from jnst.stylize import CHECKPOINT_EVERY, INITS, Progress, stylize
 from jnst.version import __version__
 from jnst.vgg import PADDINGS, POOLINGS, PRECISIONS, VGG19, choose_precision
@@ -62,6 +63,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("-o", "--output", metavar="OUT", default="stylized.png", help="(stylized.png)")
     add_picture(add)
     add("--seed", type=whole, metavar="N", help="of the noise (0)")
+    add("--add-style", metavar="FILE", action="append", default=[], help="blend with this style")
+    add("--style-weights", type=numbers, metavar="W,…", help="of STYLE and each added (1,1,…)")
     add_look(parser.add_argument_group("look").add_argument)
     add_optimisation(parser.add_argument_group("optimisation").add_argument)
     add = parser.add_argument_group("running").add_argument
@@ -139,6 +142,8 @@ def add_look(add: Add, several: bool = False) -> None:
     add("--weighing", metavar="W", help=f"{' or '.join(WEIGHINGS)} ({default.weighing})")
     add("--content-layers", **of_layers, help="layers, or layer:weight (relu4_2)")
     add("--style-layers", **of_layers, help="likewise (relu1_1,relu2_1,…,relu5_1)")
+    add("--style-loss", metavar="S", help=f"{', '.join(STYLE_LOSSES)} ({default.style_loss})")
+    add("--style-scale", type=number, metavar="S", help="size of strokes, times the usual (1)")
     add("--pooling", metavar="P", help=f"{' or '.join(POOLINGS)} ({OPTIONS['pooling']})")
     add("--padding", metavar="P", help=f"{', '.join(PADDINGS)} ({OPTIONS['padding']})")
     add("--colors", metavar="C", help=f"{', '.join(COLORS)} ({default.colors})")
@@ -170,7 +175,7 @@ class Job(NamedTuple):
     """A run that has been checked and is ready to start."""
 
     content: Picture
-    style: np.ndarray
+    styles: list[np.ndarray]
     init: str | np.ndarray
     palette: np.ndarray | None
     options: dict[str, Any]
@@ -220,24 +225,24 @@ def check_seed(seed: Any) -> None:
 def prepare(args: argparse.Namespace) -> Job:
     """Read and check everything that the arguments name; raises before anything is computed."""
     options, settings = choose(args)
-    pictures = [args.style]
-    if options["init"] not in INITS:
-        if not Path(options["init"]).is_file():
-            raise ValueError(
-                f"--init must be {', '.join(INITS)} or a picture, and there is no file "
-                f"{options['init']!r}{near_match(options['init'], INITS)}"
-            )
-        pictures.append(options["init"])
+    paths = style_files(args)
+    blend_shares(settings.style_weights, len(paths))
+    if options["init"] not in INITS and not Path(options["init"]).is_file():
+        raise ValueError(
+            f"--init must be {', '.join(INITS)} or a picture, and there is no file "
+            f"{options['init']!r}{near_match(options['init'], INITS)}"
+        )
     content = read_input(args.content, options["size"], least=1)  # too narrow a one is told later
-    others = [read_input(path, options["size"]) for path in pictures]
-    palette = options["palette"]
+    init, palette = options["init"], options["palette"]
+    if init not in INITS:
+        init = read_input(init, options["size"]).pixels
     if palette is not None:
         palette = read_input(palette, options["size"]).pixels
     found = find_weights(args.weights)
     return Job(
         content=content,
-        style=others[0].pixels,
-        init=others[1].pixels if len(others) > 1 else options["init"],
+        styles=[read_input(path, style_size(options, settings)).pixels for path in paths],
+        init=init,
         palette=palette,
         options=options,
         settings=settings,
@@ -245,6 +250,16 @@ def prepare(args: argparse.Namespace) -> Job:
         weights=open_weights(found),
         found=found,
     )
+
+
+def style_files(args: argparse.Namespace) -> list[str]:
+    """The files of all styles that are blended."""
+    return [args.style, *args.add_style]
+
+
+def style_size(options: dict[str, Any], settings: Settings) -> int:
+    """The long edge in pixels that the styles need."""
+    return max(SMALLEST_EDGE, round(settings.style_scale * options["size"]))
 
 
 def read_input(path: str, size: int, least: int = SMALLEST_EDGE) -> Picture:
@@ -287,7 +302,7 @@ def run(args: argparse.Namespace) -> int:
     if checkpoint and checkpoint.resolve() in (output.resolve(), log and log.resolve()):
         raise ValueError(f"--checkpoint {checkpoint} is where another output goes; rename one")
     settings = dataclasses.asdict(job.settings)
-    record = job_record(job, args.content, args.style, job.options | settings)
+    record = job_record(job, args.content, style_files(args), job.options | settings)
     with contextlib.ExitStack() as stack:
         page = None
         if args.preview is not None:
@@ -329,7 +344,7 @@ def paint(
         result = stylize(
             job_model(job),
             job.content.pixels,
-            job.style,
+            job.styles,
             key=jax.random.key(job.options["seed"]),
             init=job.init,
             palette=job.palette,
@@ -359,12 +374,14 @@ def paint(
     return 130 if result.reason == "stopped" else 0
 
 
-def job_record(job: Job, content: str, style: str, options: dict[str, Any]) -> dict[str, Any]:
+def job_record(
+    job: Job, content: str, styles: Sequence[str], options: dict[str, Any]
+) -> dict[str, Any]:
     """What a picture carries: how it was made of which pictures."""
     return {
         "jnst": __version__,
         "content": Path(content).name,
-        "style": Path(style).name,
+        "style": ", ".join(Path(style).name for style in styles),
         "weights": f"{job.weights.source} {job.weights.sha256[:8]}",
         "options": options,
     }
@@ -394,7 +411,7 @@ def spare_inputs(args: argparse.Namespace, job: Job, outputs: list[Path]) -> Non
     """Raise ValueError if a file to be written is one of those that the run is made from."""
     for name, path in (
         ("content", args.content),
-        ("style", args.style),
+        *(("style", style) for style in style_files(args)),
         ("weights file", job.found.path),
     ):
         spare(name, path, outputs)

@@ -93,7 +93,9 @@ def _largest_window(shape: tuple[int, int], model: VGG19, settings: Settings, fr
     most = max(least, min(LARGEST_WINDOW, max(shape) - 1))
     while True:
         tiles = cover(*shape, layers, most)
-        of_tile, of_whole = memory(model, tiles, weights, controls, settings.transformation())
+        of_tile, of_whole = memory(
+            model, tiles, weights, controls, settings.transformation(), settings.style_loss
+        )
         needed = max(of_tile, of_whole)
         if needed <= free:
             return most
@@ -124,6 +126,7 @@ def untiled(model: VGG19, shape: tuple[int, int], settings: Settings) -> Compile
             content_layers=tuple(settings.content_layers),
             style_layers=tuple(settings.style_layers),
             weighing=settings.weighing,
+            style_loss=settings.style_loss,
         ),
         model,
         pixels,

@@ -19,8 +19,17 @@ from jax.sharding import NamedSharding
 from jaxtyping import Array, Float
 
 from jnst._checks import one_of
-from jnst.losses import content_loss, gram_matrix, style_loss, total_variation
+from jnst.losses import content_loss, gram_matrix, total_variation
+from jnst.moments import Seen, blend, moments
 from jnst.sharding import keep
+from jnst.style_losses import (
+    GRAM,
+    STYLE_LOSSES,
+    StyleTarget,
+    empty,
+    style_distance,
+    style_target,
+)
 from jnst.vgg import VGG19, check_layers
 
 CONTENT_LAYERS = ("relu4_2",)
@@ -54,14 +63,15 @@ class Targets(NamedTuple):
 
     Attributes:
       content: {layer: features} of the content image, P.
-      style: {layer: Gram matrix} of the style image, A.
+      style: {layer: what the style loss compares with}; for `"gram"` the Gram matrix of the style
+        image, A.
       content_scale: {layer: factor} of each layer's content loss.
       style_scale: {layer: factor} of each layer's style loss.
       variation_scale: factor of the total variation.
     """
 
     content: dict[str, Float[Array, "*batch _h _w _c"]]
-    style: dict[str, Float[Array, "*batch _c _c"]]
+    style: dict[str, StyleTarget]
     content_scale: dict[str, Float[Array, "*batch"]]
     style_scale: dict[str, Float[Array, "*batch"]]
     variation_scale: Scalar
@@ -70,36 +80,57 @@ class Targets(NamedTuple):
 def make_targets(
     model: VGG19,
     content: Float[Array | np.ndarray, "*batch H W 3"],
-    style: Float[Array | np.ndarray, "*batch h w 3"],
+    style: Float[Array | np.ndarray, "*batch h w 3"]
+    | Sequence[Float[Array | np.ndarray, "*batch _h _w 3"]],
     *,
     content_layers: Sequence[str] = CONTENT_LAYERS,
     style_layers: Sequence[str] = STYLE_LAYERS,
     weighing: str = "relative",
+    style_loss: str = GRAM,
+    style_weights: Sequence[Scalar] | None = None,
 ) -> Targets:
     """The targets of a content and a style image.
 
     Args:
       model: the network.
       content: the content image, sRGB in [0, 1]; the generated image will have its size.
-      style: the style image, of any size.
+      style: the style image, of any size, or a list of several, whose moments are averaged.
       content_layers: where the content is compared.
       style_layers: where the style is compared.
       weighing: `"paper"`: every term as the paper has it. `"relative"`: every term divided by its
         own target's energy, so that it is 0 for a perfect match and 1 for an empty image, and the
         total variation by the number of pixel values; alpha, beta and gamma then mean the same
         for every family of weights, size and picture.
+      style_loss: one of `STYLE_LOSSES`; see `jnst.Settings`.
+      style_weights: how much each of several style images counts; None: all the same.
 
     Returns:
       The targets, a pytree of arrays.
 
     Raises:
-      ValueError: for an unknown layer or weighing.
+      ValueError: for an unknown layer, weighing or style loss, or weights of another number than
+        the style images.
     """
     one_of("weighing", weighing, WEIGHINGS)
+    one_of("style_loss", style_loss, STYLE_LOSSES)
     shape = jnp.shape(content)[-3:]
+    styles = tuple(style) if isinstance(style, list | tuple) else (style,)
+    shares = blend_shares(style_weights, len(styles))
     features, content_scale = content_targets(model, content, content_layers, weighing)
-    grams, style_scale = style_targets(model, style, style_layers, weighing)
-    return Targets(features, grams, content_scale, style_scale, variation_scale(shape, weighing))
+    compared, style_scale = style_targets(model, styles, shares, style_layers, weighing, style_loss)
+    return Targets(features, compared, content_scale, style_scale, variation_scale(shape, weighing))
+
+
+def blend_shares(weights: Sequence[Scalar] | None, count: int) -> tuple[Scalar, ...]:
+    """A weight for each of `count` style images; raises ValueError where there are not as many."""
+    if weights is None:
+        return (1.0,) * count
+    if len(weights) != count:
+        raise ValueError(
+            f"style_weights must have a weight for each style image, of which there are {count}, "
+            f"got {len(weights)}"
+        )
+    return tuple(weights)
 
 
 def content_targets(
@@ -111,32 +142,41 @@ def content_targets(
     """The content image's half of `make_targets`: features and factors by layer."""
     layers = check_layers("content_layers", layers)
     features = model(jnp.asarray(content), layers)
-    return features, scales(content_loss, features, weighing)
+    return features, {
+        name: scale(content_loss(of_layer, jnp.zeros_like(of_layer)), weighing)
+        for name, of_layer in features.items()
+    }
 
 
 def style_targets(
     model: VGG19,
-    style: Float[Array | np.ndarray, "*batch h w 3"],
+    styles: Sequence[Float[Array | np.ndarray, "*batch _h _w 3"]],
+    shares: Sequence[Scalar],
     layers: Sequence[str],
     weighing: str,
-) -> tuple[dict[str, Array], dict[str, Array]]:
-    """The style image's half of `make_targets`: Gram matrices and factors by layer."""
+    style_loss: str,
+) -> tuple[dict[str, StyleTarget], dict[str, Array]]:
+    """The style images' half of `make_targets`: what is compared with and factors by layer."""
     layers = check_layers("style_layers", layers)
-    features = model(jnp.asarray(style), layers)
-    grams = gram_matrices(model, features)
-    return grams, scales(style_loss, grams, weighing)
+    means = style_loss != GRAM
+    each = [seen_of(model, model(jnp.asarray(style), layers), means=means) for style in styles]
+    return compared_and_scales(blend(each, shares), weighing, style_loss)
+
+
+def compared_and_scales(
+    seen: Mapping[str, Seen], weighing: str, style_loss: str
+) -> tuple[dict[str, StyleTarget], dict[str, Array]]:
+    """What the generated image's moments are compared with, and the factors, by layer."""
+    targets = {name: style_target(of_layer, style_loss) for name, of_layer in seen.items()}
+    return targets, {
+        name: scale(style_distance(empty(of_layer), targets[name]), weighing)
+        for name, of_layer in seen.items()
+    }
 
 
 def variation_scale(shape: tuple[int, ...], weighing: str) -> float:
     """The factor of the total variation for an image of this (height, width, channels)."""
     return 1.0 if weighing == "paper" else 1 / math.prod(shape)
-
-
-def scales(
-    loss: Callable[[Array, Array], Array], targets: dict[str, Array], weighing: str
-) -> dict[str, Array]:
-    """Each layer's factor: 1, or the inverse of its target's energy."""
-    return {name: scale(loss(t, jnp.zeros_like(t)), weighing) for name, t in targets.items()}
 
 
 def scale(energy: Float[Array, "*batch"], weighing: str) -> Float[Array, "*batch"]:
@@ -165,10 +205,11 @@ def loss_terms(
     image = jnp.asarray(image)
     features = model(image, {*weights.content, *weights.style})
     _check_targets(features, targets, weights)
-    grams = gram_matrices(model, {name: features[name] for name in weights.style})
+    means = needs_means(targets.style)
+    seen = seen_of(model, {name: features[name] for name in weights.style}, means=means)
     return weighed(
         content_term(features, targets.content, targets.content_scale, weights),
-        style_term(grams, targets, weights),
+        style_term(seen, targets, weights),
         targets.variation_scale * total_variation(image),
         weights,
     )
@@ -187,12 +228,12 @@ def content_term(
 
 
 def style_term(
-    grams: Mapping[str, Array], targets: Targets, weights: LossWeights
+    seen: Mapping[str, Seen], targets: Targets, weights: LossWeights
 ) -> Float[Array, "*batch"]:
     """L_style, likewise."""
     return _sum_of_layers(
         weights.style,
-        lambda name: targets.style_scale[name] * style_loss(grams[name], targets.style[name]),
+        lambda name: targets.style_scale[name] * style_distance(seen[name], targets.style[name]),
     )
 
 
@@ -210,10 +251,21 @@ def weighed(
     return {"content": content, "style": style, "variation": variation, "total": total}
 
 
-def gram_matrices(
-    model: VGG19, features: Mapping[str, Float[Array, "*batch _h _w _c"]]
-) -> dict[str, Float[Array, "*batch _c _c"]]:
-    """Each layer's Gram matrix, computed as precisely as the model's features are."""
+def needs_means(of_layers: Mapping[str, StyleTarget | Seen]) -> bool:
+    """Whether a style loss with such targets, or slopes, sees more than Gram matrices."""
+    return any(isinstance(of_layer, tuple) for of_layer in of_layers.values())
+
+
+def seen_of(
+    model: VGG19, features: Mapping[str, Float[Array, "*batch _h _w _c"]], *, means: bool
+) -> dict[str, Seen]:
+    """What the style loss sees of each layer: both moments, or but Gram matrices, which then are
+    computed as precisely as the model's features are."""
+    if means:
+        return {
+            name: moments(of_layer, rows_apart=model.rows_apart)
+            for name, of_layer in features.items()
+        }
     exact = model.precision == "highest"
     with jax.default_matmul_precision("highest") if exact else contextlib.nullcontext():
         return {

@@ -14,12 +14,15 @@ from jnst.color import COLORS
 from jnst.images import fit
 from jnst.objective import CONTENT_LAYERS, STYLE_LAYERS, WEIGHINGS, LossWeights
 from jnst.optimize import OPTIMIZERS, RATES, Controls, make_optimizer
+from jnst.style_losses import GRAM, STYLE_LOSSES
 from jnst.vgg import check_layers
 
 SCHEDULES = ("cosine", "constant")
 SMALLEST_EDGE = 32
 """Pixels: at less, the deepest layers have next to nothing left to look at."""
 LARGEST_EDGE = 10**6
+SMALLEST_SCALE, LARGEST_SCALE = 0.1, 10.0
+"""Of the style image; beyond these it holds next to no strokes, or only parts of one."""
 COARSEST = 128
 """Long edge below which no size is added of its own accord."""
 Plan = list[tuple[tuple[int, int], int]]
@@ -41,6 +44,12 @@ class Settings:
       content_layers: where the content is compared: {layer: weight}, or names alone for equal
         weights that sum to 1.
       style_layers: where the style is compared, likewise.
+      style_loss: how: `"gram"`, the paper's, by Gram matrices; `"wasserstein"`, the distance of
+        Gaussians with the features' means and covariances; `"statistics"`, by the channels' means
+        and standard deviations alone; `"gram+statistics"`, the first and the third in equal parts.
+      style_weights: how much each of several style images counts, in any unit; None: all the same.
+      style_scale: the long edge of the style image in those of the picture: more than 1 paints with
+        larger strokes and less with smaller ones.
       sizes: long edge in pixels to work at, or several, rising, each started from the last one's
         result. None: the content's own, preceded by its halves down to about 128.
       steps: updates in all, shared out over the sizes, coarser ones getting more; or a number for
@@ -72,6 +81,9 @@ class Settings:
     weighing: str = "relative"
     content_layers: Mapping[str, float] | Sequence[str] = CONTENT_LAYERS
     style_layers: Mapping[str, float] | Sequence[str] = STYLE_LAYERS
+    style_loss: str = GRAM
+    style_weights: Sequence[float] | None = None
+    style_scale: float = 1.0
     sizes: int | Sequence[int] | None = None
     steps: int | Sequence[int] = 300
     optimizer: str | optax.GradientTransformation = "adam"
@@ -91,6 +103,10 @@ class Settings:
         for name in ("content_layers", "style_layers"):
             # As a dict of floats, whichever way they came.
             object.__setattr__(self, name, weighted_layers(name, getattr(self, name)))
+        one_of("style_loss", self.style_loss, STYLE_LOSSES)
+        if self.style_weights is not None:
+            object.__setattr__(self, "style_weights", blend_weights(self.style_weights))
+        finite_number("style_scale", self.style_scale, least=SMALLEST_SCALE, most=LARGEST_SCALE)
         self._check_sizes_and_steps()
         if isinstance(self.optimizer, str):
             one_of("optimizer", self.optimizer, OPTIMIZERS)
@@ -214,6 +230,18 @@ def weighted_layers(name: str, layers: Mapping[str, float] | Sequence[str]) -> d
     if len(set(names)) < len(names):
         raise ValueError(f"{name} names a layer twice: {', '.join(names)}")
     return dict.fromkeys(names, 1 / len(names))
+
+
+def blend_weights(weights: Any) -> tuple[float, ...]:
+    """The weights of several style images as a tuple, each checked."""
+    if isinstance(weights, str) or not isinstance(weights, Iterable):
+        raise TypeError(f"style_weights must be several numbers, got {weights!r}")
+    weights = tuple(weights)
+    for weight in weights:
+        finite_number("style_weights", weight, least=0)
+    if not any(weights):
+        raise ValueError("style_weights must not all be 0")
+    return tuple(map(float, weights))
 
 
 def share(steps: int, sizes: int) -> list[int]:

@@ -19,7 +19,9 @@ from jnst.color import check_palette, keep_colors, seen_content, seen_style
 from jnst.fitting import check_tile, window_edges
 from jnst.images import fit
 from jnst.objective import (
+    Scalar,
     Targets,
+    blend_shares,
     content_targets,
     flat_loss_terms,
     style_targets,
@@ -35,30 +37,39 @@ from jnst.vgg import VGG19
 INITS = ("content", "noise")
 CHECKPOINT_EVERY = 50
 """Steps."""
-Half = tuple[dict[str, Array], dict[str, Array]]
+Half = tuple[dict[str, Any], dict[str, Array]]
 """Targets and their factors, by layer."""
 
 
-Inputs = tuple[VGG19, Float[Array, "H W 3"], Float[Array, "h w 3"]]
-"""Model, content and style."""
+Inputs = tuple[VGG19, Float[Array, "H W 3"], tuple[Float[Array, "_h _w 3"], ...]]
+"""Model, content and styles."""
 
 
-def _jitted(targets: Callable[..., Half]) -> Callable[..., Half]:
-    @functools.partial(jax.jit, static_argnames=("layers", "weighing", "sharding"))
-    def half(
-        model: VGG19,
-        image: Array,
-        layers: tuple[str, ...],
-        weighing: str,
-        sharding: NamedSharding | None = None,
-    ) -> Half:
-        return targets(model, keep(image, sharding), layers, weighing)
-
-    return half
+@functools.partial(jax.jit, static_argnames=("layers", "weighing", "sharding"))
+def content_half(
+    model: VGG19,
+    image: Float[Array, "H W 3"],
+    layers: tuple[str, ...],
+    weighing: str,
+    sharding: NamedSharding | None = None,
+) -> Half:
+    """The content's half of `jnst.make_targets`, compiled."""
+    return content_targets(model, keep(image, sharding), layers, weighing)
 
 
-content_half, style_half = map(_jitted, (content_targets, style_targets))
-"""The two halves of `jnst.make_targets`, compiled."""
+@functools.partial(jax.jit, static_argnames=("layers", "weighing", "style_loss", "sharding"))
+def style_half(
+    model: VGG19,
+    images: tuple[Float[Array, "_h _w 3"], ...],
+    shares: tuple[Scalar, ...],
+    layers: tuple[str, ...],
+    weighing: str,
+    style_loss: str,
+    sharding: NamedSharding | None = None,
+) -> Half:
+    """The styles' half, likewise."""
+    images = tuple(keep(image, sharding) for image in images)
+    return style_targets(model, images, shares, layers, weighing, style_loss)
 
 
 class Progress(NamedTuple):
@@ -107,7 +118,7 @@ class Result(NamedTuple):
 def stylize(
     model: VGG19,
     content: Float[ArrayLike, "H W 3"],
-    style: Float[ArrayLike, "h w 3"],
+    style: Float[ArrayLike, "h w 3"] | Sequence[Float[ArrayLike, "_h _w 3"]],
     *,
     key: Array | None = None,
     init: str | Float[ArrayLike, "_h _w 3"] = "content",
@@ -124,12 +135,13 @@ def stylize(
 
     The pixels minimise `jnst.objective`, first at a small size, then from the enlarged result at
     each larger one: large shapes are found while steps are cheap. The style image is brought to the
-    size of each; so strokes keep their proportion to the picture at every size.
+    size of each (times `style_scale`); so strokes keep their proportion to the picture.
 
     Args:
       model: the network, from `jnst.load_vgg19`.
       content: the content image, sRGB in [0, 1].
-      style: the style image, likewise, of any size.
+      style: the style image, likewise, of any size; or a list of several, whose moments are
+        averaged with `style_weights`, so that the picture has something of each.
       key: for `init="noise"`; None: `jax.random.key(0)`.
       init: `"content"`, `"noise"`, or an image to start from, of any size.
       palette: a third image, of any size, whose colours the style image is given before anything
@@ -170,7 +182,8 @@ def stylize(
     ((32, 48, 3), 2, (2,), 'finished')
     """
     options = Settings.of(**settings)
-    content, style = check_image("content", content), check_image("style", style)
+    content, styles = check_image("content", content), tuple(check_images("style", style))
+    blend_shares(options.style_weights, len(styles))
     plan = options.plan(*content.shape[:2])
     if callback is not None and not callable(callback):
         raise TypeError(f"callback must be a function of a jnst.Progress, got {callback!r}")
@@ -184,19 +197,19 @@ def stylize(
     if not isinstance(model, VGG19):
         raise TypeError(f"model must be a jnst.VGG19, as jnst.load_vgg19 makes it, got {model!r}")
 
-    style = seen_style(options.colors, content, style, palette)
+    styles = tuple(seen_style(options.colors, content, image, palette) for image in styles)
     seen = seen_content(options.colors, content)
     image = first_image(init, seen, plan[0][0], key)
     optimizer = options.transformation()
-    made_of = identity(options, model, content, style, image) if file else {}
+    made_of = identity(options, model, content, styles, image) if file else {}
     saved = read_checkpoint(file, made_of, plan, optimizer) if file and goes_on else None
-    inputs: Inputs = model, seen, style
+    inputs: Inputs = model, seen, styles
     show = functools.partial(shown, options.colors, content)
     edges: list[int | None] = [None] * len(plan)
     if mesh is None:
         edges = window_edges(tile, plan, model, options)
     else:
-        inputs = model.over_devices(), seen, style
+        inputs = model.over_devices(), seen, styles
         inputs, image = place((inputs, image), whole(mesh))
         show = functools.partial(shown, options.colors, place(content, whole(mesh)))
     history = saved.losses[:-1] if saved else []
@@ -219,7 +232,7 @@ def stylize(
             save=save if file else None,
             save_every=checkpoint_every,
         )
-        sized, image = _at(shape, inputs), resize(image, shape)
+        sized, image = _at(shape, inputs, options.style_scale), resize(image, shape)
         start = functools.partial(_begin, image, optimizer, mesh, saved and saved.state)
         if edge is None:
             run = _run_whole(steps, sized, start, options, mesh, descend)
@@ -244,10 +257,11 @@ def stylize(
     )
 
 
-def _at(shape: tuple[int, int], inputs: Inputs) -> Inputs:
+def _at(shape: tuple[int, int], inputs: Inputs, scale: float) -> Inputs:
     """The inputs for a picture of `shape`."""
-    model, content, style = inputs
-    return model, resize(content, shape), resize(style, style_shape(style, shape))
+    model, content, styles = inputs
+    sized = tuple(resize(style, style_shape(style, shape, scale)) for style in styles)
+    return model, resize(content, shape), sized
 
 
 def _run_whole(
@@ -259,12 +273,17 @@ def _run_whole(
     descend: Callable[..., Run],
 ) -> Run:
     """The steps at one size."""
-    model, content, style = inputs
+    model, content, styles = inputs
     rows = None if mesh is None else split(mesh)
     weighing = settings.weighing
     content_layers, style_layers = tuple(settings.content_layers), tuple(settings.style_layers)
     features, content_scale = content_half(model, content, content_layers, weighing, rows)
-    grams, style_scale = style_half(model, style, style_layers, weighing, rows)
+    shares = blend_shares(settings.style_weights, len(styles))
+    if mesh is not None:
+        shares = place(tuple(map(np.float32, shares)), whole(mesh))
+    compared, style_scale = style_half(
+        model, styles, shares, style_layers, weighing, settings.style_loss, rows
+    )
     variation = variation_scale(content.shape, weighing)
     numbers = settings.loss_weights(), settings.controls(steps), variation
     if mesh is not None:
@@ -274,7 +293,11 @@ def _run_whole(
     return descend(
         flat_loss_terms(structure, rows),
         start(),
-        (tuple(leaves), Targets(features, grams, content_scale, style_scale, variation), weights),
+        (
+            tuple(leaves),
+            Targets(features, compared, content_scale, style_scale, variation),
+            weights,
+        ),
         controls,
     )
 
@@ -288,18 +311,20 @@ def _run_in_tiles(
     descend: Callable[..., Run],
 ) -> Run:
     """The steps at one size, in windows of at most `edge`."""
-    model, content, style = inputs
+    model, content, styles = inputs
     content_layers, style_layers = tuple(settings.content_layers), tuple(settings.style_layers)
     tiles = cover(content.shape[0], content.shape[1], content_layers + style_layers, edge)
     targets, crops = tiled_targets(
         model,
         content,
-        style,
+        styles,
         tiles,
-        cover(style.shape[0], style.shape[1], style_layers, edge),
+        [cover(style.shape[0], style.shape[1], style_layers, edge) for style in styles],
         content_layers=content_layers,
         style_layers=style_layers,
         weighing=settings.weighing,
+        style_loss=settings.style_loss,
+        shares=blend_shares(settings.style_weights, len(styles)),
     )
     leaves, structure = jax.tree.flatten(model)
     return descend(
@@ -328,10 +353,13 @@ def _begin(
     return jax.jit(init_state, static_argnames="optimizer", out_shardings=rows)(image, optimizer)
 
 
-def style_shape(style: Float[Array, "h w 3"], shape: tuple[int, int]) -> tuple[int, int]:
-    """The (height, width) of the style image while the picture has `shape`: the same long edge."""
+def style_shape(
+    style: Float[Array, "h w 3"], shape: tuple[int, int], scale: float
+) -> tuple[int, int]:
+    """The (height, width) of the style image while the picture has `shape`: its long edge, times
+    `scale`."""
     height, width, _ = style.shape
-    return fit(height, width, max(shape), SMALLEST_EDGE)
+    return fit(height, width, max(1, round(scale * max(shape))), SMALLEST_EDGE)
 
 
 def shown(
@@ -380,6 +408,22 @@ def check_image(name: str, image: Any) -> Float[Array, "H W 3"]:
             f"{name} must lie in [0, 1], got values from {image.min():g} to {image.max():g}"
         )
     return jnp.asarray(image, jnp.float32)
+
+
+def check_images(name: str, value: Any) -> list[Float[Array, "_h _w 3"]]:
+    """One image or several (a list, or an array of four axes), each checked."""
+    listed = isinstance(value, list | tuple) and (not value or any(map(is_image, value)))
+    if not (listed or is_image(value, axes=4)):
+        return [check_image(name, value)]
+    if len(value) == 0:
+        raise ValueError(f"{name} has no values; give at least one")
+    several = enumerate(value, start=1)
+    return [check_image(f"{name} number {number}", image) for number, image in several]
+
+
+def is_image(value: Any, axes: int = 3) -> bool:
+    """Whether a value has as many axes as an image."""
+    return getattr(value, "ndim", None) == axes
 
 
 def first_image(

@@ -1,7 +1,7 @@
 """The gradient of a picture of any size, in the memory of one tile, and exact.
 
-The style loss sees the picture only through its Gram matrices, and those are sums over positions.
-So one pass over the tiles adds them up,
+The style loss sees the picture only through its Gram matrices (and means, where it wants them),
+and those are sums over positions. So one pass over the tiles adds them up,
 
     G^l = Σ_tiles G^l_tile,   D^l = ∂(β L_style) / ∂G^l
 
@@ -9,9 +9,9 @@ and a second adds up the gradients of
 
     Σ_l ⟨D^l, G^l_tile(x)⟩ + α L_content,tile(x)
 
-with D held fixed, which by the chain rule is the gradient of the whole picture. The total variation
-needs no network and is taken of the whole. A tile's features count only in its own region, so that
-none counts twice; its gradient reaches into the halo.
+(and the same of the means) with D held fixed, which by the chain rule is the gradient of the whole
+picture. The total variation needs no network and is taken of the whole. A tile's features count
+only in its own region, so that none counts twice; its gradient reaches into the halo.
 """
 
 import functools
@@ -25,19 +25,23 @@ import optax
 from jaxtyping import Array, Bool, Float, Int
 
 from jnst import cost
-from jnst.losses import content_loss, style_loss, total_variation
+from jnst.losses import content_loss, total_variation
+from jnst.moments import Moments, Seen, blend
 from jnst.objective import (
     LossWeights,
+    Scalar,
     Targets,
+    compared_and_scales,
     content_term,
-    gram_matrices,
+    needs_means,
     scale,
-    scales,
+    seen_of,
     style_term,
     variation_scale,
     weighed,
 )
 from jnst.optimize import Controls, State, Update, advance, init_state
+from jnst.style_losses import GRAM
 from jnst.tiles import Tiles, level
 from jnst.vgg import VGG19
 
@@ -87,23 +91,24 @@ def _cut_out(
     return jax.lax.dynamic_slice(image, (tile[0, 0], tile[1, 0], 0), (*window, 3))
 
 
-def _parts_of_grams(
-    model: VGG19, features: Mapping[str, Array], whole: tuple[int, ...]
-) -> dict[str, Float[Array, "_c _c"]]:
-    """What a tile adds to the Gram matrices of a picture whose shape is `whole`."""
-    grams = gram_matrices(model, features)
+def _parts(
+    model: VGG19, features: Mapping[str, Array], whole: tuple[int, ...], *, means: bool
+) -> dict[str, Seen]:
+    """What a tile adds to the moments of a picture whose shape is `whole`."""
+    parts = seen_of(model, features, means=means)
     for name, of_tile in features.items():
         height, width, _ = of_tile.shape
         positions = (whole[0] >> level(name)) * (whole[1] >> level(name))
-        grams[name] *= height * width / positions
-    return grams
+        share = height * width / positions
+        parts[name] = jax.tree.map(lambda moment, share=share: moment * share, parts[name])
+    return parts
 
 
 @functools.partial(
-    jax.jit, static_argnames=("structure", "layers", "window"), donate_argnames="grams"
+    jax.jit, static_argnames=("structure", "layers", "window"), donate_argnames="seen"
 )
-def _add_grams(
-    grams: dict[str, Array],
+def _add_moments(
+    seen: dict[str, Seen],
     leaves: tuple[Array, ...],
     image: Float[Array, "H W 3"],
     tile: Int[Array, "2 3"],
@@ -111,25 +116,25 @@ def _add_grams(
     structure: Any,
     layers: tuple[str, ...],
     window: Window,
-) -> dict[str, Array]:
+) -> dict[str, Seen]:
     """The first pass over one tile."""
     model = jax.tree.unflatten(structure, leaves)
     features = _own_features(model, _cut_out(image, tile, window), tile, layers)
-    parts = _parts_of_grams(model, features, image.shape)
-    return {name: grams[name] + parts[name] for name in layers}
+    parts = _parts(model, features, image.shape, means=needs_means(seen))
+    return jax.tree.map(jnp.add, seen, parts)
 
 
 @jax.jit
 def _style_and_slopes(
-    grams: dict[str, Array], targets: Targets, weights: LossWeights
-) -> tuple[Float[Array, ""], dict[str, Array]]:
-    """The style term, and D: how β times that changes with each Gram matrix."""
+    seen: dict[str, Seen], targets: Targets, weights: LossWeights
+) -> tuple[Float[Array, ""], dict[str, Seen]]:
+    """The style term, and D: how β times that changes with each moment."""
 
-    def of_grams(grams: dict[str, Array]) -> tuple[Array, Array]:
-        style = style_term(grams, targets, weights)
+    def of_moments(seen: dict[str, Seen]) -> tuple[Array, Array]:
+        style = style_term(seen, targets, weights)
         return weights.beta * style, style
 
-    slopes, style = jax.grad(of_grams, has_aux=True)(grams)
+    slopes, style = jax.grad(of_moments, has_aux=True)(seen)
     return style, slopes
 
 
@@ -143,7 +148,7 @@ def _add_gradient(
     image: Float[Array, "H W 3"],
     tile: Int[Array, "2 3"],
     crop: Mapping[str, Array | np.ndarray],
-    slopes: dict[str, Array],
+    slopes: dict[str, Seen],
     scales: dict[str, Array],
     weights: LossWeights,
     *,
@@ -157,8 +162,9 @@ def _add_gradient(
         features = _own_features(model, pixels, tile, tuple({*weights.content, *weights.style}))
         content = content_term(features, crop, scales, weights)
         of_style = {name: features[name] for name in slopes}
-        parts = _parts_of_grams(model, of_style, image.shape)
-        style = sum(jnp.sum(slopes[name] * parts[name]) for name in slopes)
+        parts = _parts(model, of_style, image.shape, means=needs_means(slopes))
+        products = jax.tree.map(lambda slope, part: jnp.sum(slope * part), slopes, parts)
+        style = sum(jax.tree.leaves(products))
         return weights.alpha * content + style, content
 
     part, of_tile = jax.grad(surrogate, has_aux=True)(_cut_out(image, tile, window))
@@ -219,62 +225,80 @@ def _places(tiles: Tiles) -> list[Int[Array, "2 3"]]:
     return [jnp.array(spans, jnp.int32) for spans in tiles.spans]
 
 
-def tiled_grams(
-    model: VGG19, image: Float[Array, "H W 3"], tiles: Tiles, layers: Sequence[str]
-) -> dict[str, Float[Array, "_c _c"]]:
-    """The Gram matrices of a picture by layer, added up over its tiles."""
+def tiled_moments(
+    model: VGG19,
+    image: Float[Array, "H W 3"],
+    tiles: Tiles,
+    layers: Sequence[str],
+    *,
+    means: bool,
+) -> dict[str, Seen]:
+    """The moments of a picture by layer, or but its Gram matrices, added up over its tiles."""
     leaves, structure = jax.tree.flatten(model)
-    return _grams(tuple(leaves), image, _places(tiles), structure, tuple(layers), tiles.window)
+    places = _places(tiles)
+    return _moments(tuple(leaves), image, places, structure, tuple(layers), tiles.window, means)
 
 
-def _grams(
+def _moments(
     leaves: tuple[Array, ...],
     image: Float[Array, "H W 3"],
     places: list[Array],
     structure: Any,
     layers: tuple[str, ...],
     window: Window,
-) -> dict[str, Array]:
-    grams = _empty_grams(leaves, image, structure=structure, layers=layers)
+    means: bool,
+) -> dict[str, Seen]:
+    seen = _nothing_seen(leaves, image, structure=structure, layers=layers, means=means)
     for place in places:
-        grams = _add_grams(
-            grams, leaves, image, place, structure=structure, layers=layers, window=window
+        seen = _add_moments(
+            seen, leaves, image, place, structure=structure, layers=layers, window=window
         )
-    return grams
+    return seen
 
 
-def _empty_grams(
-    leaves: tuple[Array, ...], image: Array, *, structure: Any, layers: tuple[str, ...]
-) -> dict[str, Array]:
+def _nothing_seen(
+    leaves: tuple[Array, ...], image: Array, *, structure: Any, layers: tuple[str, ...], means: bool
+) -> dict[str, Seen]:
     def features(leaves: tuple[Array, ...], image: Array) -> dict[str, Array]:
         return jax.tree.unflatten(structure, leaves)(image, layers)
 
     shapes = jax.eval_shape(features, leaves, image)
-    return {name: jnp.zeros((shapes[name].shape[-1],) * 2, image.dtype) for name in layers}
+    channels = {name: shapes[name].shape[-1] for name in layers}
+    grams = {name: jnp.zeros((count, count), image.dtype) for name, count in channels.items()}
+    if not means:
+        return dict(grams)
+    return {
+        name: Moments(jnp.zeros(count, image.dtype), grams[name])
+        for name, count in channels.items()
+    }
 
 
 def tiled_targets(
     model: VGG19,
     content: Float[Array, "H W 3"],
-    style: Float[Array, "h w 3"],
+    styles: Sequence[Float[Array, "_h _w 3"]],
     tiles: Tiles,
-    style_tiles: Tiles,
+    style_tiles: Sequence[Tiles],
     *,
     content_layers: Sequence[str],
     style_layers: Sequence[str],
     weighing: str,
+    style_loss: str = GRAM,
+    shares: Sequence[Scalar] = (1.0,),
 ) -> TiledTargets:
     """What `jnst.make_targets` makes, a window at a time.
 
     Args:
       model: the network.
       content: the content image, sRGB in [0, 1].
-      style: the style image, likewise.
+      styles: the style images, likewise.
       tiles: of the content; of the generated image the same must be used.
-      style_tiles: of the style image.
+      style_tiles: of each style image.
       content_layers: where the content is compared.
       style_layers: where the style is compared.
       weighing: `"relative"` or `"paper"`.
+      style_loss: one of `STYLE_LOSSES`.
+      shares: how much each style image counts.
 
     Returns:
       The targets; the content's features are on the host.
@@ -290,10 +314,20 @@ def tiled_targets(
         crops.append(jax.device_get(crop))
         energies = {name: energies[name] + parts[name] for name in layers}
     content_scale = {name: scale(energy, weighing) for name, energy in energies.items()}
-    grams = tiled_grams(model, style, style_tiles, style_layers)
-    style_scale = scales(style_loss, grams, weighing)
+    each = [
+        tiled_moments(model, style, of_style, style_layers, means=style_loss != GRAM)
+        for style, of_style in zip(styles, style_tiles, strict=True)
+    ]
+    compared, style_scale = _compared_and_scales(each, tuple(shares), weighing, style_loss)
     variation = variation_scale(content.shape, weighing)
-    return TiledTargets(Targets({}, grams, content_scale, style_scale, variation), crops)
+    return TiledTargets(Targets({}, compared, content_scale, style_scale, variation), crops)
+
+
+@functools.partial(jax.jit, static_argnames=("weighing", "style_loss"))
+def _compared_and_scales(
+    each: list[dict[str, Seen]], shares: tuple[Scalar, ...], weighing: str, style_loss: str
+) -> tuple[dict[str, Any], dict[str, Array]]:
+    return compared_and_scales(blend(each, shares), weighing, style_loss)
 
 
 def tiled_step(structure: Any, tiles: Tiles, crops: list[Crop]) -> Update:
@@ -336,8 +370,9 @@ def _gradient(
 ) -> tuple[Float[Array, "H W 3"], tuple[Array, Array]]:
     """The gradient but for the total variation's, and the terms of content and style."""
     leaves, targets, weights = args
-    grams = _grams(leaves, image, places, structure, tuple(weights.style), window)
-    style, slopes = _style_and_slopes(grams, targets, weights)
+    means = needs_means(targets.style)
+    seen = _moments(leaves, image, places, structure, tuple(weights.style), window, means)
+    style, slopes = _style_and_slopes(seen, targets, weights)
     gradient, content = jnp.zeros_like(image), jnp.zeros((), image.dtype)
     for place, crop in zip(places, crops, strict=True):
         gradient, content = _add_gradient(
@@ -362,6 +397,7 @@ def memory(
     weights: LossWeights,
     controls: Controls,
     optimizer: optax.GradientTransformation,
+    style_loss: str = GRAM,
 ) -> tuple[int, int]:
     """Bytes on the device while a step is at a tile, and while it finishes, from shapes alone.
 
@@ -373,10 +409,16 @@ def memory(
     weights, controls = jax.tree.map(lambda _: number, (weights, controls))
     window = jax.ShapeDtypeStruct((*tiles.window, 3), jnp.float32)
     crop = jax.eval_shape(lambda model, x: model(x, weights.content), model, window)
-    channels = jax.eval_shape(lambda model, x: model(x, weights.style), model, window)
-    slopes = {
-        name: jax.ShapeDtypeStruct((f.shape[-1],) * 2, jnp.float32) for name, f in channels.items()
-    }
+    slopes = jax.eval_shape(
+        functools.partial(
+            _nothing_seen,
+            structure=structure,
+            layers=tuple(weights.style),
+            means=style_loss != GRAM,
+        ),
+        leaves,
+        window,
+    )
     state = jax.eval_shape(functools.partial(init_state, optimizer=optimizer), image)
     at_tile = _add_gradient.lower(
         image,

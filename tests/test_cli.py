@@ -127,6 +127,24 @@ def test_like_gives_way_to_what_is_given(folder, finished):
     assert options["style_layers"] == {"relu1_1": 3.0, "relu2_1": 1.0}
 
 
+def test_blend_loss_and_scale_of_styles_are_recorded_and_taken_again(folder):
+    options = "--sizes", "48", "--steps", "2", "--quiet", "--add-style", "content.png"
+    done = jnst_command(
+        folder, "stylize", *BOTH, "-o", "blend.png", *options, "--style-weights", "2,1",
+        "--style-loss", "statistics", "--style-scale", "1.5",
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    record = read_settings(folder / "blend.png")
+    assert record["style"] == "style.png, content.png"
+    wanted = {"style_weights": [2.0, 1.0], "style_loss": "statistics", "style_scale": 1.5}
+    assert {name: record["options"][name] for name in wanted} == wanted
+    again = jnst_command(
+        folder, "stylize", *BOTH, "-o", "blend2.png", *options, "--like", "blend.png"
+    )
+    assert (again.returncode, again.stderr) == (0, "")
+    assert (folder / "blend2.png").read_bytes() == (folder / "blend.png").read_bytes()
+
+
 def test_the_alpha_of_the_content_is_kept(folder):
     alpha = np.ones((64, 80), np.float32)
     alpha[:, 40:] = 0

@@ -35,7 +35,17 @@ def texture(height, width):
     return jnp.asarray(np.random.default_rng(8).uniform(size=(height, width, 3)), jnp.float32)
 
 
-def both_ways(model, shape, most, layers, optimizer, steps=1, weighing="relative", **controls):
+def both_ways(
+    model,
+    shape,
+    most,
+    layers,
+    optimizer,
+    steps=1,
+    weighing="relative",
+    style_loss="gram",
+    **controls,
+):
     """The runs of a few steps, in tiles and whole."""
     content, style = photograph(*shape), texture(most + 9, most - 7)
     content_layers, style_layers = layers
@@ -48,18 +58,20 @@ def both_ways(model, shape, most, layers, optimizer, steps=1, weighing="relative
         content_layers=content_layers,
         style_layers=style_layers,
         weighing=weighing,
+        style_loss=style_loss,
     )
     tiles = cover(*shape, content_layers + style_layers, most)
     assert len(tiles.spans) > 1
     tiled = tiled_targets(
         model,
         content,
-        style,
+        [style],
         tiles,
-        cover(*style.shape[:2], style_layers, most),
+        [cover(*style.shape[:2], style_layers, most)],
         content_layers=content_layers,
         style_layers=style_layers,
         weighing=weighing,
+        style_loss=style_loss,
     )
     leaves, structure = jax.tree.flatten(model)
     start = (content + texture(*shape)) / 2
@@ -106,6 +118,11 @@ def test_the_gradient_is_that_of_the_whole_picture(model, shape):
 def test_it_is_for_every_padding_and_pooling(pooling, padding, shape):
     model = jnst.VGG19(pooling=pooling, padding=padding, rngs=nnx.Rngs(0))
     assert_the_same_gradient(model, shape, 40, SHALLOW, weighing="paper")
+
+
+@pytest.mark.parametrize("style_loss", ["wasserstein", "gram+statistics"])
+def test_it_is_for_losses_that_see_means(model, style_loss):
+    assert_the_same_gradient(model, (75, 61), 40, SHALLOW, style_loss=style_loss)
 
 
 def test_content_may_lie_deeper_than_style_and_layers_may_be_pools_and_convolutions(model):
