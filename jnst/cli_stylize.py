@@ -28,6 +28,7 @@ from jnst.images import (
 )
 from jnst.objective import WEIGHINGS
 from jnst.optimize import OPTIMIZERS
+from jnst.presets import PRESETS
 from jnst.progress import ProgressReport, write_log
 from jnst.runtime import devices, interrupts, precision, use_compilation_cache
 from jnst.settings import LARGEST_EDGE, SCHEDULES, SETTINGS, SMALLEST_EDGE, Plan, Settings
@@ -94,6 +95,7 @@ def add_picture(add: Add) -> None:
     add("--size", type=whole, metavar="PX", help=f"long edge of the result ({OPTIONS['size']})")
     add("--init", metavar="INIT", help=f"start from {', '.join(INITS)} or a file (content)")
     add("--like", metavar="PICTURE", help="take all settings not given here from PICTURE")
+    add("--preset", metavar="NAME", help=f"or from one of {', '.join(PRESETS)}")
 
 
 def add_look(add: Add, several: bool = False) -> None:
@@ -148,12 +150,19 @@ def choose(args: argparse.Namespace) -> tuple[dict[str, Any], Settings]:
     """The options beside the settings, and the settings: given ones, those of --like, defaults."""
     chosen = dict(OPTIONS)
     if args.like:
+        if args.preset:
+            raise ValueError("--like and --preset exclude each other; give one of them")
         chosen |= read_options(args.like)
+    if args.preset:
+        one_of("--preset", args.preset, PRESETS)
+        chosen |= PRESETS[args.preset].run | PRESETS[args.preset].network
     if args.size is not None:
         if args.sizes is not None:
             raise ValueError("--size and --sizes exclude each other; give one of them")
-        chosen["sizes"] = None
-    if (args.size or args.sizes) and isinstance(chosen.get("steps"), list):
+        sizes = chosen.get("sizes")
+        one_size = isinstance(sizes, int) or (isinstance(sizes, Sequence) and len(sizes) == 1)
+        chosen["sizes"] = args.size if one_size else None  # what is made at one size stays so
+    if (args.size or args.sizes) and isinstance(chosen.get("steps"), list | tuple):
         chosen["steps"] = sum(chosen["steps"])  # those of --like went with its sizes
     given = ((name, getattr(args, name)) for name in (*OPTIONS, *SETTINGS))
     chosen |= {name: value for name, value in given if value is not None}

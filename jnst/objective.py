@@ -25,7 +25,7 @@ from jnst.vgg import VGG19, check_layers
 
 CONTENT_LAYERS = ("relu4_2",)
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
-WEIGHINGS = ("relative", "paper")
+WEIGHINGS = ("relative", "paper", "mean")
 
 
 Scalar = Array | float
@@ -87,7 +87,9 @@ def make_targets(
       weighing: `"paper"`: every term as the paper has it. `"relative"`: every term divided by its
         own target's energy, so that it is 0 for a perfect match and 1 for an empty image, and the
         total variation by the number of pixel values; alpha, beta and gamma then mean the same
-        for every family of weights, size and picture.
+        for every family of weights, size and picture. `"mean"`: every term as a mean of squares,
+        that of the features, of the Gram matrices, and the total variation divided by the number
+        of pixel values; this is how most other programs weigh.
 
     Returns:
       The targets, a pytree of arrays.
@@ -135,14 +137,31 @@ def variation_scale(shape: tuple[int, ...], weighing: str) -> float:
 def scales(
     loss: Callable[[Array, Array], Array], targets: dict[str, Array], weighing: str
 ) -> dict[str, Array]:
-    """Each layer's factor: 1, or the inverse of its target's energy."""
-    return {name: scale(loss(t, jnp.zeros_like(t)), weighing) for name, t in targets.items()}
+    """Each layer's factor: 1, the inverse of its target's energy, or what makes the loss a mean."""
+    return {
+        name: scale(loss(t, jnp.zeros_like(t)), weighing, averaging_factor(loss, t.shape))
+        for name, t in targets.items()
+    }
 
 
-def scale(energy: Float[Array, "*batch"], weighing: str) -> Float[Array, "*batch"]:
-    """1, or 1 / energy, or 0 for a layer that is silent, which then has nothing to say."""
+def averaging_factor(loss: Callable[[Array, Array], Array], shape: tuple[int, ...]) -> float:
+    """What makes of a loss the mean of the squared differences of arrays of this shape.
+
+    `style_loss` is a quarter of that mean, whatever the number of channels; `content_loss` is half
+    the sum over (height, width, channels).
+    """
+    return 4.0 if loss is style_loss else 2 / math.prod(shape[-3:])
+
+
+def scale(
+    energy: Float[Array, "*batch"], weighing: str, averaging: float
+) -> Float[Array, "*batch"]:
+    """1, or 1 / energy, or 0 for a layer that is silent, which then has nothing to say; or the
+    factor that makes the loss a mean."""
     if weighing == "paper":
         return jnp.ones_like(energy)
+    if weighing == "mean":
+        return jnp.full_like(energy, averaging)
     return jnp.where(energy > 0, 1 / jnp.where(energy > 0, energy, 1), 0)
 
 

@@ -29,6 +29,7 @@ from jnst.losses import content_loss, style_loss, total_variation
 from jnst.objective import (
     LossWeights,
     Targets,
+    averaging_factor,
     content_term,
     gram_matrices,
     scale,
@@ -274,7 +275,7 @@ def tiled_targets(
       style_tiles: of the style image.
       content_layers: where the content is compared.
       style_layers: where the style is compared.
-      weighing: `"relative"` or `"paper"`.
+      weighing: one of `WEIGHINGS`.
 
     Returns:
       The targets; the content's features are on the host.
@@ -289,7 +290,11 @@ def tiled_targets(
         )
         crops.append(jax.device_get(crop))
         energies = {name: energies[name] + parts[name] for name in layers}
-    content_scale = {name: scale(energy, weighing) for name, energy in energies.items()}
+    whole = jax.eval_shape(lambda image: model(image, layers), content)  # computes nothing
+    content_scale = {
+        name: scale(energy, weighing, averaging_factor(content_loss, whole[name].shape))
+        for name, energy in energies.items()
+    }
     grams = tiled_grams(model, style, style_tiles, style_layers)
     style_scale = scales(style_loss, grams, weighing)
     variation = variation_scale(content.shape, weighing)
