@@ -53,15 +53,19 @@ TILES: dict[str, Any] = {AUTO: AUTO, "off": None}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Give `parser` the command's arguments."""
-    parser.add_argument("content", metavar="CONTENT", help="the picture to paint")
+    parser.add_argument(
+        "content", metavar="CONTENT", nargs="+", help="the picture to paint, or several"
+    )
     parser.add_argument("style", metavar="STYLE", help="the picture in whose style to paint it")
-    add = parser.add_argument_group("picture").add_argument
-    add("-o", "--output", metavar="OUT", default="stylized.png", help="(stylized.png)")
+    add = parser.add_argument_group("picture", "as in --size 1024 --preset paper").add_argument
+    add("-o", "--output", metavar="OUT", help="file, or folder for several (stylized.png)")
     add_picture(add)
     add("--seed", type=whole, metavar="N", help="of the noise (0)")
-    add_look(parser.add_argument_group("look").add_argument)
-    add_optimisation(parser.add_argument_group("optimisation").add_argument)
-    add = parser.add_argument_group("running").add_argument
+    example = "as in --beta 30 --style-layers relu1_1:4,relu3_1:1"
+    add_look(parser.add_argument_group("look", example).add_argument)
+    example = "as in --optimizer lbfgs --sizes 256,512 --steps 200,100"
+    add_optimisation(parser.add_argument_group("optimisation", example).add_argument)
+    add = parser.add_argument_group("running", "as in --log losses.csv").add_argument
     add_running(add)
     add(
         "--tile",
@@ -94,8 +98,8 @@ def add_picture(add: Add) -> None:
     """The options that choose size and start, here and in a grid."""
     add("--size", type=whole, metavar="PX", help=f"long edge of the result ({OPTIONS['size']})")
     add("--init", metavar="INIT", help=f"start from {', '.join(INITS)} or a file (content)")
-    add("--like", metavar="PICTURE", help="take all settings not given here from PICTURE")
-    add("--preset", metavar="NAME", help=f"or from one of {', '.join(PRESETS)}")
+    add("--like", metavar="PICTURE", help="take what is not given here from PICTURE")
+    add("--preset", metavar="NAME", help=f"or from {', '.join(PRESETS)}")
 
 
 def add_look(add: Add, several: bool = False) -> None:
@@ -107,7 +111,7 @@ def add_look(add: Add, several: bool = False) -> None:
     add("--alpha", type=one, metavar=f"A{more}", help=f"weight of the content ({default.alpha:g})")
     add("--beta", type=one, metavar=f"B{more}", help=f"weight of the style ({default.beta:g})")
     add("--gamma", type=one, metavar=f"G{more}", help="weight of the total variation (0)")
-    add("--weighing", metavar="W", help=f"{' or '.join(WEIGHINGS)} ({default.weighing})")
+    add("--weighing", metavar="W", help=f"{', '.join(WEIGHINGS)} ({default.weighing})")
     add("--content-layers", **of_layers, help="layers, or layer:weight (relu4_2)")
     add("--style-layers", **of_layers, help="likewise (relu1_1,relu2_1,…,relu5_1)")
     add("--pooling", metavar="P", help=f"{' or '.join(POOLINGS)} ({OPTIONS['pooling']})")
@@ -155,7 +159,7 @@ def choose(args: argparse.Namespace) -> tuple[dict[str, Any], Settings]:
         chosen |= read_options(args.like)
     if args.preset:
         one_of("--preset", args.preset, PRESETS)
-        chosen |= PRESETS[args.preset].run | PRESETS[args.preset].network
+        chosen |= {**PRESETS[args.preset].run, **PRESETS[args.preset].network}
     if args.size is not None:
         if args.sizes is not None:
             raise ValueError("--size and --sizes exclude each other; give one of them")
@@ -235,7 +239,12 @@ def read_options(path: str) -> dict[str, Any]:
 
 def run(args: argparse.Namespace) -> int:
     """Check everything, stylise, write; returns the exit code."""
-    output = check_image_output(args.output)
+    if len(args.content) > 1:
+        from jnst.cli_batch import run_batch  # which is built from what is here
+
+        return run_batch(args)
+    args = argparse.Namespace(**vars(args) | {"content": args.content[0]})
+    output = check_image_output("stylized.png" if args.output is None else args.output)
     log = check_output(args.log, "--log") if args.log else None
     if log and log.suffix.lower() != ".csv":
         raise ValueError(f"--log must be the name of a .csv file, got {log}")

@@ -57,7 +57,7 @@ def _preset(
     return Preset(about, source, MappingProxyType(run), MappingProxyType(network or {}))
 
 
-_LBFGS = {"optimizer": "lbfgs", "clip": False, "averaging": 0.0}
+_LBFGS: dict[str, Any] = {"optimizer": "lbfgs", "clip": False, "averaging": 0.0}
 """As everybody who takes L-BFGS does: pixels are free until the end, the last iterate is shown."""
 _CHANNELS = {"relu1_1": 64, "relu2_1": 128, "relu3_1": 256, "relu4_1": 512, "relu5_1": 512}
 _NOTEBOOK = "github.com/leongatys/NeuralImageSynthesis, ExampleNotebooks/BasicStyleTransfer.ipynb"

@@ -108,6 +108,10 @@ def test_it_is_for_every_padding_and_pooling(pooling, padding, shape):
     assert_the_same_gradient(model, shape, 40, SHALLOW, weighing="paper")
 
 
+def test_means_are_of_the_whole_picture(model):
+    assert_the_same_gradient(model, (75, 61), 40, SHALLOW, weighing="mean")
+
+
 def test_content_may_lie_deeper_than_style_and_layers_may_be_pools_and_convolutions(model):
     layers = ("pool2", "conv3_1"), ("conv1_2", "pool1")
     assert_the_same_gradient(model, (99, 86), 60, layers)
