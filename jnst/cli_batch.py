@@ -8,7 +8,7 @@ import contextlib
 import dataclasses
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,7 +32,7 @@ from jnst.grid import GridProgress, run_cells
 from jnst.images import FORMATS, Picture, save_image
 from jnst.progress import ProgressReport
 from jnst.runtime import interrupts, use_compilation_cache
-from jnst.stylize import INITS
+from jnst.stylize import INITS, Result
 from jnst.vgg import VGG19
 
 SHOWN = 3
@@ -98,7 +98,9 @@ def run_batch(args: argparse.Namespace) -> int:
     return 0
 
 
-def painted(batch: Batch, model: VGG19, job: Job, quiet: bool, interrupted: Any) -> Any:
+def painted(
+    batch: Batch, model: VGG19, job: Job, quiet: bool, interrupted: Callable[[], bool]
+) -> Iterator[tuple[Index, Result]]:
     """The results of a batch, (index, result), as they come."""
 
     def label(progress: GridProgress) -> str:

@@ -1,5 +1,6 @@
 """Several contents in one command: what is painted, named, carried and refused."""
 
+import argparse
 import contextlib
 import os
 import subprocess
@@ -7,10 +8,11 @@ import sys
 
 import numpy as np
 import pytest
-from PIL import Image
 
 import jnst
 from jnst.cli import main
+from jnst.cli_grid import add_arguments as add_arguments_of_grid
+from jnst.cli_stylize import choose
 from jnst.images import read_picture, read_settings
 from jnst.weights import write_weights
 
@@ -31,7 +33,9 @@ def folder(tmp_path_factory, pictures, real_weights):
     return folder
 
 
-FEW = "--size", "64", "--steps", "3", "--precision", "highest"
+SHALLOW = "--content-layers", "relu2_1", "--style-layers", "relu1_1"
+"""Which compile in a second."""
+FEW = "--size", "64", "--steps", "3", "--precision", "highest", *SHALLOW
 
 
 def command(folder, *arguments):
@@ -55,15 +59,17 @@ def test_every_content_becomes_the_picture_that_it_becomes_alone(folder, model):
     names = sorted(path.name for path in (folder / "painted").iterdir())
     assert names == ["a.png", "b.png", "tall.png"]
     style = jnst.load_image(folder / "style.png", 64)
+    layers = {"content_layers": ["relu2_1"], "style_layers": ["relu1_1"]}
     for name in names:
-        alone = jnst.stylize(model, jnst.load_image(folder / name, 64), style, steps=3).image
+        content = jnst.load_image(folder / name, 64)
+        alone = jnst.stylize(model, content, style, steps=3, **layers).image
         painted = read_picture(folder / "painted" / name)
         np.testing.assert_allclose(painted.pixels, alone, atol=1.5 / 255)
         record = read_settings(folder / "painted" / name)
         assert record["content"] == name and record["options"]["steps"] == 3
     alpha = read_picture(folder / "painted" / "a.png").alpha
     np.testing.assert_allclose(alpha, read_picture(folder / "a.png", 64).alpha, atol=1 / 255)
-    assert Image.open(folder / "painted" / "b.png").mode == "RGB"
+    assert read_picture(folder / "painted" / "b.png").alpha is None
 
 
 def test_an_interruption_keeps_what_is_written(folder, monkeypatch, capsys):
@@ -116,9 +122,8 @@ def test_mistakes_are_told_in_one_line_before_anything_is_written(
 
 def test_given_options_override_a_preset_and_one_size_stays_one(folder):
     several = ["a.png", "sub/a.png", "style.png", "-o", "of-preset"]
-    ran = command(
-        folder, *several, "--preset", "paper", "--size", "48", "--steps", "2", "--beta", "7"
-    )
+    given = *SHALLOW, "--size", "48", "--steps", "2", "--beta", "7"
+    ran = command(folder, *several, "--preset", "paper", *given)
     assert ran.returncode == 0, ran.stderr
     assert sorted(path.name for path in (folder / "of-preset").iterdir()) == ["1-a.png", "2-a.png"]
     options = read_settings(folder / "of-preset" / "2-a.png")["options"]
@@ -127,3 +132,15 @@ def test_given_options_override_a_preset_and_one_size_stays_one(folder):
     assert [options[name] for name in ("weighing", "optimizer", "init", "pooling")] == [
         *("paper", "lbfgs", "noise", "average"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("size", "sizes", "steps"), [(0, (512, 1024), (500, 200)), (768, None, 700)]
+)
+def test_grids_take_presets_and_a_size_replaces_several(size, sizes, steps):
+    parser = argparse.ArgumentParser()
+    add_arguments_of_grid(parser)
+    given = ["--size", str(size)] if size else []
+    args = parser.parse_args(["a.png", "style.png", "--preset", "multiscale", *given])
+    _, settings = choose(args)
+    assert (settings.sizes, settings.steps, settings.optimizer) == (sizes, steps, "lbfgs")
