@@ -30,6 +30,9 @@ _MODULES = {
     "loss_terms": "objective",
     "make_targets": "objective",
     "objective": "objective",
+    "PRESETS": "presets",
+    "Preset": "presets",
+    "preset": "presets",
     "Settings": "settings",
     "save_sheet": "sheets",
     "save_trade_off": "sheets",
@@ -59,6 +62,9 @@ if TYPE_CHECKING:
     from jnst.objective import loss_terms as loss_terms
     from jnst.objective import make_targets as make_targets
     from jnst.objective import objective as objective
+    from jnst.presets import PRESETS as PRESETS
+    from jnst.presets import Preset as Preset
+    from jnst.presets import preset as preset
     from jnst.settings import Settings as Settings
     from jnst.sheets import save_sheet as save_sheet
     from jnst.sheets import save_trade_off as save_trade_off

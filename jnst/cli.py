@@ -105,9 +105,10 @@ def build_parser() -> Parser:
     commands.add_parser(
         "stylize",
         module="jnst.cli_stylize",
-        help="paint one picture in the style of another",
-        description="Paint the content of one picture in the style of another.",
-        epilog="example: jnst stylize photo.jpg painting.jpg -o out.png --size 768 --beta 20",
+        help="paint one picture, or several, in the style of another",
+        description="Paint the content of one picture, or of several, in the style of another.",
+        epilog="examples: jnst stylize photo.jpg painting.jpg -o out.png --size 768 --beta 20; "
+        "several: jnst stylize photos/*.jpg painting.jpg -o painted",
     )
     commands.add_parser(
         "grid",

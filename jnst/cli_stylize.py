@@ -30,6 +30,7 @@ from jnst.images import (
 )
 from jnst.objective import WEIGHINGS, blend_shares
 from jnst.optimize import OPTIMIZERS
+from jnst.presets import PRESETS
 from jnst.preview import Preview, check_preview
 from jnst.progress import ProgressReport, write_log
 from jnst.runtime import devices, interrupts, precision, use_compilation_cache
@@ -57,17 +58,21 @@ TILES: dict[str, Any] = {AUTO: AUTO, "off": None}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Give `parser` the command's arguments."""
-    parser.add_argument("content", metavar="CONTENT", help="the picture to paint")
+    parser.add_argument(
+        "content", metavar="CONTENT", nargs="+", help="the picture to paint, or several"
+    )
     parser.add_argument("style", metavar="STYLE", help="the picture in whose style to paint it")
-    add = parser.add_argument_group("picture").add_argument
-    add("-o", "--output", metavar="OUT", default="stylized.png", help="(stylized.png)")
+    add = parser.add_argument_group("picture", "as in --size 1024 --preset paper").add_argument
+    add("-o", "--output", metavar="OUT", help="file, or folder for several (stylized.png)")
     add_picture(add)
     add("--seed", type=whole, metavar="N", help="of the noise (0)")
     add("--add-style", metavar="FILE", action="append", default=[], help="blend with this style")
     add("--style-weights", type=numbers, metavar="W,…", help="of STYLE and each added (1,1,…)")
-    add_look(parser.add_argument_group("look").add_argument)
-    add_optimisation(parser.add_argument_group("optimisation").add_argument)
-    add = parser.add_argument_group("running").add_argument
+    example = "as in --beta 30 --style-layers relu1_1:4,relu3_1:1"
+    add_look(parser.add_argument_group("look", example).add_argument)
+    example = "as in --optimizer lbfgs --sizes 256,512 --steps 200,100"
+    add_optimisation(parser.add_argument_group("optimisation", example).add_argument)
+    add = parser.add_argument_group("running", "as in --log losses.csv").add_argument
     add_running(add)
     add(
         "--tile",
@@ -127,7 +132,8 @@ def add_picture(add: Add) -> None:
     """The options that choose size and start, here and in a grid."""
     add("--size", type=whole, metavar="PX", help=f"long edge of the result ({OPTIONS['size']})")
     add("--init", metavar="INIT", help=f"start from {', '.join(INITS)} or a file (content)")
-    add("--like", metavar="PICTURE", help="take all settings not given here from PICTURE")
+    add("--like", metavar="PICTURE", help="take what is not given here from PICTURE")
+    add("--preset", metavar="NAME", help=f"or from {', '.join(PRESETS)}")
 
 
 def add_look(add: Add, several: bool = False) -> None:
@@ -139,7 +145,7 @@ def add_look(add: Add, several: bool = False) -> None:
     add("--alpha", type=one, metavar=f"A{more}", help=f"weight of the content ({default.alpha:g})")
     add("--beta", type=one, metavar=f"B{more}", help=f"weight of the style ({default.beta:g})")
     add("--gamma", type=one, metavar=f"G{more}", help="weight of the total variation (0)")
-    add("--weighing", metavar="W", help=f"{' or '.join(WEIGHINGS)} ({default.weighing})")
+    add("--weighing", metavar="W", help=f"{', '.join(WEIGHINGS)} ({default.weighing})")
     add("--content-layers", **of_layers, help="layers, or layer:weight (relu4_2)")
     add("--style-layers", **of_layers, help="likewise (relu1_1,relu2_1,…,relu5_1)")
     add("--style-loss", metavar="S", help=f"{', '.join(STYLE_LOSSES)} ({default.style_loss})")
@@ -189,12 +195,19 @@ def choose(args: argparse.Namespace) -> tuple[dict[str, Any], Settings]:
     """The options beside the settings, and the settings: given ones, those of --like, defaults."""
     chosen = dict(OPTIONS)
     if args.like:
+        if args.preset:
+            raise ValueError("--like and --preset exclude each other; give one of them")
         chosen |= read_options(args.like)
+    if args.preset:
+        one_of("--preset", args.preset, PRESETS)
+        chosen |= {**PRESETS[args.preset].run, **PRESETS[args.preset].network}
     if args.size is not None:
         if args.sizes is not None:
             raise ValueError("--size and --sizes exclude each other; give one of them")
-        chosen["sizes"] = None
-    if (args.size or args.sizes) and isinstance(chosen.get("steps"), list):
+        sizes = chosen.get("sizes")
+        one_size = isinstance(sizes, int) or (isinstance(sizes, Sequence) and len(sizes) == 1)
+        chosen["sizes"] = args.size if one_size else None  # what is made at one size stays so
+    if (args.size or args.sizes) and isinstance(chosen.get("steps"), list | tuple):
         chosen["steps"] = sum(chosen["steps"])  # those of --like went with its sizes
     given = ((name, getattr(args, name, None)) for name in (*OPTIONS, *SETTINGS))
     chosen |= {name: value for name, value in given if value is not None}
@@ -284,7 +297,12 @@ def read_options(path: str) -> dict[str, Any]:
 
 def run(args: argparse.Namespace) -> int:
     """Check everything, stylise, write; returns the exit code."""
-    output = check_image_output(args.output)
+    if len(args.content) > 1:
+        from jnst.cli_batch import run_batch  # which is built from what is here
+
+        return run_batch(args)
+    args = argparse.Namespace(**vars(args) | {"content": args.content[0]})
+    output = check_image_output("stylized.png" if args.output is None else args.output)
     log = check_output(args.log, "--log") if args.log else None
     if log and log.suffix.lower() != ".csv":
         raise ValueError(f"--log must be the name of a .csv file, got {log}")

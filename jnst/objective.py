@@ -34,7 +34,7 @@ from jnst.vgg import VGG19, check_layers
 
 CONTENT_LAYERS = ("relu4_2",)
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
-WEIGHINGS = ("relative", "paper")
+WEIGHINGS = ("relative", "paper", "mean")
 
 
 Scalar = Array | float
@@ -100,7 +100,9 @@ def make_targets(
       weighing: `"paper"`: every term as the paper has it. `"relative"`: every term divided by its
         own target's energy, so that it is 0 for a perfect match and 1 for an empty image, and the
         total variation by the number of pixel values; alpha, beta and gamma then mean the same
-        for every family of weights, size and picture.
+        for every family of weights, size and picture. `"mean"`: every term as a mean of squares,
+        that of the features, of the Gram matrices, and the total variation divided by the number
+        of pixel values; this is how most other programs weigh.
       style_loss: one of `STYLE_LOSSES`; see `jnst.Settings`.
       style_weights: how much each of several style images counts; None: all the same.
 
@@ -143,7 +145,9 @@ def content_targets(
     layers = check_layers("content_layers", layers)
     features = model(jnp.asarray(content), layers)
     return features, {
-        name: scale(content_loss(of_layer, jnp.zeros_like(of_layer)), weighing)
+        name: scale(
+            content_loss(of_layer, jnp.zeros_like(of_layer)), weighing, content_average(of_layer)
+        )
         for name, of_layer in features.items()
     }
 
@@ -168,8 +172,9 @@ def compared_and_scales(
 ) -> tuple[dict[str, StyleTarget], dict[str, Array]]:
     """What the generated image's moments are compared with, and the factors, by layer."""
     targets = {name: style_target(of_layer, style_loss) for name, of_layer in seen.items()}
+    averaging = 4.0 if style_loss == GRAM else 1.0  # `jnst.style_loss` is a quarter of a mean
     return targets, {
-        name: scale(style_distance(empty(of_layer), targets[name]), weighing)
+        name: scale(style_distance(empty(of_layer), targets[name]), weighing, averaging)
         for name, of_layer in seen.items()
     }
 
@@ -179,10 +184,20 @@ def variation_scale(shape: tuple[int, ...], weighing: str) -> float:
     return 1.0 if weighing == "paper" else 1 / math.prod(shape)
 
 
-def scale(energy: Float[Array, "*batch"], weighing: str) -> Float[Array, "*batch"]:
-    """1, or 1 / energy, or 0 for a layer that is silent, which then has nothing to say."""
+def content_average(features: Float[Array, "*batch H W C"]) -> float:
+    """What makes of `content_loss`, half a sum, the mean of the squared differences."""
+    return 2 / math.prod(features.shape[-3:])
+
+
+def scale(
+    energy: Float[Array, "*batch"], weighing: str, averaging: float
+) -> Float[Array, "*batch"]:
+    """A layer's factor: 1; or 1 / energy, or 0 for a layer that is silent, which then has nothing
+    to say; or the factor that makes the loss a mean."""
     if weighing == "paper":
         return jnp.ones_like(energy)
+    if weighing == "mean":
+        return jnp.full_like(energy, averaging)
     return jnp.where(energy > 0, 1 / jnp.where(energy > 0, energy, 1), 0)
 
 

@@ -4,7 +4,7 @@
 import csv
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TextIO
 
 import numpy as np
@@ -28,9 +28,17 @@ class ProgressReport:
       plan: as `Settings.plan` makes it.
       stream: where to write; a bar if it is a terminal, lines otherwise.
       cells: how many runs of the plan there will be.
+      label: says which cells are being worked at; None: their numbers.
     """
 
-    def __init__(self, plan: Plan, stream: TextIO, cells: int = 1):
+    def __init__(
+        self,
+        plan: Plan,
+        stream: TextIO,
+        cells: int = 1,
+        label: Callable[[GridProgress], str] | None = None,
+    ):
+        self.label = label or numbers
         self.stream, self.plan = stream, plan
         self.work = cells * sum(height * width * steps for (height, width), steps in plan)
         self.bar = (
@@ -67,7 +75,7 @@ class ProgressReport:
         self.shown = now
         text = f"step {progress.step}/{progress.steps} · {progress.shape[1]}×{progress.shape[0]} px"
         if isinstance(progress, GridProgress):
-            text = f"cells {progress.done + 1}–{progress.done + cells}/{progress.total} · {text}"
+            text = f"{self.label(progress)} · {text}"
         else:
             text += f" · loss {float(loss):.4g}"
         computed = self.done - pixels  # this step has only begun
@@ -102,6 +110,11 @@ class ProgressReport:
     def __exit__(self, *_: object) -> None:
         if self.bar is not None:
             self.bar.close()
+
+
+def numbers(progress: GridProgress) -> str:
+    """Which cells of a grid are being worked at."""
+    return f"cells {progress.done + 1}–{progress.done + len(progress.cells)}/{progress.total}"
 
 
 def write_log(

@@ -40,7 +40,7 @@ class Settings:
       beta: weight of the style, at least 0. With relative weighing 1 to 100 times alpha is the
         interesting range: less keeps the photograph, more dissolves it.
       gamma: weight of the total variation, at least 0; more is smoother.
-      weighing: `"relative"` or `"paper"`; see `jnst.make_targets`.
+      weighing: `"relative"`, `"paper"` or `"mean"`; see `jnst.make_targets`.
       content_layers: where the content is compared: {layer: weight}, or names alone for equal
         weights that sum to 1.
       style_layers: where the style is compared, likewise.

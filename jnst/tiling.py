@@ -32,6 +32,7 @@ from jnst.objective import (
     Scalar,
     Targets,
     compared_and_scales,
+    content_average,
     content_term,
     needs_means,
     scale,
@@ -296,7 +297,7 @@ def tiled_targets(
       style_tiles: of each style image.
       content_layers: where the content is compared.
       style_layers: where the style is compared.
-      weighing: `"relative"` or `"paper"`.
+      weighing: one of `WEIGHINGS`.
       style_loss: one of `STYLE_LOSSES`.
       shares: how much each style image counts.
 
@@ -313,7 +314,11 @@ def tiled_targets(
         )
         crops.append(jax.device_get(crop))
         energies = {name: energies[name] + parts[name] for name in layers}
-    content_scale = {name: scale(energy, weighing) for name, energy in energies.items()}
+    whole = jax.eval_shape(lambda image: model(image, layers), content)  # computes nothing
+    content_scale = {
+        name: scale(energy, weighing, content_average(whole[name]))
+        for name, energy in energies.items()
+    }
     each = [
         tiled_moments(model, style, of_style, style_layers, means=style_loss != GRAM)
         for style, of_style in zip(styles, style_tiles, strict=True)

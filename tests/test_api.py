@@ -17,6 +17,8 @@ PUBLIC = {
     "GridResult",
     "LAYERS",
     "LossWeights",
+    "PRESETS",
+    "Preset",
     "Progress",
     "Result",
     "Settings",
@@ -30,6 +32,7 @@ PUBLIC = {
     "make_targets",
     "match_colors",
     "objective",
+    "preset",
     "save_image",
     "save_sheet",
     "save_trade_off",
@@ -62,6 +65,7 @@ ALLOWED = {
     "checkpoint": {
         *("_checks", "files", "optimize", "settings", "sharding", "version", "vgg"),
     },
+    "presets": {"_checks"},
     "arguments": {"_checks"},
     "runtime": {"files"},
     "cost": {"settings"},
@@ -112,7 +116,9 @@ def third_party(path):
 
 
 def test_imports_point_one_way():
-    command_line = {"__init__", "__main__", "cli", "cli_grid", "cli_recolor", "cli_stylize"}
+    command_line = {
+        *("__init__", "__main__", "cli", "cli_batch", "cli_grid", "cli_recolor", "cli_stylize"),
+    }
     modules = {path.stem for path in ROOT.glob("*.py")} - command_line
     assert modules == set(ALLOWED)
     for module in modules:
@@ -140,7 +146,8 @@ def test_each_foreign_library_has_one_importer():
 
 def test_only_the_command_line_prints():
     for path in [*ROOT.glob("*.py"), *CONVERT.glob("*.py")]:
-        if path.stem in ("cli", "cli_grid", "cli_recolor", "cli_stylize", "progress", "command"):
+        commands = "cli", "cli_batch", "cli_grid", "cli_recolor", "cli_stylize", "command"
+        if path.stem in (*commands, "progress"):
             continue
         calls = [n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Call)]
         assert not [c for c in calls if getattr(c.func, "id", "") == "print"], path
@@ -149,7 +156,7 @@ def test_only_the_command_line_prints():
 def test_the_public_names():
     assert set(jnst.__all__) == PUBLIC
     assert set(dir(jnst)) >= PUBLIC | {"__version__"}
-    for name in PUBLIC - {"LAYERS"}:
+    for name in PUBLIC - {"LAYERS", "PRESETS"}:
         assert getattr(jnst, name).__doc__, name
     with pytest.raises(AttributeError, match="module 'jnst' has no attribute 'stylise'"):
         _ = jnst.stylise

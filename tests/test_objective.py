@@ -175,5 +175,6 @@ def test_unknown_layers_and_weighings_are_named(model, pictures):
     content, style = map(jnp.asarray, pictures)
     with pytest.raises(ValueError, match=r"content_layers must be one of .* \(did you mean"):
         jnst.make_targets(model, content, style, content_layers=["relu4_5"])
-    with pytest.raises(ValueError, match=r"weighing must be one of relative, paper, got 'papers'"):
+    wanted = "weighing must be one of relative, paper, mean, got 'papers'"
+    with pytest.raises(ValueError, match=wanted):
         jnst.make_targets(model, content, style, weighing="papers")

@@ -125,6 +125,10 @@ def test_it_is_for_losses_that_see_means(model, style_loss):
     assert_the_same_gradient(model, (75, 61), 40, SHALLOW, style_loss=style_loss)
 
 
+def test_means_are_of_the_whole_picture(model):
+    assert_the_same_gradient(model, (75, 61), 40, SHALLOW, weighing="mean")
+
+
 def test_content_may_lie_deeper_than_style_and_layers_may_be_pools_and_convolutions(model):
     layers = ("pool2", "conv3_1"), ("conv1_2", "pool1")
     assert_the_same_gradient(model, (99, 86), 60, layers)
