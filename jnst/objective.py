@@ -87,7 +87,7 @@ def make_targets(
     style_layers: Sequence[str] = STYLE_LAYERS,
     weighing: str = "relative",
     style_loss: str = GRAM,
-    style_weights: Sequence[Scalar] | None = None,
+    style_weights: Sequence[Scalar | int] | None = None,
 ) -> Targets:
     """The targets of a content and a style image.
 
@@ -123,7 +123,7 @@ def make_targets(
     return Targets(features, compared, content_scale, style_scale, variation_scale(shape, weighing))
 
 
-def blend_shares(weights: Sequence[Scalar] | None, count: int) -> tuple[Scalar, ...]:
+def blend_shares(weights: Sequence[Scalar | int] | None, count: int) -> tuple[Scalar | int, ...]:
     """A weight for each of `count` style images; raises ValueError where there are not as many."""
     if weights is None:
         return (1.0,) * count
@@ -155,7 +155,7 @@ def content_targets(
 def style_targets(
     model: VGG19,
     styles: Sequence[Float[Array | np.ndarray, "*batch _h _w 3"]],
-    shares: Sequence[Scalar],
+    shares: Sequence[Scalar | int],
     layers: Sequence[str],
     weighing: str,
     style_loss: str,

@@ -61,7 +61,7 @@ def content_half(
 def style_half(
     model: VGG19,
     images: tuple[Float[Array, "_h _w 3"], ...],
-    shares: tuple[Scalar, ...],
+    shares: tuple[Scalar | int, ...],
     layers: tuple[str, ...],
     weighing: str,
     style_loss: str,

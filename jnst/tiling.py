@@ -285,7 +285,7 @@ def tiled_targets(
     style_layers: Sequence[str],
     weighing: str,
     style_loss: str = GRAM,
-    shares: Sequence[Scalar] = (1.0,),
+    shares: Sequence[Scalar | int] = (1.0,),
 ) -> TiledTargets:
     """What `jnst.make_targets` makes, a window at a time.
 
@@ -330,7 +330,7 @@ def tiled_targets(
 
 @functools.partial(jax.jit, static_argnames=("weighing", "style_loss"))
 def _compared_and_scales(
-    each: list[dict[str, Seen]], shares: tuple[Scalar, ...], weighing: str, style_loss: str
+    each: list[dict[str, Seen]], shares: tuple[Scalar | int, ...], weighing: str, style_loss: str
 ) -> tuple[dict[str, Any], dict[str, Array]]:
     return compared_and_scales(blend(each, shares), weighing, style_loss)
 
