@@ -72,9 +72,9 @@ def test_killed_at_any_moment_the_same_command_ends_in_the_same_picture(folder):
     moments, saved = random.Random(5), 0
     for kill in (signal.SIGKILL, signal.SIGINT):
         process = start(folder, *again)
-        wanted = saved + moments.randint(1, 45)
+        wanted = saved + moments.randint(1, 30)
         while process.poll() is None and steps_saved(folder) < wanted:
-            time.sleep(0.002 * moments.random())
+            time.sleep(moments.uniform(0.02, 0.08))
         process.send_signal(kill)
         _, said = process.communicate(timeout=60)
         assert process.returncode == (130 if kill == signal.SIGINT else -signal.SIGKILL), said
