@@ -227,7 +227,7 @@ def stylize(
             optimizer=optimizer,
             steps=steps,
             watch=callback and _watch(callback, done, total, show),
-            tolerance=options.tolerance,
+            tolerance=float(options.tolerance),
             before=saved and saved.losses[-1],
             save=save if file else None,
             save_every=checkpoint_every,
@@ -246,7 +246,8 @@ def stylize(
             break
     reason = "converged" if run.converged else "stopped" if run.stopped else "finished"
     losses = {term: np.concatenate([part[term] for part in history]) for term in history[0]}
-    made = [(shape, len(part["total"])) for (shape, _), part in zip(plan, history, strict=False)]
+    shapes = [shape for shape, _ in plan[: len(history)]]
+    made = tuple(zip(shapes, (len(part["total"]) for part in history), strict=True))
     image = show(jnp.clip(resize(image, plan[-1][0]), 0, 1))
     return Result(
         image if mesh is None else jnp.asarray(fetch(image)),

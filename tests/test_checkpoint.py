@@ -43,10 +43,12 @@ def assert_same(result, expected):
         {"optimizer": "adam", "init": "noise"},
         {"optimizer": "lbfgs"},
         {"optimizer": "adam", "tile": 48, "averaging": 0.5},
-        {"optimizer": optax.adam(0.02, mu_dtype=jnp.bfloat16)},
-        {"optimizer": optax.chain(optax.sgd(1.0), optax.add_noise(1e-3, 0.5, jax.random.key(3)))},
+        {"optimizer": optax.chain(
+            optax.adam(0.02, mu_dtype=jnp.bfloat16),
+            optax.add_noise(1e-3, 0.5, jax.random.key(3)),
+        )},
     ],
-    ids=["adam", "lbfgs", "tiled", "bfloat16", "random key"],
+    ids=["adam", "lbfgs", "tiled", "bfloat16 and a random key"],
 )  # fmt: skip
 def test_a_run_that_goes_on_ends_with_the_bits_of_one_that_never_stopped(
     model, pictures, tmp_path, settings
