@@ -5,6 +5,8 @@ https://arxiv.org/abs/1508.06576; the equation numbers are that paper's. Arrays 
 with any leading axes, which every function keeps.
 """
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -36,26 +38,27 @@ def gram_matrix(
     features = jnp.asarray(features)
     *batch, height, width, channels = features.shape
     if not rows_apart:
-        features = features.reshape(*batch, 1, height * width, channels)
-    return _squared(features) / (height * width)
+        features = features.reshape(*batch, height * width, channels)
+    return _squared(features, "hw" if rows_apart else "k") / (height * width)
 
 
-@jax.custom_jvp
-def _squared(features: Array) -> Float[Array, "*batch C C"]:
+@functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
+def _squared(features: Array, positions: str) -> Float[Array, "*batch C C"]:
     """Σ_k F_ik F_jk. Its derivative is said to be symmetric, so that the gradient takes one product
     with the features instead of one for each of the two F."""
-    return _products(features, features)
+    return _products(features, features, positions)
 
 
 @_squared.defjvp
-def _(features: tuple[Array], change: tuple[Array]) -> tuple[Array, Array]:
-    half = _products(*change, *features)
-    return _squared(*features), half + jnp.swapaxes(half, -1, -2)
+def _(positions: str, features: tuple[Array], change: tuple[Array]) -> tuple[Array, Array]:
+    half = _products(*change, *features, positions)
+    return _squared(*features, positions), half + jnp.swapaxes(half, -1, -2)
 
 
-def _products(a: Array, b: Array) -> Float[Array, "*batch C C"]:
-    """Σ_k a_ik b_jk over the positions k."""
-    return jnp.einsum("...hwi,...hwj->...ij", a, b, preferred_element_type=_wide(a))
+def _products(a: Array, b: Array, positions: str) -> Float[Array, "*batch C C"]:
+    """Σ_k a_ik b_jk over the positions k, along the axes that `positions` has a letter for."""
+    terms = f"...{positions}i,...{positions}j->...ij"
+    return jnp.einsum(terms, a, b, preferred_element_type=_wide(a))
 
 
 def content_loss(

@@ -13,7 +13,7 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float
 
-from jnst import winograd
+from jnst import convolution, winograd
 from jnst._checks import one_of
 
 BLOCKS = ((2, 64), (2, 128), (4, 256), (4, 512), (4, 512))
@@ -127,7 +127,8 @@ class VGG19(nnx.Module):
         one_of("padding", padding, PADDINGS)
         one_of("lineage", lineage, LINEAGES)
         self.pooling, self.padding, self.lineage = pooling, padding, lineage
-        self.precision, self.rows_apart = choose_precision(precision), False
+        self.precision = choose_precision(precision)
+        self.on_processor = self.rows_apart = False
         dtype = jnp.bfloat16 if self.precision == "bfloat16" else jnp.float32
         mean, std = LINEAGES[lineage]
         self.mean, self.std = Constant(jnp.array(mean)), Constant(jnp.array(std))
@@ -190,11 +191,13 @@ class VGG19(nnx.Module):
         return features
 
     def use_winograd(self) -> None:
-        """Convolve by Winograd's method from now on, wherever that is faster on a processor.
+        """Convolve from now on as is fast on a processor: by Winograd's method, but for the channels
+        of the picture itself.
 
         The kernels are kept a second time, transformed, which takes 320 MB; those that are changed
         afterwards need another call.
         """
+        self.on_processor = True
         for name, (before, _) in CONVOLUTIONS.items():
             if before >= WINOGRAD_CHANNELS:
                 conv = getattr(self, name)
@@ -204,21 +207,23 @@ class VGG19(nnx.Module):
         """The same network for images that are split over devices. It convolves by the definition,
         which JAX splits too, while the tiles of Winograd's method would be sent about."""
         model = nnx.clone(self)
-        model.rows_apart = True
+        model.on_processor, model.rows_apart = False, True
         for name in CONVOLUTIONS:
             if hasattr(conv := getattr(model, name), "transformed"):
                 del conv.transformed
         return model
 
     def _convolve(self, conv: nnx.Conv, x: Float[Array, "*batch h w c"]) -> Array:
-        transformed = getattr(conv, "transformed", None)
-        if transformed is not None or self.padding != "zeros":  # else the convolution itself pads
+        if self.on_processor or self.padding != "zeros":  # else the convolution itself pads
             border = [(0, 0)] * (x.ndim - 3) + [(1, 1), (1, 1), (0, 0)]
             x = jnp.pad(x, border, mode=_PAD_MODES[self.padding])
-        if transformed is None:
+        if not self.on_processor:
             return conv(x)
-        bias: Any = conv.bias
-        return winograd.convolve(x, conv.kernel[...], transformed[...]) + bias[...]
+        kernel, bias = conv.kernel[...], conv.bias[...]
+        transformed = getattr(conv, "transformed", None)
+        if transformed is None:
+            return convolution.from_few_channels(x, kernel) + bias
+        return winograd.convolve(x, kernel, transformed[...]) + bias
 
 
 def pool(x: Float[Array, "*batch h w c"], pooling: str) -> Float[Array, "*batch _h _w c"]:
@@ -229,7 +234,13 @@ def pool(x: Float[Array, "*batch h w c"], pooling: str) -> Float[Array, "*batch 
     """
     height, width = x.shape[-3] // 2 * 2, x.shape[-2] // 2 * 2
     if pooling == "max":
-        x = jnp.maximum(x[..., 0:height:2, :, :], x[..., 1:height:2, :, :])
-        return jnp.maximum(x[..., 0:width:2, :], x[..., 1:width:2, :])
+        x = _larger(x[..., 0:height:2, :, :], x[..., 1:height:2, :, :])
+        return _larger(x[..., 0:width:2, :], x[..., 1:width:2, :])
     x = x[..., 0:height:2, :, :] + x[..., 1:height:2, :, :]
     return (x[..., 0:width:2, :] + x[..., 1:width:2, :]) / 4
+
+
+def _larger(a: Array, b: Array) -> Array:
+    """The maximum; where both are equal, the gradient is the first one's, as PyTorch's. That of
+    `jnp.maximum` is shared between them, by divisions that take as long as a convolution."""
+    return jnp.where(a >= b, a, b)

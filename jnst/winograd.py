@@ -19,6 +19,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from jnst.convolution import even_strips, gradient_by_kernel, one_by_one
+
 TILE = 4
 """Outputs of a tile in each direction; its inputs are two more."""
 TILES_OF_A_STRIP = 256
@@ -71,11 +73,6 @@ def convolve(
     return y.reshape(*x.shape[:-3], *y.shape[1:])
 
 
-one_by_one = jax.custom_batching.sequential_vmap
-"""How sums and products are rounded depends on their size; so that a cell of a grid is what a run
-by itself makes, `jax.vmap` takes one image after the other."""
-
-
 @jax.custom_vjp
 def _convolve(x: Array, kernel: Array, transformed: Array) -> Float[Array, "n H W O"]:
     return _in_tiles(x, transformed)
@@ -100,8 +97,8 @@ def _in_tiles(x: Float[Array, "n h w I"], transformed: Array) -> Float[Array, "n
 def _strips(count: int, height: int, width: int) -> tuple[int, int, int]:
     """For outputs of a size: tiles in a row, rows of outputs in a strip, and the strips."""
     down, across = -(-height // TILE), -(-width // TILE)
-    of_tiles = min(down, max(1, TILES_OF_A_STRIP // (count * across)))
-    return across, of_tiles * TILE, -(-down // of_tiles)
+    strips, of_tiles = even_strips(down, TILES_OF_A_STRIP // (count * across))
+    return across, of_tiles * TILE, strips
 
 
 def _convolve_strip(x: Float[Array, "n h w I"], transformed: Array) -> Float[Array, "n H W O"]:
@@ -121,13 +118,7 @@ def _forward(x: Array, kernel: Array, transformed: Array) -> tuple[Array, tuple[
 
 def _backward(kept: tuple[Array, ...], gradient: Array) -> tuple[Array, Array, Array]:
     x, kernel, transformed = kept
-
-    def direct(kernel: Array) -> Array:
-        layout = ("NHWC", "HWIO", "NHWC")
-        return jax.lax.conv_general_dilated(x, kernel, (1, 1), "VALID", dimension_numbers=layout)
-
-    # Nothing is computed of what nobody uses, as when only the pixels are asked for.
-    by_kernel = jax.vjp(direct, kernel)[1](gradient)[0]
+    by_kernel = gradient_by_kernel(x, kernel, gradient)
     return _transposed(gradient, transformed), by_kernel, jnp.zeros_like(transformed)
 
 

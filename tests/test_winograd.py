@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import jnst
+from jnst.convolution import from_few_channels
 from jnst.objective import STYLE_LAYERS
 from jnst.vgg import CONVOLUTIONS, choose_precision
 from jnst.weights import make_vgg19
@@ -33,6 +34,21 @@ def test_it_is_the_convolution_and_so_are_its_gradients(size):
     for one, other in zip((got, *back_too(change)), (wanted, *back(change)), strict=True):
         assert one.shape == other.shape
         np.testing.assert_allclose(one, other, atol=1e-5 * float(jnp.abs(other).max()))
+
+
+@pytest.mark.parametrize("lead", [(), (2,), (2, 3)])
+def test_so_is_that_of_few_channels(lead):
+    rng = np.random.default_rng(2)
+    x = jnp.asarray(rng.normal(size=(*lead, 9, 12, 3)), jnp.float32)
+    kernel = jnp.asarray(rng.normal(size=(3, 3, 3, 7)), jnp.float32)
+    images = x.reshape(-1, 9, 12, 3)
+    wanted, back = jax.vjp(direct, images, kernel)
+    got, back_too = jax.vjp(from_few_channels, x, kernel)
+    change = jnp.asarray(rng.normal(size=got.shape), jnp.float32)
+    for one, other in zip(
+        (got, *back_too(change)), (wanted, *back(change.reshape(wanted.shape))), strict=True
+    ):
+        np.testing.assert_allclose(one, other.reshape(one.shape), rtol=1e-5, atol=1e-4)
 
 
 def test_leading_axes_are_free_and_vmap_applies():
