@@ -16,7 +16,7 @@ from jnst.settings import Plan, Settings, weighted_layers
 from jnst.stylize import check_image
 from jnst.vgg import LAYERS
 
-NUMBERS = ("alpha", "beta", "gamma", "learning_rate", "averaging")
+NUMBERS = ("alpha", "beta", "gamma", "learning_rate", "averaging", "photorealism")
 LAYER_WEIGHTS = ("content_layers", "style_layers")
 AXES = ("alpha", "beta", "content", "style", *LAYER_WEIGHTS, *NUMBERS[2:], "key")
 """What can vary within a grid, in the order of its axes; alpha and beta always are axes."""
@@ -50,6 +50,11 @@ class Grid(NamedTuple):
     styles: list[Float[Array, "_h _w 3"]]
     cells: dict[Index, Cell]
     plan: Plan
+
+    @property
+    def photorealistic(self) -> bool:
+        """Whether any cell has a weight of photorealism; all of them then have the term."""
+        return any(cell.settings.photorealism for cell in self.cells.values())
 
 
 def make_grid(content: Any, style: Any, *, key: Array | None = None, **settings: Any) -> Grid:

@@ -37,6 +37,7 @@ from jnst.grid_folder import SHEET, TABLE, TRADE_OFF, GridFolder, in_name
 from jnst.progress import ProgressReport
 from jnst.runtime import connect, interrupts, use_compilation_cache
 from jnst.sheets import check_drawing
+from jnst.stylize import NOISES
 
 VARYING = (*NUMBERS, *LAYER_WEIGHTS, "seed")
 """The options that take several values."""
@@ -152,8 +153,10 @@ def prepare_grid(args: argparse.Namespace) -> tuple[Job, Grid, GridFolder, list[
     seeds = given.pop("seed", (job.options["seed"],))
     for seed in distinct("--seed", seeds):
         check_seed(seed)
-    if len(seeds) > 1 and job.options["init"] != "noise":
-        raise ValueError("--seed: several seeds make no difference without --init noise")
+    if len(seeds) > 1 and job.options["init"] not in NOISES:
+        raise ValueError(
+            f"--seed: several seeds make no difference without --init {' or '.join(NOISES)}"
+        )
     keys = jnp.stack([jax.random.key(seed) for seed in seeds])
     pixels = [picture.pixels for picture in contents]
     grid = make_grid(pixels, styles, key=keys, **dataclasses.asdict(job.settings) | given)

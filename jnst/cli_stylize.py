@@ -108,8 +108,9 @@ def add_look(add: Add, several: bool = False) -> None:
     add("--weighing", metavar="W", help=f"{' or '.join(WEIGHINGS)} ({default.weighing})")
     add("--content-layers", **of_layers, help="layers, or layer:weight (relu4_2)")
     add("--style-layers", **of_layers, help="likewise (relu1_1,relu2_1,…,relu5_1)")
-    add("--pooling", metavar="P", help=f"{' or '.join(POOLINGS)} ({OPTIONS['pooling']})")
+    add("--pooling", metavar="P", help=f"{', '.join(POOLINGS)} ({OPTIONS['pooling']})")
     add("--padding", metavar="P", help=f"{', '.join(PADDINGS)} ({OPTIONS['padding']})")
+    add("--photorealism", type=one, metavar=f"W{more}", help="weight of staying a photograph (0)")
 
 
 def add_optimisation(add: Add, several: bool = False) -> None:

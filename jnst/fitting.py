@@ -124,6 +124,7 @@ def untiled(model: VGG19, shape: tuple[int, int], settings: Settings) -> Compile
             content_layers=tuple(settings.content_layers),
             style_layers=tuple(settings.style_layers),
             weighing=settings.weighing,
+            photorealism=settings.photorealism > 0,
         ),
         model,
         pixels,

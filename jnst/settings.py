@@ -50,6 +50,9 @@ class Settings:
         cosine for Adam, constant for L-BFGS.
       clip: keep every pixel in [0, 1] while optimising, not only at the end.
       averaging: decay of the average over iterates that is shown, in [0, 1); 0 shows the last one.
+      photorealism: weight of `jnst.matting_loss`, at least 0, which keeps the picture a photograph:
+        within every 3×3 window its colours stay an affine function of the content's. At 0 it is
+        not computed.
 
     Raises:
       ValueError, TypeError: name the setting, what was wanted and what came.
@@ -73,6 +76,7 @@ class Settings:
     schedule: str | None = None
     clip: bool = True
     averaging: float = 0.9
+    photorealism: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("alpha", "beta", "gamma"):
@@ -100,6 +104,7 @@ class Settings:
         if not isinstance(self.clip, bool):
             raise TypeError(f"clip must be True or False, got {self.clip!r}")
         finite_number("averaging", self.averaging, least=0, most=0.9999)
+        finite_number("photorealism", self.photorealism, least=0)
 
     def _check_sizes_and_steps(self) -> None:
         if self.sizes is not None:
@@ -142,7 +147,8 @@ class Settings:
     def loss_weights(self) -> LossWeights:
         """How much each term counts; floats only, as an int would make the step compile anew."""
         layers: list[Any] = [self.content_layers, self.style_layers]
-        return jax.tree.map(float, LossWeights(self.alpha, self.beta, self.gamma, *layers))
+        weights = LossWeights(self.alpha, self.beta, self.gamma, *layers, self.photorealism)
+        return jax.tree.map(float, weights)
 
     def plan(self, height: int, width: int) -> Plan:
         """The sizes to work at and the steps at each, for a content image of this size.

@@ -15,6 +15,7 @@ from jaxtyping import Array, Float
 from jnst._checks import one_of
 from jnst.fitting import check_tile, window_edges
 from jnst.images import fit
+from jnst.matting import make_matting
 from jnst.objective import (
     Targets,
     content_targets,
@@ -29,7 +30,9 @@ from jnst.tiles import cover
 from jnst.tiling import tiled_step, tiled_targets
 from jnst.vgg import VGG19
 
-INITS = ("content", "noise")
+INITS = ("content", "noise", "style-noise")
+NOISES = INITS[1:]
+"""Those that a random key decides."""
 Half = tuple[dict[str, Array], dict[str, Array]]
 """Targets and their factors, by layer."""
 
@@ -54,6 +57,7 @@ def _jitted(targets: Callable[..., Half]) -> Callable[..., Half]:
 
 content_half, style_half = map(_jitted, (content_targets, style_targets))
 """The two halves of `jnst.make_targets`, compiled."""
+matting_of = jax.jit(make_matting)
 
 
 class Progress(NamedTuple):
@@ -83,8 +87,9 @@ class Result(NamedTuple):
 
     Attributes:
       image: the picture, (H, W, 3), sRGB in [0, 1].
-      losses: {term: (steps,)}: the terms "content", "style" and "variation" before their weights,
-        and "total", the weighted sum, each at the iterate before its update.
+      losses: {term: (steps,)}: the terms "content", "style" and "variation", and "photorealism"
+        if that is not 0, before their weights, and "total", the weighted sum, each at the iterate
+        before its update.
       steps: updates made, at all sizes.
       reason: why it ended: `"finished"`, `"stopped"` (the callback returned True) or `"diverged"`
         (a loss or pixel was no longer finite; the image is the last finite one).
@@ -118,8 +123,9 @@ def stylize(
       model: the network, from `jnst.load_vgg19`.
       content: the content image, sRGB in [0, 1].
       style: the style image, likewise, of any size.
-      key: for `init="noise"`; None: `jax.random.key(0)`.
-      init: `"content"`, `"noise"`, or an image to start from, of any size.
+      key: for noise; None: `jax.random.key(0)`.
+      init: `"content"`; `"noise"`, uniform; `"style-noise"`, Gaussian with the mean and the
+        covariance of the style's colours; or an image to start from, of any size.
       mesh: devices that share one picture, each holding some of its rows, for pictures beyond the
         memory of one; as `jax.make_mesh((jax.device_count(),), ("rows",))`. Any height will do;
         one that 16 times the number of devices divides needs least.
@@ -150,7 +156,7 @@ def stylize(
     plan = options.plan(*content.shape[:2])
     if callback is not None and not callable(callback):
         raise TypeError(f"callback must be a function of a jnst.Progress, got {callback!r}")
-    image = first_image(init, content, plan[0][0], key)
+    image = first_image(init, content, style, plan[0][0], key)
     mesh = checked_mesh(mesh)
     check_tile(tile, options, mesh)
     if not isinstance(model, VGG19):
@@ -206,15 +212,17 @@ def _run_whole(
     features, content_scale = content_half(model, content, content_layers, weighing, rows)
     grams, style_scale = style_half(model, style, style_layers, weighing, rows)
     variation = variation_scale(content.shape, weighing)
+    matting = matting_of(content) if settings.photorealism else None
     numbers = settings.loss_weights(), settings.controls(steps), variation
     if mesh is not None:
         numbers = place(jax.tree.map(np.float32, numbers), whole(mesh))
     weights, controls, variation = numbers
+    targets = Targets(features, grams, content_scale, style_scale, variation, matting)
     leaves, structure = jax.tree.flatten(model)
     return minimize(
         flat_loss_terms(structure, rows),
         _begin(image, optimizer, mesh),
-        (tuple(leaves), Targets(features, grams, content_scale, style_scale, variation), weights),
+        (tuple(leaves), targets, weights),
         controls,
         optimizer=optimizer,
         steps=steps,
@@ -244,6 +252,7 @@ def _run_in_tiles(
         content_layers=content_layers,
         style_layers=style_layers,
         weighing=settings.weighing,
+        photorealism=settings.photorealism > 0,
     )
     leaves, structure = jax.tree.flatten(model)
     return minimize(
@@ -312,6 +321,7 @@ def check_image(name: str, image: Any) -> Float[Array, "H W 3"]:
 def first_image(
     init: str | Float[ArrayLike, "_h _w 3"],
     content: Float[Array, "H W 3"],
+    style: Float[Array, "h w 3"],
     shape: tuple[int, int],
     key: Array | None,
 ) -> Float[Array, "_H _W 3"]:
@@ -322,7 +332,29 @@ def first_image(
     if init == "content":
         return resize(content, shape)
     key = jax.random.key(0) if key is None else key
+    if init == "style-noise":
+        return style_noise(key, style, shape)
     return jax.random.uniform(key, (*shape, 3), content.dtype)
+
+
+def style_noise(
+    key: Array, style: Float[Array, "h w 3"], shape: tuple[int, int]
+) -> Float[Array, "_H _W 3"]:
+    """Gaussian noise whose colours have the mean and the covariance of the style's, clipped.
+
+    By the covariance's symmetric root, which exists for a style of greys too.
+
+    >>> style_noise(jax.random.key(0), jnp.full((40, 40, 3), 0.25), (2, 1))[..., 0]
+    Array([[0.25],
+           [0.25]], dtype=float32)
+    """
+    colours = style.reshape(-1, 3)
+    mean = jnp.mean(colours, axis=0)
+    with jax.default_matmul_precision("highest"):
+        variances, axes = jnp.linalg.eigh(jnp.cov(colours.T, bias=True))
+        root = axes * jnp.sqrt(jnp.maximum(variances, 0)) @ axes.T
+        noise = jax.random.normal(key, (*shape, 3), style.dtype) @ root
+    return jnp.clip(mean + noise, 0, 1)
 
 
 def resize(image: Float[Array, "_h _w 3"], shape: tuple[int, int]) -> Float[Array, "_H _W 3"]:

@@ -10,8 +10,8 @@ and a second adds up the gradients of
     Σ_l ⟨D^l, G^l_tile(x)⟩ + α L_content,tile(x)
 
 with D held fixed, which by the chain rule is the gradient of the whole picture. The total variation
-needs no network and is taken of the whole. A tile's features count only in its own region, so that
-none counts twice; its gradient reaches into the halo.
+and the matting loss need no network and are taken of the whole. A tile's features count only in its
+own region, so that none counts twice; its gradient reaches into the halo.
 """
 
 import functools
@@ -25,12 +25,14 @@ import optax
 from jaxtyping import Array, Bool, Float, Int
 
 from jnst import cost
-from jnst.losses import content_loss, style_loss, total_variation
+from jnst.losses import content_loss, style_loss
+from jnst.matting import Matting, make_matting
 from jnst.objective import (
     LossWeights,
     Targets,
     content_term,
     gram_matrices,
+    pixel_terms,
     scale,
     scales,
     style_term,
@@ -174,6 +176,7 @@ def _finish(
     content: Float[Array, ""],
     style: Float[Array, ""],
     variation_scale: Float[Array, ""],
+    matting: Matting | None,
     weights: LossWeights,
     controls: Controls,
     *,
@@ -182,8 +185,7 @@ def _finish(
     """The step, once the tiles have been gone through."""
 
     def of_pixels(image: Array) -> tuple[Array, dict[str, Array]]:
-        variation = variation_scale * total_variation(image)
-        terms = weighed(content, style, variation, weights)
+        terms = weighed(content, style, pixel_terms(image, variation_scale, matting), weights)
         return terms["total"], terms
 
     slope, terms = jax.grad(of_pixels, has_aux=True)(state.image)
@@ -263,6 +265,7 @@ def tiled_targets(
     content_layers: Sequence[str],
     style_layers: Sequence[str],
     weighing: str,
+    photorealism: bool = False,
 ) -> TiledTargets:
     """What `jnst.make_targets` makes, a window at a time.
 
@@ -275,6 +278,7 @@ def tiled_targets(
       content_layers: where the content is compared.
       style_layers: where the style is compared.
       weighing: `"relative"` or `"paper"`.
+      photorealism: whether there is the term of that name.
 
     Returns:
       The targets; the content's features are on the host.
@@ -293,7 +297,9 @@ def tiled_targets(
     grams = tiled_grams(model, style, style_tiles, style_layers)
     style_scale = scales(style_loss, grams, weighing)
     variation = variation_scale(content.shape, weighing)
-    return TiledTargets(Targets({}, grams, content_scale, style_scale, variation), crops)
+    matting = jax.jit(make_matting)(content) if photorealism else None
+    whole = Targets({}, grams, content_scale, style_scale, variation, matting)
+    return TiledTargets(whole, crops)
 
 
 def tiled_step(structure: Any, tiles: Tiles, crops: list[Crop]) -> Update:
@@ -321,7 +327,9 @@ def tiled_step(structure: Any, tiles: Tiles, crops: list[Crop]) -> Update:
         _, targets, weights = args
         gradient, terms = _gradient(state.image, args, places, crops, structure, tiles.window)
         scale = jnp.asarray(targets.variation_scale, state.image.dtype)
-        return _finish(state, gradient, *terms, scale, weights, controls, optimizer=optimizer)
+        return _finish(
+            state, gradient, *terms, scale, targets.matting, weights, controls, optimizer=optimizer
+        )
 
     return update
 
@@ -334,7 +342,7 @@ def _gradient(
     structure: Any,
     window: Window,
 ) -> tuple[Float[Array, "H W 3"], tuple[Array, Array]]:
-    """The gradient but for the total variation's, and the terms of content and style."""
+    """The gradient but for that of `pixel_terms`, and the terms of content and style."""
     leaves, targets, weights = args
     grams = _grams(leaves, image, places, structure, tuple(weights.style), window)
     style, slopes = _style_and_slopes(grams, targets, weights)
@@ -370,6 +378,7 @@ def memory(
     leaves, structure = jax.tree.flatten(model)
     number = jax.ShapeDtypeStruct((), jnp.float32)
     image = jax.ShapeDtypeStruct((*tiles.shape, 3), jnp.float32)
+    matting = jax.eval_shape(make_matting, image) if weights.photorealism else None
     weights, controls = jax.tree.map(lambda _: number, (weights, controls))
     window = jax.ShapeDtypeStruct((*tiles.window, 3), jnp.float32)
     crop = jax.eval_shape(lambda model, x: model(x, weights.content), model, window)
@@ -392,7 +401,7 @@ def memory(
         window=tiles.window,
     ).compile()
     at_end = _finish.lower(
-        state, image, number, number, number, weights, controls, optimizer=optimizer
+        state, image, number, number, number, matting, weights, controls, optimizer=optimizer
     ).compile()
     kept = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))
     return cost.needed(at_tile) + kept - image.size * 4, cost.needed(at_end)
