@@ -79,8 +79,12 @@ def test_pooling_agrees_with_windows(pooling, shape):
     for i in range(h):
         for j in range(w):
             window = x[..., 2 * i : 2 * i + 2, 2 * j : 2 * j + 2, :]
-            reduce = window.max if pooling == "max" else window.mean
-            expected[..., i, j, :] = reduce(axis=(-3, -2))
+            reduced = {
+                "max": window.max((-3, -2)),
+                "average": window.mean((-3, -2)),
+                "l2": np.linalg.norm(window, axis=(-3, -2)) / 2,
+            }
+            expected[..., i, j, :] = reduced[pooling]
     np.testing.assert_allclose(pool(jnp.asarray(x), pooling), expected, rtol=1e-6)
 
 
