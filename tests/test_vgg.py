@@ -106,7 +106,7 @@ def test_padding_reaches_every_convolution(real_weights, padding):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"pooling": "avg"}, "pooling must be one of max, average, got 'avg'"),
+        ({"pooling": "avg"}, "pooling must be one of max, average, l2, got 'avg'"),
         ({"padding": "zero"}, r"padding must be one of .* \(did you mean 'zeros'\?\)"),
         ({"lineage": "cafe"}, r"did you mean 'caffe'\?"),
     ],
