@@ -52,7 +52,8 @@ class Settings:
       averaging: decay of the average over iterates that is shown, in [0, 1); 0 shows the last one.
       photorealism: weight of `jnst.matting_loss`, at least 0, which keeps the picture a photograph:
         within every 3×3 window its colours stay an affine function of the content's. At 0 it is
-        not computed.
+        not computed. With relative weighing and beta 10, 100 leaves strokes in flat parts and 1000
+        hardly any in walls and roofs; it is meant for a start from the content.
 
     Raises:
       ValueError, TypeError: name the setting, what was wanted and what came.

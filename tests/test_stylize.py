@@ -232,7 +232,7 @@ def test_float32_stays_float32_where_the_users_program_has_float64(model, pictur
         (
             {"init": "noisy"},
             ValueError,
-            "init must be one of content, noise, style-noise, got 'noisy' (did you",
+            "noise, style-noise, got 'noisy' (did you",
         ),
         ({"init": np.zeros((64, 64))}, ValueError, "init must have the shape"),
         ({"betta": 1.0}, TypeError, "there is no setting 'betta' (did you mean 'beta'?)"),
