@@ -148,8 +148,8 @@ class Settings:
     def loss_weights(self) -> LossWeights:
         """How much each term counts; floats only, as an int would make the step compile anew."""
         layers: list[Any] = [self.content_layers, self.style_layers]
-        weights = LossWeights(self.alpha, self.beta, self.gamma, *layers, self.photorealism)
-        return jax.tree.map(float, weights)
+        weights = LossWeights(self.alpha, self.beta, self.gamma, *layers)
+        return jax.tree.map(float, weights._replace(photorealism=self.photorealism))
 
     def plan(self, height: int, width: int) -> Plan:
         """The sizes to work at and the steps at each, for a content image of this size.
