@@ -53,7 +53,7 @@ class Settings:
       photorealism: weight of `jnst.matting_loss`, at least 0, which keeps the picture a photograph:
         within every 3×3 window its colours stay an affine function of the content's. At 0 it is
         not computed. With relative weighing and beta 10, 100 leaves strokes in flat parts and 1000
-        hardly any in walls and roofs, 10000 a recoloured photograph; meant for a start from content.
+        hardly any in walls and roofs, 10000 a recoloured photograph. Meant to start from content.
 
     Raises:
       ValueError, TypeError: name the setting, what was wanted and what came.
