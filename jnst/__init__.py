@@ -25,6 +25,8 @@ _MODULES = {
     "gram_matrix": "losses",
     "style_loss": "losses",
     "total_variation": "losses",
+    "make_matting": "matting",
+    "matting_loss": "matting",
     "LossWeights": "objective",
     "Targets": "objective",
     "loss_terms": "objective",
@@ -57,6 +59,8 @@ if TYPE_CHECKING:
     from jnst.losses import gram_matrix as gram_matrix
     from jnst.losses import style_loss as style_loss
     from jnst.losses import total_variation as total_variation
+    from jnst.matting import make_matting as make_matting
+    from jnst.matting import matting_loss as matting_loss
     from jnst.objective import LossWeights as LossWeights
     from jnst.objective import Targets as Targets
     from jnst.objective import loss_terms as loss_terms

@@ -18,7 +18,7 @@ from jnst.settings import Plan, Settings, weighted_layers
 from jnst.stylize import check_image, check_images
 from jnst.vgg import LAYERS
 
-NUMBERS = ("alpha", "beta", "gamma", "learning_rate", "averaging")
+NUMBERS = ("alpha", "beta", "gamma", "learning_rate", "averaging", "photorealism")
 LAYER_WEIGHTS = ("content_layers", "style_layers")
 AXES = ("alpha", "beta", "content", "style", *LAYER_WEIGHTS, *NUMBERS[2:], "key")
 """What can vary within a grid, in the order of its axes; alpha and beta always are axes."""
@@ -54,6 +54,11 @@ class Grid(NamedTuple):
     cells: dict[Index, Cell]
     plan: Plan
     palette: Float[Array, "_h _w 3"] | None = None
+
+    @property
+    def photorealistic(self) -> bool:
+        """Whether any cell has a weight of photorealism; all of them then have the term."""
+        return any(cell.settings.photorealism for cell in self.cells.values())
 
 
 def make_grid(

@@ -16,6 +16,7 @@ from jaxtyping import Array, Bool, Float
 from jnst import cost
 from jnst.axes import Cell, Grid, Index
 from jnst.color import follows_content, seen_content, seen_style
+from jnst.matting import Matting
 from jnst.objective import Targets, flat_loss_terms, variation_scale
 from jnst.optimize import Controls, State, Watch, batched_step, init_state, minimize, picture
 from jnst.sharding import fetch, keep, least, place, split, whole
@@ -24,6 +25,7 @@ from jnst.stylize import (
     Result,
     content_half,
     first_image,
+    matting_of,
     resize,
     shown,
     style_half,
@@ -69,7 +71,14 @@ def run_chunk(
     plan, over = work.grid.plan, split(work.mesh)
     optimizer = cells[0].settings.transformation()
     starts = [
-        first_image(work.init, _seen_content(work, cell), plan[0][0], cell.key) for cell in cells
+        first_image(
+            work.init,
+            _seen_content(work, cell),
+            work.grid.styles[cell.style],
+            plan[0][0],
+            cell.key,
+        )
+        for cell in cells
     ]
     images = place(np.stack(starts), over)
     halted = place(np.zeros(len(cells), bool), over)
@@ -122,14 +131,25 @@ def _arguments(work: Work, cells: list[Cell], level: int) -> tuple[Any, Any, Con
             return _half(work, kind, cells[0], shape), None
         return stacked([_half(work, kind, cell, shape) for cell in cells]), 0
 
+    def mattings() -> tuple[Matting | None, int | None]:
+        if not work.grid.photorealistic:
+            return None, None
+        if len(work.grid.contents) == 1:
+            matting = matting_of(resize(work.grid.contents[0], shape))
+            return place(matting, whole(work.mesh)), None
+        return stacked(
+            [matting_of(resize(work.grid.contents[cell.content], shape)) for cell in cells]
+        ), 0
+
     weighing = cells[0].settings.weighing
     (features, content_scale), content = halves("content")
     (compared, style_scale), style = halves("style")
     variation = place(np.float32(variation_scale((*shape, 3), weighing)), whole(work.mesh))
-    targets = Targets(features, compared, content_scale, style_scale, variation)
+    matting, guide = mattings()
+    targets = Targets(features, compared, content_scale, style_scale, variation, matting)
     weights = stacked([cell.settings.loss_weights() for cell in cells])
     controls = stacked([cell.settings.controls(steps) for cell in cells])
-    of_targets: Any = content, style, content, style, None
+    of_targets: Any = content, style, content, style, None, guide
     axes = None, Targets(*of_targets), 0
     return (tuple(jax.tree.leaves(work.spread)), targets, weights), axes, controls
 

@@ -39,6 +39,7 @@ from jnst.progress import ProgressReport
 from jnst.runtime import connect, interrupts, use_compilation_cache
 from jnst.settings import Settings
 from jnst.sheets import check_drawing
+from jnst.stylize import NOISES
 
 VARYING = (*NUMBERS, *LAYER_WEIGHTS, "seed")
 """The options that take several values."""
@@ -156,8 +157,10 @@ def prepare_grid(args: argparse.Namespace) -> tuple[Job, Grid, GridFolder, list[
     seeds = given.pop("seed", (job.options["seed"],))
     for seed in distinct("--seed", seeds):
         check_seed(seed)
-    if len(seeds) > 1 and job.options["init"] != "noise":
-        raise ValueError("--seed: several seeds make no difference without --init noise")
+    if len(seeds) > 1 and job.options["init"] not in NOISES:
+        raise ValueError(
+            f"--seed: several seeds make no difference without --init {' or '.join(NOISES)}"
+        )
     keys = jnp.stack([jax.random.key(seed) for seed in seeds])
     pixels = [picture.pixels for picture in contents]
     # All cells make the same steps, even if --like's picture was made with a tolerance.

@@ -150,10 +150,11 @@ def add_look(add: Add, several: bool = False) -> None:
     add("--style-layers", **of_layers, help="likewise (relu1_1,relu2_1,…,relu5_1)")
     add("--style-loss", metavar="S", help=f"{', '.join(STYLE_LOSSES)} ({default.style_loss})")
     add("--style-scale", type=number, metavar="S", help="size of strokes, times the usual (1)")
-    add("--pooling", metavar="P", help=f"{' or '.join(POOLINGS)} ({OPTIONS['pooling']})")
+    add("--pooling", metavar="P", help=f"{', '.join(POOLINGS)} ({OPTIONS['pooling']})")
     add("--padding", metavar="P", help=f"{', '.join(PADDINGS)} ({OPTIONS['padding']})")
     add("--colors", metavar="C", help=f"{', '.join(COLORS)} ({default.colors})")
     add("--palette", metavar="FILE", help="give the style the colours of this picture first")
+    add("--photorealism", type=one, metavar=f"W{more}", help="weight of staying a photograph (0)")
 
 
 def add_optimisation(add: Add, several: bool = False) -> None:

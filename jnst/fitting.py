@@ -127,6 +127,7 @@ def untiled(model: VGG19, shape: tuple[int, int], settings: Settings) -> Compile
             style_layers=tuple(settings.style_layers),
             weighing=settings.weighing,
             style_loss=settings.style_loss,
+            photorealism=settings.photorealism > 0,
         ),
         model,
         pixels,

@@ -22,6 +22,7 @@ from jnst.optimize import Controls, State, Watch
 from jnst.settings import Settings
 from jnst.sharding import checked_mesh, fetch, make_mesh, place, whole
 from jnst.stylize import (
+    NOISES,
     Result,
     first_image,
 )
@@ -97,7 +98,7 @@ def stylize_grid(
       content: the content image as for `jnst.stylize`, or several of one shape: a further axis.
       style: the style image, or several of any size: a further axis.
       alpha, beta: one number or several.
-      key: for `init="noise"`; an array of several keys, as `jax.random.split` makes it, is a
+      key: for noise; an array of several keys, as `jax.random.split` makes it, is a
         further axis.
       init, palette: as for `jnst.stylize`, the same for all cells.
       batch: how many cells are worked at together, rounded to a multiple of the devices, which
@@ -106,14 +107,14 @@ def stylize_grid(
       mesh: the devices to use; None: all that JAX has, those of other processes included.
       callback: called with a `GridProgress` after every step; True ends the grid. Where there are
         several processes, it must answer the same in each.
-      **settings: the fields of `jnst.Settings`. Several gammas, learning rates or averagings are
-        further axes, and so are several `content_layers` or `style_layers`, as in
+      **settings: the fields of `jnst.Settings`. Several gammas, learning rates, averagings or
+        photorealisms are further axes, and so are several `content_layers` or `style_layers`, as in
         `style_layers=[{"relu1_1": 1.0, "relu3_1": 1.0}, {"relu3_1": 1.0}]`.
 
     Returns:
       The pictures and losses of all cells, on the host. The axes are alpha, beta and then, where
       there are several: content, style, content_layers, style_layers, gamma, learning_rate,
-      averaging, key.
+      averaging, photorealism, key.
 
     Raises:
       ValueError, TypeError: for an image or a value that will not do, an axis that is empty or
@@ -174,9 +175,11 @@ def run_cells(
             raise ValueError(f'batch must be "auto" or a whole number, got {batch!r}')
         whole_number("batch", batch, least=1)
     todo = list(grid.cells if cells is None else cells)
-    first_image(init, grid.contents[0], grid.plan[0][0], None)
-    if "key" in grid.axes and not (isinstance(init, str) and init == "noise"):
-        raise ValueError('several keys make no difference unless init is "noise"')
+    first_image(init, grid.contents[0], grid.styles[0], grid.plan[0][0], None)
+    if "key" in grid.axes and not (isinstance(init, str) and init in NOISES):
+        raise ValueError(
+            f"several keys make no difference unless init is {' or '.join(map(repr, NOISES))}"
+        )
     mesh = checked_mesh(mesh) or make_mesh(jax.devices())
     if jax.process_count() == 1:  # more devices than cells would only repeat work
         mesh = make_mesh(mesh.devices.flat[: max(1, len(todo))])

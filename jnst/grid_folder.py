@@ -26,7 +26,7 @@ ENDED = {"losses", "steps", "reason"}
 """What the record of a finished cell says beside its settings."""
 LONGEST = 40
 """Characters of a picture's name within that of a cell."""
-TERMS = ("content", "style", "variation", "total")
+TERMS = ("content", "style", "variation", "photorealism", "total")
 
 
 class GridFolder(NamedTuple):
@@ -119,7 +119,9 @@ class GridFolder(NamedTuple):
 
     def save(self, index: Index, result: Result, alpha: ArrayLike | None) -> dict[str, Any]:
         """Write a cell's picture; returns its record."""
-        final = {term: float(result.losses[term][-1]) for term in TERMS if result.steps}
+        final = {
+            term: float(of_steps[-1]) for term, of_steps in result.losses.items() if result.steps
+        }
         record = self.records[index] | {
             "losses": final,
             "steps": result.steps,
@@ -136,11 +138,12 @@ class GridFolder(NamedTuple):
             open(temporary, "w", newline="", encoding="utf-8") as file,
         ):
             writer = csv.writer(file)
-            losses = [f"{term}_loss" for term in TERMS]
+            terms = terms_of(done)
+            losses = [f"{term}_loss" for term in terms]
             writer.writerow(["file", *self.axes, *losses, "steps", "reason"])
             for index in sorted(done):
                 values = [values[i] for values, i in zip(self.axes.values(), index, strict=True)]
-                final = [done[index]["losses"].get(term, "") for term in TERMS]
+                final = [done[index]["losses"].get(term, "") for term in terms]
                 ended = done[index]["steps"], done[index]["reason"]
                 writer.writerow([self.file(index).name, *map(value_text, values), *final, *ended])
 
@@ -150,13 +153,19 @@ class GridFolder(NamedTuple):
         width, height = image_size(self.file(next(iter(done))))
         size = min(thumb_size(self.axes), max(width, height))
         images = np.full((*shape, *fit(height, width, size), 3), np.nan, np.float32)
-        losses = {term: np.full((*shape, 1), np.nan) for term in TERMS}
+        losses = {term: np.full((*shape, 1), np.nan) for term in terms_of(done)}
         for index, record in done.items():
             images[index] = load_image(self.file(index), size)
             for term, value in record["losses"].items():
                 losses[term][index] = value
         save_sheet(self.path / SHEET, images, self.axes)
         save_trade_off(self.path / TRADE_OFF, losses, self.axes)
+
+
+def terms_of(done: Mapping[Index, Mapping[str, Any]]) -> list[str]:
+    """The terms of these cells, that of photorealism only where a cell has it."""
+    found = any("photorealism" in record["losses"] for record in done.values())
+    return [term for term in TERMS if found or term != "photorealism"]
 
 
 def in_name(text: str) -> str:

@@ -1,6 +1,6 @@
 """What style transfer minimises: the one place where the terms are weighed and summed.
 
-    L = α L_content + β L_style + γ TV
+    L = α L_content + β L_style + γ TV (+ the weight of photorealism times the matting loss)
 
 An objective is a function of the image and of everything else, `objective(image, args)`, so that
 `jax.grad`, `jax.jit` and `jax.vmap` apply to it as they are.
@@ -20,6 +20,7 @@ from jaxtyping import Array, Float
 
 from jnst._checks import one_of
 from jnst.losses import content_loss, gram_matrix, total_variation
+from jnst.matting import Matting, make_matting, matting_loss
 from jnst.moments import Seen, blend, moments
 from jnst.sharding import keep
 from jnst.style_losses import (
@@ -49,6 +50,7 @@ class LossWeights(NamedTuple):
       gamma: weight of the total variation.
       content: {layer: weight} within the content term.
       style: {layer: weight} within the style term, w_l in the paper.
+      photorealism: weight of the matting loss; it counts where the targets hold a matting.
     """
 
     alpha: Scalar
@@ -56,6 +58,7 @@ class LossWeights(NamedTuple):
     gamma: Scalar
     content: Mapping[str, Scalar]
     style: Mapping[str, Scalar]
+    photorealism: Scalar = 0.0
 
 
 class Targets(NamedTuple):
@@ -67,7 +70,8 @@ class Targets(NamedTuple):
         image, A.
       content_scale: {layer: factor} of each layer's content loss.
       style_scale: {layer: factor} of each layer's style loss.
-      variation_scale: factor of the total variation.
+      variation_scale: factor of the total variation, and of the matting loss.
+      matting: what the content contributes to the matting loss; None: there is no such term.
     """
 
     content: dict[str, Float[Array, "*batch _h _w _c"]]
@@ -75,6 +79,7 @@ class Targets(NamedTuple):
     content_scale: dict[str, Float[Array, "*batch"]]
     style_scale: dict[str, Float[Array, "*batch"]]
     variation_scale: Scalar
+    matting: Matting | None = None
 
 
 def make_targets(
@@ -88,6 +93,7 @@ def make_targets(
     weighing: str = "relative",
     style_loss: str = GRAM,
     style_weights: Sequence[Scalar | int] | None = None,
+    photorealism: bool = False,
 ) -> Targets:
     """The targets of a content and a style image.
 
@@ -99,12 +105,13 @@ def make_targets(
       style_layers: where the style is compared.
       weighing: `"paper"`: every term as the paper has it. `"relative"`: every term divided by its
         own target's energy, so that it is 0 for a perfect match and 1 for an empty image, and the
-        total variation by the number of pixel values; alpha, beta and gamma then mean the same
-        for every family of weights, size and picture. `"mean"`: every term as a mean of squares,
-        that of the features, of the Gram matrices, and the total variation divided by the number
-        of pixel values; this is how most other programs weigh.
+        total variation and the matting loss by the number of pixel values; alpha, beta, gamma and
+        photorealism then mean the same for every family of weights, size and picture. `"mean"`:
+        every term as a mean of squares, that of the features, of the Gram matrices, and the terms
+        of the pixels divided by their number; this is how most other programs weigh.
       style_loss: one of `STYLE_LOSSES`; see `jnst.Settings`.
       style_weights: how much each of several style images counts; None: all the same.
+      photorealism: whether there is the term of that name, the matting loss of the content.
 
     Returns:
       The targets, a pytree of arrays.
@@ -120,7 +127,9 @@ def make_targets(
     shares = blend_shares(style_weights, len(styles))
     features, content_scale = content_targets(model, content, content_layers, weighing)
     compared, style_scale = style_targets(model, styles, shares, style_layers, weighing, style_loss)
-    return Targets(features, compared, content_scale, style_scale, variation_scale(shape, weighing))
+    variation = variation_scale(shape, weighing)
+    matting = make_matting(content) if photorealism else None
+    return Targets(features, compared, content_scale, style_scale, variation, matting)
 
 
 def blend_shares(weights: Sequence[Scalar | int] | None, count: int) -> tuple[Scalar | int, ...]:
@@ -211,7 +220,8 @@ def loss_terms(
       args: the model, the targets and the weights; the layers are those that the weights name.
 
     Returns:
-      {"content", "style", "variation", "total"}.
+      {"content", "style", "variation", "total"}, and "photorealism" where the targets hold a
+      matting.
 
     Raises:
       ValueError: for a layer without a target, or an image of another size than the content's.
@@ -225,7 +235,7 @@ def loss_terms(
     return weighed(
         content_term(features, targets.content, targets.content_scale, weights),
         style_term(seen, targets, weights),
-        targets.variation_scale * total_variation(image),
+        pixel_terms(image, targets.variation_scale, targets.matting),
         weights,
     )
 
@@ -258,12 +268,24 @@ def _sum_of_layers(weights: Mapping[str, Scalar], loss: Callable[[str], Array]) 
     )
 
 
+def pixel_terms(
+    image: Float[Array, "*batch H W 3"], scale: Scalar, matting: Matting | None
+) -> dict[str, Float[Array, "*batch"]]:
+    """The terms that need no network: "variation" and, with a matting, "photorealism"."""
+    terms = {"variation": scale * total_variation(image)}
+    if matting is not None:
+        terms["photorealism"] = scale * matting_loss(image, matting)
+    return terms
+
+
 def weighed(
-    content: Array, style: Array, variation: Array, weights: LossWeights
+    content: Array, style: Array, of_pixels: Mapping[str, Array], weights: LossWeights
 ) -> dict[str, Float[Array, "*batch"]]:
     """The terms by name, with their weighted sum as `"total"`."""
-    total = weights.alpha * content + weights.beta * style + weights.gamma * variation
-    return {"content": content, "style": style, "variation": variation, "total": total}
+    total = weights.alpha * content + weights.beta * style + weights.gamma * of_pixels["variation"]
+    if "photorealism" in of_pixels:
+        total += weights.photorealism * of_pixels["photorealism"]
+    return {"content": content, "style": style, **of_pixels, "total": total}
 
 
 def needs_means(of_layers: Mapping[str, StyleTarget | Seen]) -> bool:

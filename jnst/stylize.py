@@ -18,6 +18,7 @@ from jnst.checkpoint import check_checkpoint, identity, read_checkpoint, write_c
 from jnst.color import check_palette, keep_colors, seen_content, seen_style
 from jnst.fitting import check_tile, window_edges
 from jnst.images import fit
+from jnst.matting import make_matting
 from jnst.objective import (
     Scalar,
     Targets,
@@ -34,7 +35,9 @@ from jnst.tiles import cover
 from jnst.tiling import tiled_step, tiled_targets
 from jnst.vgg import VGG19
 
-INITS = ("content", "noise")
+INITS = ("content", "noise", "style-noise")
+NOISES = INITS[1:]
+"""Those that a random key decides."""
 CHECKPOINT_EVERY = 50
 """Steps."""
 Half = tuple[dict[str, Any], dict[str, Array]]
@@ -72,6 +75,9 @@ def style_half(
     return style_targets(model, images, shares, layers, weighing, style_loss)
 
 
+matting_of = jax.jit(make_matting)
+
+
 class Progress(NamedTuple):
     """What a callback is told after every step.
 
@@ -99,8 +105,9 @@ class Result(NamedTuple):
 
     Attributes:
       image: the picture, (H, W, 3), sRGB in [0, 1].
-      losses: {term: (steps,)}: the terms "content", "style" and "variation" before their weights,
-        and "total", the weighted sum, each at the iterate before its update.
+      losses: {term: (steps,)}: the terms "content", "style" and "variation", and "photorealism"
+        if that is not 0, before their weights, and "total", the weighted sum, each at the iterate
+        before its update.
       steps: updates made, at all sizes.
       reason: why it ended: `"finished"`, `"stopped"` (the callback returned True) or `"diverged"`
         (a loss or pixel was no longer finite; the image is the last finite one), or `"converged"`
@@ -142,8 +149,9 @@ def stylize(
       content: the content image, sRGB in [0, 1].
       style: the style image, likewise, of any size; or a list of several, whose moments are
         averaged with `style_weights`, so that the picture has something of each.
-      key: for `init="noise"`; None: `jax.random.key(0)`.
-      init: `"content"`, `"noise"`, or an image to start from, of any size.
+      key: for noise; None: `jax.random.key(0)`.
+      init: `"content"`; `"noise"`, uniform; `"style-noise"`, Gaussian with the mean and the
+        covariance of the style's colours; or an image to start from, of any size.
       palette: a third image, of any size, whose colours the style image is given before anything
         else: by the method that `colors` names, or by PCA where that is `"style"`. With
         `"luminance"`, which takes no colours from the style, it is refused.
@@ -190,7 +198,7 @@ def stylize(
     check_palette(options.colors, palette)
     if palette is not None:
         palette = check_image("palette", palette)
-    first_image(init, content, plan[0][0], key)  # raises where it will not do
+    first_image(init, content, styles[0], plan[0][0], key)  # raises where it will not do
     mesh = checked_mesh(mesh)
     check_tile(tile, options, mesh)
     file, goes_on = check_checkpoint(checkpoint, checkpoint_every, resume)
@@ -199,7 +207,7 @@ def stylize(
 
     styles = tuple(seen_style(options.colors, content, image, palette) for image in styles)
     seen = seen_content(options.colors, content)
-    image = first_image(init, seen, plan[0][0], key)
+    image = first_image(init, seen, styles[0], plan[0][0], key)
     optimizer = options.transformation()
     made_of = identity(options, model, content, styles, image) if file else {}
     saved = read_checkpoint(file, made_of, plan, optimizer) if file and goes_on else None
@@ -286,19 +294,17 @@ def _run_whole(
         model, styles, shares, style_layers, weighing, settings.style_loss, rows
     )
     variation = variation_scale(content.shape, weighing)
+    matting = matting_of(content) if settings.photorealism else None
     numbers = settings.loss_weights(), settings.controls(steps), variation
     if mesh is not None:
         numbers = place(jax.tree.map(np.float32, numbers), whole(mesh))
     weights, controls, variation = numbers
+    targets = Targets(features, compared, content_scale, style_scale, variation, matting)
     leaves, structure = jax.tree.flatten(model)
     return descend(
         flat_loss_terms(structure, rows),
         start(),
-        (
-            tuple(leaves),
-            Targets(features, compared, content_scale, style_scale, variation),
-            weights,
-        ),
+        (tuple(leaves), targets, weights),
         controls,
     )
 
@@ -326,6 +332,7 @@ def _run_in_tiles(
         weighing=settings.weighing,
         style_loss=settings.style_loss,
         shares=blend_shares(settings.style_weights, len(styles)),
+        photorealism=settings.photorealism > 0,
     )
     leaves, structure = jax.tree.flatten(model)
     return descend(
@@ -430,6 +437,7 @@ def is_image(value: Any, axes: int = 3) -> bool:
 def first_image(
     init: str | Float[ArrayLike, "_h _w 3"],
     content: Float[Array, "H W 3"],
+    style: Float[Array, "h w 3"],
     shape: tuple[int, int],
     key: Array | None,
 ) -> Float[Array, "_H _W 3"]:
@@ -440,7 +448,29 @@ def first_image(
     if init == "content":
         return resize(content, shape)
     key = jax.random.key(0) if key is None else key
+    if init == "style-noise":
+        return style_noise(key, style, shape)
     return jax.random.uniform(key, (*shape, 3), content.dtype)
+
+
+def style_noise(
+    key: Array, style: Float[Array, "h w 3"], shape: tuple[int, int]
+) -> Float[Array, "_H _W 3"]:
+    """Gaussian noise whose colours have the mean and the covariance of the style's, clipped.
+
+    By the covariance's symmetric root, which exists for a style of greys too.
+
+    >>> style_noise(jax.random.key(0), jnp.full((40, 40, 3), 0.25), (2, 1))[..., 0]
+    Array([[0.25],
+           [0.25]], dtype=float32)
+    """
+    colours = style.reshape(-1, 3)
+    mean = jnp.mean(colours, axis=0)
+    with jax.default_matmul_precision("highest"):
+        variances, axes = jnp.linalg.eigh(jnp.cov(colours.T, bias=True))
+        root = axes * jnp.sqrt(jnp.maximum(variances, 0)) @ axes.T
+        noise = jax.random.normal(key, (*shape, 3), style.dtype) @ root
+    return jnp.clip(mean + noise, 0, 1)
 
 
 def resize(image: Float[Array, "_h _w 3"], shape: tuple[int, int]) -> Float[Array, "_H _W 3"]:

@@ -10,8 +10,9 @@ and a second adds up the gradients of
     Σ_l ⟨D^l, G^l_tile(x)⟩ + α L_content,tile(x)
 
 (and the same of the means) with D held fixed, which by the chain rule is the gradient of the whole
-picture. The total variation needs no network and is taken of the whole. A tile's features count
-only in its own region, so that none counts twice; its gradient reaches into the halo.
+picture. The total variation and the matting loss need no network and are taken of the whole. A
+tile's features count only in its own region, so that none counts twice; its gradient reaches into
+the halo.
 """
 
 import functools
@@ -25,7 +26,8 @@ import optax
 from jaxtyping import Array, Bool, Float, Int
 
 from jnst import cost
-from jnst.losses import content_loss, total_variation
+from jnst.losses import content_loss
+from jnst.matting import Matting, make_matting
 from jnst.moments import Moments, Seen, blend
 from jnst.objective import (
     LossWeights,
@@ -35,6 +37,7 @@ from jnst.objective import (
     content_average,
     content_term,
     needs_means,
+    pixel_terms,
     scale,
     seen_of,
     style_term,
@@ -181,6 +184,7 @@ def _finish(
     content: Float[Array, ""],
     style: Float[Array, ""],
     variation_scale: Float[Array, ""],
+    matting: Matting | None,
     weights: LossWeights,
     controls: Controls,
     *,
@@ -189,8 +193,7 @@ def _finish(
     """The step, once the tiles have been gone through."""
 
     def of_pixels(image: Array) -> tuple[Array, dict[str, Array]]:
-        variation = variation_scale * total_variation(image)
-        terms = weighed(content, style, variation, weights)
+        terms = weighed(content, style, pixel_terms(image, variation_scale, matting), weights)
         return terms["total"], terms
 
     slope, terms = jax.grad(of_pixels, has_aux=True)(state.image)
@@ -286,6 +289,7 @@ def tiled_targets(
     weighing: str,
     style_loss: str = GRAM,
     shares: Sequence[Scalar | int] = (1.0,),
+    photorealism: bool = False,
 ) -> TiledTargets:
     """What `jnst.make_targets` makes, a window at a time.
 
@@ -300,6 +304,7 @@ def tiled_targets(
       weighing: one of `WEIGHINGS`.
       style_loss: one of `STYLE_LOSSES`.
       shares: how much each style image counts.
+      photorealism: whether there is the term of that name.
 
     Returns:
       The targets; the content's features are on the host.
@@ -325,7 +330,9 @@ def tiled_targets(
     ]
     compared, style_scale = _compared_and_scales(each, tuple(shares), weighing, style_loss)
     variation = variation_scale(content.shape, weighing)
-    return TiledTargets(Targets({}, compared, content_scale, style_scale, variation), crops)
+    matting = jax.jit(make_matting)(content) if photorealism else None
+    targets = Targets({}, compared, content_scale, style_scale, variation, matting)
+    return TiledTargets(targets, crops)
 
 
 @functools.partial(jax.jit, static_argnames=("weighing", "style_loss"))
@@ -360,7 +367,9 @@ def tiled_step(structure: Any, tiles: Tiles, crops: list[Crop]) -> Update:
         _, targets, weights = args
         gradient, terms = _gradient(state.image, args, places, crops, structure, tiles.window)
         scale = jnp.asarray(targets.variation_scale, state.image.dtype)
-        return _finish(state, gradient, *terms, scale, weights, controls, optimizer=optimizer)
+        return _finish(
+            state, gradient, *terms, scale, targets.matting, weights, controls, optimizer=optimizer
+        )
 
     return update
 
@@ -373,7 +382,7 @@ def _gradient(
     structure: Any,
     window: Window,
 ) -> tuple[Float[Array, "H W 3"], tuple[Array, Array]]:
-    """The gradient but for the total variation's, and the terms of content and style."""
+    """The gradient but for that of `pixel_terms`, and the terms of content and style."""
     leaves, targets, weights = args
     means = needs_means(targets.style)
     seen = _moments(leaves, image, places, structure, tuple(weights.style), window, means)
@@ -411,6 +420,7 @@ def memory(
     leaves, structure = jax.tree.flatten(model)
     number = jax.ShapeDtypeStruct((), jnp.float32)
     image = jax.ShapeDtypeStruct((*tiles.shape, 3), jnp.float32)
+    matting = jax.eval_shape(make_matting, image) if weights.photorealism else None
     weights, controls = jax.tree.map(lambda _: number, (weights, controls))
     window = jax.ShapeDtypeStruct((*tiles.window, 3), jnp.float32)
     crop = jax.eval_shape(lambda model, x: model(x, weights.content), model, window)
@@ -439,7 +449,7 @@ def memory(
         window=tiles.window,
     ).compile()
     at_end = _finish.lower(
-        state, image, number, number, number, weights, controls, optimizer=optimizer
+        state, image, number, number, number, matting, weights, controls, optimizer=optimizer
     ).compile()
     kept = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))
     return cost.needed(at_tile) + kept - image.size * 4, cost.needed(at_end)

@@ -44,7 +44,7 @@ CONVOLUTIONS = _convolutions()
 LAYERS = _layers()
 """The names of all layers, in the order of the network: conv1_1, relu1_1, …, pool5."""
 
-POOLINGS = ("max", "average")
+POOLINGS = ("max", "average", "l2")
 PADDINGS = ("zeros", "replicate", "reflect")
 _PAD_MODES = {"zeros": "constant", "replicate": "edge", "reflect": "reflect"}
 PRECISIONS = ("auto", "highest", "float32", "bfloat16")
@@ -100,7 +100,8 @@ class VGG19(nnx.Module):
     Preprocessing belongs to the weights and so lives in the module: images go in as they are.
 
     Args:
-      pooling: `"max"`, as the network was trained, or `"average"`, which the paper prefers.
+      pooling: `"max"`, as the network was trained; `"average"`, which the paper prefers; or
+        `"l2"`, the root of the mean of squares, which lies between the two.
       padding: what a convolution sees beyond the picture's border: `"zeros"`, as the network was
         trained, `"replicate"` or `"reflect"`.
       precision: of the features; all that follows from them (Gram matrices, losses) is float32.
@@ -231,10 +232,25 @@ def pool(x: Float[Array, "*batch h w c"], pooling: str) -> Float[Array, "*batch 
 
     By slices rather than `lax.reduce_window`, whose gradient is a slow scatter, or a reshape, which
     takes more memory and, where an image is sharded along its height, needs that to divide evenly.
+
+    `"l2"` divides by the four values, where Crowson's style-transfer-pytorch takes the root of the
+    sum and multiplies that by 0.78.
     """
     height, width = x.shape[-3] // 2 * 2, x.shape[-2] // 2 * 2
     if pooling == "max":
-        x = jnp.maximum(x[..., 0:height:2, :, :], x[..., 1:height:2, :, :])
-        return jnp.maximum(x[..., 0:width:2, :], x[..., 1:width:2, :])
+        x = _larger(x[..., 0:height:2, :, :], x[..., 1:height:2, :, :])
+        return _larger(x[..., 0:width:2, :], x[..., 1:width:2, :])
+    if pooling == "l2":
+        x = jnp.square(x)
     x = x[..., 0:height:2, :, :] + x[..., 1:height:2, :, :]
-    return (x[..., 0:width:2, :] + x[..., 1:width:2, :]) / 4
+    x = (x[..., 0:width:2, :] + x[..., 1:width:2, :]) / 4
+    if pooling == "l2":
+        # The root's slope at 0 is infinite, and four silent features are common after a ReLU.
+        return jnp.where(x > 0, jnp.sqrt(jnp.where(x > 0, x, 1)), 0)
+    return x
+
+
+def _larger(a: Array, b: Array) -> Array:
+    """The maximum; where both are equal, the gradient is the first one's, as PyTorch's. That of
+    `jnp.maximum` is shared between them, by divisions that take as long as a convolution."""
+    return jnp.where(a >= b, a, b)

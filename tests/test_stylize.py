@@ -229,7 +229,11 @@ def test_float32_stays_float32_where_the_users_program_has_float64(model, pictur
             ValueError,
             "only 1×1 px; both edges need at least 32",
         ),
-        ({"init": "noisy"}, ValueError, "init must be one of content, noise, got 'noisy' (did you"),
+        (
+            {"init": "noisy"},
+            ValueError,
+            "noise, style-noise, got 'noisy' (did you",
+        ),
         ({"init": np.zeros((64, 64))}, ValueError, "init must have the shape"),
         ({"betta": 1.0}, TypeError, "there is no setting 'betta' (did you mean 'beta'?)"),
         ({"steps": -1}, ValueError, "steps must be at least 1, got -1"),

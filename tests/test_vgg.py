@@ -79,8 +79,12 @@ def test_pooling_agrees_with_windows(pooling, shape):
     for i in range(h):
         for j in range(w):
             window = x[..., 2 * i : 2 * i + 2, 2 * j : 2 * j + 2, :]
-            reduce = window.max if pooling == "max" else window.mean
-            expected[..., i, j, :] = reduce(axis=(-3, -2))
+            reduced = {
+                "max": window.max((-3, -2)),
+                "average": window.mean((-3, -2)),
+                "l2": np.linalg.norm(window, axis=(-3, -2)) / 2,
+            }
+            expected[..., i, j, :] = reduced[pooling]
     np.testing.assert_allclose(pool(jnp.asarray(x), pooling), expected, rtol=1e-6)
 
 
@@ -102,7 +106,7 @@ def test_padding_reaches_every_convolution(real_weights, padding):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"pooling": "avg"}, "pooling must be one of max, average, got 'avg'"),
+        ({"pooling": "avg"}, "pooling must be one of max, average, l2, got 'avg'"),
         ({"padding": "zero"}, r"padding must be one of .* \(did you mean 'zeros'\?\)"),
         ({"lineage": "cafe"}, r"did you mean 'caffe'\?"),
     ],
@@ -132,3 +136,17 @@ def test_an_image_too_small_or_of_integers_is_refused(model):
 def test_an_image_of_another_shape_is_refused(model):
     with pytest.raises(ValueError, match=r"shape \(\.\.\., H, W, 3\), got \(3, 16, 16\)"):
         model(jnp.zeros((3, 16, 16)), ["relu1_1"])
+
+
+def test_l2_pooling_is_the_root_of_the_mean_of_squares_with_a_finite_slope_at_0():
+    x = np.random.default_rng(4).uniform(-1, 1, (2, 5, 6, 3)).astype(np.float32)
+    x[0, :2, :2] = 0
+    windows = x[:, :4].astype(np.float64).reshape(2, 2, 2, 3, 2, 3)
+    wanted = np.sqrt(np.square(windows).mean((2, 4)))
+    np.testing.assert_allclose(pool(jnp.asarray(x), "l2"), wanted, rtol=1e-6)
+    slope = jax.grad(lambda x: pool(x, "l2").sum())(jnp.asarray(x))
+    assert np.isfinite(slope).all() and not np.any(slope[0, :2, :2])
+    inside = x[:, :4].reshape(2, 2, 2, 3, 2, 3)
+    found = np.asarray(slope)[:, :4].reshape(2, 2, 2, 3, 2, 3)
+    by_hand = inside / np.where(wanted > 0, 4 * wanted, 1)[:, :, None, :, None]
+    np.testing.assert_allclose(found, by_hand, rtol=1e-5)
