@@ -74,7 +74,7 @@ def run_chunk(
         first_image(
             work.init,
             _seen_content(work, cell),
-            work.grid.styles[cell.style],
+            _seen_style(work, cell),
             plan[0][0],
             cell.key,
         )
@@ -104,6 +104,7 @@ def run_chunk(
     losses = {term: np.concatenate([part[term] for part in history]) for term in history[0]}
     images, diverged = fetch((_finished(images, plan[-1][0]), halted))
     images = shown_cells(work, cells, images)
+    _forget(work, cells)
     total = sum(steps for _, steps in plan)
     ended = "stopped" if run.stopped and max(done) < total else "finished"
     results = [
@@ -135,11 +136,9 @@ def _arguments(work: Work, cells: list[Cell], level: int) -> tuple[Any, Any, Con
         if not work.grid.photorealistic:
             return None, None
         if len(work.grid.contents) == 1:
-            matting = matting_of(resize(work.grid.contents[0], shape))
+            matting = matting_of(resize(_seen_content(work, cells[0]), shape))
             return place(matting, whole(work.mesh)), None
-        return stacked(
-            [matting_of(resize(work.grid.contents[cell.content], shape)) for cell in cells]
-        ), 0
+        return stacked([matting_of(resize(_seen_content(work, cell), shape)) for cell in cells]), 0
 
     weighing = cells[0].settings.weighing
     (features, content_scale), content = halves("content")
@@ -164,8 +163,7 @@ def _half(work: Work, kind: str, cell: Cell, shape: tuple[int, int]) -> Half:
             layers = tuple(settings.content_layers)
             half = content_half(work.model, image, layers, settings.weighing)
         else:
-            images = work.grid.contents[cell.content], work.grid.styles[cell.style]
-            image = seen_style(settings.colors, *images, work.grid.palette)
+            image = _seen_style(work, cell)
             image = resize(image, style_shape(image, shape, settings.style_scale))
             layers = tuple(settings.style_layers)
             half = style_half(
@@ -175,6 +173,15 @@ def _half(work: Work, kind: str, cell: Cell, shape: tuple[int, int]) -> Half:
         half = place(half, whole(work.mesh)) if shared else jax.device_get(half)
         work.halves[kind, numbers, shape] = half
     return work.halves[kind, numbers, shape]
+
+
+def _forget(work: Work, cells: Sequence[Cell]) -> None:
+    """Drop the targets that none of these cells had: cells come in order, and those of many
+    contents would fill the host's memory."""
+    used = {(kind, _numbers(work, kind, cell)) for kind in ("content", "style") for cell in cells}
+    for kind, numbers, shape in [*work.halves]:
+        if (kind, numbers) not in used:
+            del work.halves[kind, numbers, shape]
 
 
 def _numbers(work: Work, kind: str, cell: Cell) -> Index:
@@ -193,6 +200,11 @@ def _shared(work: Work, kind: str) -> bool:
 
 def _seen_content(work: Work, cell: Cell) -> Float[Array, "H W 3"]:
     return seen_content(cell.settings.colors, work.grid.contents[cell.content])
+
+
+def _seen_style(work: Work, cell: Cell) -> Float[Array, "_h _w 3"]:
+    images = work.grid.contents[cell.content], work.grid.styles[cell.style]
+    return seen_style(cell.settings.colors, *images, work.grid.palette)
 
 
 def shown_cells(

@@ -107,7 +107,7 @@ def build_parser() -> Parser:
         module="jnst.cli_stylize",
         help="paint one picture, or several, in the style of another",
         description="Paint the content of one picture, or of several, in the style of another.",
-        epilog="examples: jnst stylize photo.jpg painting.jpg -o out.png --size 768 --beta 20; "
+        epilog="example: jnst stylize photo.jpg painting.jpg -o out.png --size 768 --beta 20; "
         "several: jnst stylize photos/*.jpg painting.jpg -o painted",
     )
     commands.add_parser(

@@ -6,6 +6,7 @@ Contents of one shape are the cells of a grid, which one compiled step updates t
 import argparse
 import contextlib
 import dataclasses
+import hashlib
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -36,7 +37,9 @@ from jnst.runtime import interrupts, use_compilation_cache
 from jnst.stylize import INITS, Result
 from jnst.vgg import VGG19
 
-ONE_CONTENT = ("add_style", "log", "save_every", "tile", "tolerance", "preview", "checkpoint")
+ONE_CONTENT = (
+    *("add_style", "log", "save_every", "tile", "tolerance", "preview", "checkpoint", "resume"),
+)
 """Options that only a run of one content has."""
 SHOWN = 3
 """Names in the line of progress; further ones are counted."""
@@ -112,8 +115,10 @@ def painted(
         return f"{', '.join(names[:SHOWN])}{more}"
 
     cells = len(batch.paintings)
-    report = ProgressReport(batch.grid.plan, sys.stderr, cells, label)
-    with contextlib.nullcontext() if quiet else report as show:
+    plan = batch.grid.plan
+    with (
+        contextlib.nullcontext() if quiet else ProgressReport(plan, sys.stderr, cells, label)
+    ) as show:
 
         def callback(progress: GridProgress) -> bool:
             if show:
@@ -131,11 +136,14 @@ def prepare_batches(args: argparse.Namespace) -> tuple[Job, list[Batch]]:
     """
     for option in ONE_CONTENT:
         value = getattr(args, option)
-        if value not in (None, False, [], 0) and (option, value) != ("tile", AUTO):
+        given = not (value is None or value is False or value == [])
+        if given and (option, value) != ("tile", AUTO):
             name = option.replace("_", "-")
             raise ValueError(f"--{name} is for one content, got {len(args.content)}")
     folder = output_folder(args)
     job = prepare(argparse.Namespace(**vars(args) | {"content": args.content[0]}))
+    # All make the same steps, even if --like's picture was made with a tolerance.
+    job = job._replace(settings=dataclasses.replace(job.settings, tolerance=0.0))
     outputs = [folder / f"{name}.png" for name in names_of(args.content)]
     for file in args.content:
         spare_inputs(argparse.Namespace(**vars(args) | {"content": file}), job, outputs)
@@ -149,7 +157,7 @@ def prepare_batches(args: argparse.Namespace) -> tuple[Job, list[Batch]]:
     seen: dict[Any, str] = {}
     for file, output in zip(args.content, outputs, strict=True):
         picture = read_input(file, job.options["size"], least=1)
-        key = picture.pixels.shape, picture.pixels.tobytes()
+        key = picture.pixels.shape, hashlib.sha256(picture.pixels).digest()
         if key in seen:
             raise ValueError(f"{seen[key]} and {file} are the same picture; give it once")
         seen[key] = file

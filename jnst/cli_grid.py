@@ -91,8 +91,9 @@ def run(args: argparse.Namespace) -> int:
         # Of several processes none may leave the others waiting: there Ctrl-C ends it as usual.
         alone = jax.process_count() == 1
         interrupted = stack.enter_context(interrupts()) if alone else lambda: False
-        report = ProgressReport(grid.plan, sys.stderr, len(todo))
-        show = stack.enter_context(report) if talks and todo else None
+        show = None
+        if talks and todo:
+            show = stack.enter_context(ProgressReport(grid.plan, sys.stderr, len(todo)))
 
         def callback(progress: GridProgress) -> bool:
             if show:

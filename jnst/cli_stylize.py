@@ -199,6 +199,11 @@ def choose(args: argparse.Namespace) -> tuple[dict[str, Any], Settings]:
         if args.preset:
             raise ValueError("--like and --preset exclude each other; give one of them")
         chosen |= read_options(args.like)
+        styles = chosen.get("style_weights")
+        if isinstance(styles, list) and len(styles) != len(style_files(args)):
+            chosen["style_weights"] = None  # those of --like went with its styles
+        if args.colors == "luminance":
+            chosen["palette"] = None  # likewise with its colours
     if args.preset:
         one_of("--preset", args.preset, PRESETS)
         chosen |= {**PRESETS[args.preset].run, **PRESETS[args.preset].network}

@@ -64,7 +64,7 @@ def window_edges(
     device = _device(model)
     free, long = cost.free(device), max(height, width)
     edge, enough = SURELY_FITS
-    if long <= edge and free >= enough:
+    if long <= edge and free >= enough and not settings.photorealism:
         return [None] * len(plan)
     # What could never fit is measured at a size that might: some compilers fail where memory does.
     share = min(1.0, free / (cost.LEAST_BYTES * height * width))

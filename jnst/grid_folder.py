@@ -100,7 +100,7 @@ class GridFolder(NamedTuple):
     def _check_identity(self) -> None:
         try:
             found = json.loads((self.path / RECORD).read_text(encoding="utf-8"))
-            if not found.keys() >= self.identity.keys() - {"init"}:
+            if not found.keys() >= self.identity.keys() - {"init", "palette"}:
                 raise ValueError("not a grid's")
             differing = [*differences(plain(self.identity), found)]
         except (ValueError, AttributeError) as error:

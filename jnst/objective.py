@@ -155,7 +155,9 @@ def content_targets(
     features = model(jnp.asarray(content), layers)
     return features, {
         name: scale(
-            content_loss(of_layer, jnp.zeros_like(of_layer)), weighing, content_average(of_layer)
+            content_loss(of_layer, jnp.zeros_like(of_layer)),
+            weighing,
+            content_average(of_layer.shape),
         )
         for name, of_layer in features.items()
     }
@@ -193,9 +195,10 @@ def variation_scale(shape: tuple[int, ...], weighing: str) -> float:
     return 1.0 if weighing == "paper" else 1 / math.prod(shape)
 
 
-def content_average(features: Float[Array, "*batch H W C"]) -> float:
-    """What makes of `content_loss`, half a sum, the mean of the squared differences."""
-    return 2 / math.prod(features.shape[-3:])
+def content_average(shape: tuple[int, ...]) -> float:
+    """What makes of `content_loss`, half a sum over features of this shape, the mean of the squared
+    differences."""
+    return 2 / math.prod(shape[-3:])
 
 
 def scale(

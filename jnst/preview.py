@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike
 from jnst._checks import whole_number
 from jnst.images import resized
 from jnst.settings import Plan
-from jnst.stylize import Progress
+from jnst.stylize import Progress, work_left
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -82,6 +82,7 @@ class Preview:
             def log(self, *_: Any) -> None:  # standard error belongs to the run
                 pass
 
+        self.plan = plan
         self.work = sum(height * width * steps for (height, width), steps in plan)
         self.steps = sum(steps for _, steps in plan)
         self.settings = {name: as_text(value) for name, value in settings.items()}
@@ -110,8 +111,7 @@ class Preview:
 
     def __call__(self, progress: Progress) -> None:
         now = time.monotonic()
-        height, width = progress.shape
-        self.done += height * width
+        self.done, self.steps = self.work - work_left(self.plan, progress), progress.steps
         if not self.sizes or progress.shape != self.shape:  # its first step has been compiled
             self.shape, self.began, self.before = progress.shape, now, self.done
             self.sizes.append((progress.step, progress.shape))

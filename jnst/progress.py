@@ -13,7 +13,7 @@ from tqdm import tqdm
 from jnst.files import written_whole
 from jnst.grid import GridProgress
 from jnst.settings import Plan
-from jnst.stylize import Progress
+from jnst.stylize import Progress, work_left
 
 LINE_SECONDS = 5.0
 """Between two lines where the output is no terminal."""
@@ -60,7 +60,7 @@ class ProgressReport:
         cells = len(progress.cells) if isinstance(progress, GridProgress) else 1
         pixels = cells * progress.shape[0] * progress.shape[1]
         if isinstance(progress, Progress):
-            self.done = self.work - self._left(progress)
+            self.done = self.work - work_left(self.plan, progress)
         else:
             self.done += pixels
         loss, now = progress.losses["total"], time.monotonic()
@@ -89,13 +89,6 @@ class ProgressReport:
             self.bar.set_description_str(text, refresh=False)
             self.bar.update(self.done - self.bar.n)
             self.bar.refresh()
-
-    def _left(self, progress: Progress) -> int:
-        """Steps × pixels still to do; counted from the end, since a resumed run does not begin at
-        the beginning, and a size that has converged leaves out steps."""
-        larger = [(shape, n) for shape, n in self.plan if max(shape) > max(progress.shape)]
-        here = progress.steps - progress.step - sum(n for _, n in larger)
-        return sum(h * w * n for (h, w), n in [*larger, (progress.shape, here)])
 
     def finish(self) -> None:
         """Fill the bar: the run has ended of its own accord, be it before its last step."""

@@ -29,7 +29,7 @@ from jnst.objective import (
     variation_scale,
 )
 from jnst.optimize import Controls, Run, State, Watch, init_state, minimize, picture
-from jnst.settings import SMALLEST_EDGE, Settings
+from jnst.settings import SMALLEST_EDGE, Plan, Settings
 from jnst.sharding import checked_mesh, fetch, keep, place, split, split_rows, whole
 from jnst.tiles import cover
 from jnst.tiling import tiled_step, tiled_targets
@@ -98,6 +98,14 @@ class Progress(NamedTuple):
 
 
 Callback = Callable[[Progress], bool | None]
+
+
+def work_left(plan: Plan, progress: Progress) -> int:
+    """Steps × pixels that a run still has to do; counted from the end, since a resumed run does not
+    begin at the beginning, and a size that has converged leaves out steps."""
+    larger = [(shape, n) for shape, n in plan if max(shape) > max(progress.shape)]
+    here = progress.steps - progress.step - sum(n for _, n in larger)
+    return sum(h * w * n for (h, w), n in [*larger, (progress.shape, here)])
 
 
 class Result(NamedTuple):

@@ -321,7 +321,7 @@ def tiled_targets(
         energies = {name: energies[name] + parts[name] for name in layers}
     whole = jax.eval_shape(lambda image: model(image, layers), content)  # computes nothing
     content_scale = {
-        name: scale(energy, weighing, content_average(whole[name]))
+        name: scale(energy, weighing, content_average(whole[name].shape))
         for name, energy in energies.items()
     }
     each = [
@@ -451,5 +451,5 @@ def memory(
     at_end = _finish.lower(
         state, image, number, number, number, matting, weights, controls, optimizer=optimizer
     ).compile()
-    kept = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))
+    kept = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves((state, matting)))
     return cost.needed(at_tile) + kept - image.size * 4, cost.needed(at_end)
