@@ -120,6 +120,13 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
             steps=(500, 200),
             init="content",
         ),
+        "photo": _preset(
+            "The colours of the style, and its strokes where the photograph is flat; edges stay "
+            "where they are and straight.",
+            "the term of Luan, Paris, Shechtman and Bala (arXiv:1703.07511); its weight by looking",
+            photorealism=1000.0,
+            init="content",
+        ),
     }
 )
 """{name: preset}."""
