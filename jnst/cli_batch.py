@@ -157,7 +157,7 @@ def prepare_batches(args: argparse.Namespace) -> tuple[Job, list[Batch]]:
     seen: dict[Any, str] = {}
     for file, output in zip(args.content, outputs, strict=True):
         picture = read_input(file, job.options["size"], least=1)
-        key = picture.pixels.shape, hashlib.sha256(picture.pixels).digest()
+        key = picture.pixels.shape, hashlib.sha256(picture.pixels.tobytes()).digest()
         if key in seen:
             raise ValueError(f"{seen[key]} and {file} are the same picture; give it once")
         seen[key] = file
