@@ -13,9 +13,9 @@ from jaxtyping import Array, Float
 from jnst import cost
 from jnst._checks import finite_number
 from jnst.color import check_palette
+from jnst.inputs import check_image, check_images
 from jnst.objective import blend_shares
 from jnst.settings import Plan, Settings, weighted_layers
-from jnst.stylize import check_image, check_images
 from jnst.vgg import LAYERS
 
 NUMBERS = ("alpha", "beta", "gamma", "learning_rate", "averaging", "photorealism")

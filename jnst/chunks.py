@@ -10,27 +10,18 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jax.sharding import Mesh
-from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float
 
 from jnst import cost
 from jnst.axes import Cell, Grid, Index
 from jnst.color import follows_content, seen_content, seen_style
+from jnst.descent import Half, content_half, matting_of, style_half
+from jnst.inputs import first_image, resize, style_shape
 from jnst.matting import Matting
 from jnst.objective import Targets, flat_loss_terms, variation_scale
 from jnst.optimize import Controls, State, Watch, batched_step, init_state, minimize, picture
 from jnst.sharding import fetch, keep, least, place, split, whole
-from jnst.stylize import (
-    Half,
-    Result,
-    content_half,
-    first_image,
-    matting_of,
-    resize,
-    shown,
-    style_half,
-    style_shape,
-)
+from jnst.stylize import Result, shown
 from jnst.vgg import VGG19
 
 LARGEST_BATCH = {"cpu": 4}
@@ -50,7 +41,7 @@ class Work(NamedTuple):
     model: VGG19
     spread: VGG19
     grid: Grid
-    init: str | ArrayLike
+    init: str | Array
     mesh: Mesh
     halves: dict[tuple[str, Index, tuple[int, int]], Half]
 

@@ -32,9 +32,10 @@ from jnst.files import check_output
 from jnst.fitting import AUTO
 from jnst.grid import GridProgress, run_cells
 from jnst.images import FORMATS, Picture, save_image
+from jnst.inputs import INITS
 from jnst.progress import ProgressReport
 from jnst.runtime import interrupts, use_compilation_cache
-from jnst.stylize import INITS, Result
+from jnst.stylize import Result
 from jnst.vgg import VGG19
 
 ONE_CONTENT = (

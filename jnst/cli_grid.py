@@ -35,11 +35,11 @@ from jnst.cli_stylize import (
 from jnst.files import sha256_of
 from jnst.grid import GridProgress, run_cells
 from jnst.grid_folder import SHEET, TABLE, TRADE_OFF, GridFolder, in_name
+from jnst.inputs import NOISES
 from jnst.progress import ProgressReport
 from jnst.runtime import connect, interrupts, use_compilation_cache
 from jnst.settings import Settings
 from jnst.sheets import check_drawing
-from jnst.stylize import NOISES
 
 VARYING = (*NUMBERS, *LAYER_WEIGHTS, "seed")
 """The options that take several values."""

@@ -28,6 +28,7 @@ from jnst.images import (
     read_settings,
     save_image,
 )
+from jnst.inputs import INITS
 from jnst.objective import WEIGHINGS, blend_shares
 from jnst.optimize import OPTIMIZERS
 from jnst.presets import PRESETS
@@ -36,7 +37,7 @@ from jnst.progress import ProgressReport, write_log
 from jnst.runtime import devices, interrupts, precision, use_compilation_cache
 from jnst.settings import LARGEST_EDGE, SCHEDULES, SETTINGS, SMALLEST_EDGE, Plan, Settings
 from jnst.style_losses import STYLE_LOSSES
-from jnst.stylize import CHECKPOINT_EVERY, INITS, Progress, stylize
+from jnst.stylize import CHECKPOINT_EVERY, Progress, stylize
 from jnst.version import __version__
 from jnst.vgg import PADDINGS, POOLINGS, PRECISIONS, VGG19, choose_precision
 from jnst.weights import Found, Weights, find_weights, make_vgg19, open_weights

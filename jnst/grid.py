@@ -18,14 +18,11 @@ from jaxtyping import Array, Float
 from jnst._checks import whole_number
 from jnst.axes import Grid, Index, make_grid
 from jnst.chunks import Work, fitting_batch, pictures, run_chunk, shown_cells
+from jnst.inputs import NOISES, check_init
 from jnst.optimize import Controls, State, Watch
 from jnst.settings import Settings
 from jnst.sharding import checked_mesh, fetch, make_mesh, place, whole
-from jnst.stylize import (
-    NOISES,
-    Result,
-    first_image,
-)
+from jnst.stylize import Result
 from jnst.vgg import VGG19
 
 
@@ -175,7 +172,7 @@ def run_cells(
             raise ValueError(f'batch must be "auto" or a whole number, got {batch!r}')
         whole_number("batch", batch, least=1)
     todo = list(grid.cells if cells is None else cells)
-    first_image(init, grid.contents[0], grid.styles[0], grid.plan[0][0], None)
+    init = check_init(init)
     if "key" in grid.axes and not (isinstance(init, str) and init in NOISES):
         raise ValueError(
             f"several keys make no difference unless init is {' or '.join(map(repr, NOISES))}"

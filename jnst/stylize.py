@@ -5,77 +5,25 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
-from jax.sharding import Mesh, NamedSharding
+from jax.sharding import Mesh
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from jnst._checks import one_of
 from jnst.checkpoint import check_checkpoint, identity, read_checkpoint, write_checkpoint
 from jnst.color import check_palette, keep_colors, seen_content, seen_style
+from jnst.descent import Inputs, begin, descend
 from jnst.fitting import check_tile, window_edges
-from jnst.images import fit
-from jnst.matting import make_matting
-from jnst.objective import (
-    Scalar,
-    Targets,
-    blend_shares,
-    content_targets,
-    flat_loss_terms,
-    style_targets,
-    variation_scale,
-)
-from jnst.optimize import Controls, Run, State, Watch, init_state, minimize, picture
-from jnst.settings import SMALLEST_EDGE, Plan, Settings
-from jnst.sharding import checked_mesh, fetch, keep, place, split, split_rows, whole
-from jnst.tiles import cover
-from jnst.tiling import tiled_step, tiled_targets
+from jnst.inputs import check_image, check_images, check_init, first_image, resize
+from jnst.objective import blend_shares
+from jnst.optimize import Controls, Run, State, Watch, minimize, picture
+from jnst.settings import Plan, Settings
+from jnst.sharding import checked_mesh, fetch, place, whole
 from jnst.vgg import VGG19
 
-INITS = ("content", "noise", "style-noise")
-NOISES = INITS[1:]
-"""Those that a random key decides."""
 CHECKPOINT_EVERY = 50
 """Steps."""
-Half = tuple[dict[str, Any], dict[str, Array]]
-"""Targets and their factors, by layer."""
-
-
-Inputs = tuple[VGG19, Float[Array, "H W 3"], tuple[Float[Array, "_h _w 3"], ...]]
-"""Model, content and styles."""
-
-
-@functools.partial(jax.jit, static_argnames=("layers", "weighing", "sharding"))
-def content_half(
-    model: VGG19,
-    image: Float[Array, "H W 3"],
-    layers: tuple[str, ...],
-    weighing: str,
-    sharding: NamedSharding | None = None,
-) -> Half:
-    """The content's half of `jnst.make_targets`, compiled."""
-    return content_targets(model, keep(image, sharding), layers, weighing)
-
-
-@functools.partial(jax.jit, static_argnames=("layers", "weighing", "style_loss", "sharding"))
-def style_half(
-    model: VGG19,
-    images: tuple[Float[Array, "_h _w 3"], ...],
-    shares: tuple[Scalar | int, ...],
-    layers: tuple[str, ...],
-    weighing: str,
-    style_loss: str,
-    sharding: NamedSharding | None = None,
-) -> Half:
-    """The styles' half, likewise."""
-    images = tuple(keep(image, sharding) for image in images)
-    return style_targets(model, images, shares, layers, weighing, style_loss)
-
-
-matting_of = jax.jit(make_matting)
 
 
 class Progress(NamedTuple):
@@ -206,7 +154,7 @@ def stylize(
     check_palette(options.colors, palette)
     if palette is not None:
         palette = check_image("palette", palette)
-    first_image(init, content, styles[0], plan[0][0], key)  # raises where it will not do
+    init = check_init(init)
     mesh = checked_mesh(mesh)
     check_tile(tile, options, mesh)
     file, goes_on = check_checkpoint(checkpoint, checkpoint_every, resume)
@@ -219,13 +167,13 @@ def stylize(
     optimizer = options.transformation()
     made_of = identity(options, model, content, styles, image) if file else {}
     saved = read_checkpoint(file, made_of, plan, optimizer) if file and goes_on else None
-    inputs: Inputs = model, seen, styles
+    inputs = Inputs(model, seen, styles)
     show = functools.partial(shown, options.colors, content)
     edges: list[int | None] = [None] * len(plan)
     if mesh is None:
         edges = window_edges(tile, plan, model, options)
     else:
-        inputs = model.over_devices(), seen, styles
+        inputs = inputs._replace(model=model.over_devices())
         inputs, image = place((inputs, image), whole(mesh))
         show = functools.partial(shown, options.colors, place(content, whole(mesh)))
     history = saved.losses[:-1] if saved else []
@@ -238,22 +186,25 @@ def stylize(
         (shape, steps), edge = plan[level], edges[level]
         done = sum(len(part["total"]) for part in history)
         total = done + sum(steps for _, steps in plan[level:])
-        descend = functools.partial(
-            minimize,
-            optimizer=optimizer,
-            steps=steps,
-            watch=callback and _watch(callback, done, total, show),
-            tolerance=float(options.tolerance),
-            before=saved and saved.losses[-1],
-            save=save if file else None,
-            save_every=checkpoint_every,
+        image = resize(image, shape)
+        run = descend(
+            inputs.at(shape, options.style_scale),
+            functools.partial(begin, image, optimizer, mesh, saved and saved.state),
+            options,
+            steps,
+            functools.partial(
+                minimize,
+                optimizer=optimizer,
+                steps=steps,
+                watch=callback and _watch(callback, done, total, show),
+                tolerance=float(options.tolerance),
+                before=saved and saved.losses[-1],
+                save=save if file else None,
+                save_every=checkpoint_every,
+            ),
+            mesh=mesh,
+            edge=edge,
         )
-        sized, image = _at(shape, inputs, options.style_scale), resize(image, shape)
-        start = functools.partial(_begin, image, optimizer, mesh, saved and saved.state)
-        if edge is None:
-            run = _run_whole(steps, sized, start, options, mesh, descend)
-        else:
-            run = _run_in_tiles(steps, sized, start, options, edge, descend)
         save(run)
         saved = None
         image = picture(run.state, options.controls(steps))
@@ -272,110 +223,6 @@ def stylize(
         "diverged" if run.state.halted else reason,
         made,
     )
-
-
-def _at(shape: tuple[int, int], inputs: Inputs, scale: float) -> Inputs:
-    """The inputs for a picture of `shape`."""
-    model, content, styles = inputs
-    sized = tuple(resize(style, style_shape(style, shape, scale)) for style in styles)
-    return model, resize(content, shape), sized
-
-
-def _run_whole(
-    steps: int,
-    inputs: Inputs,
-    start: Callable[[], State],
-    settings: Settings,
-    mesh: Mesh | None,
-    descend: Callable[..., Run],
-) -> Run:
-    """The steps at one size."""
-    model, content, styles = inputs
-    rows = None if mesh is None else split(mesh)
-    weighing = settings.weighing
-    content_layers, style_layers = tuple(settings.content_layers), tuple(settings.style_layers)
-    features, content_scale = content_half(model, content, content_layers, weighing, rows)
-    shares = blend_shares(settings.style_weights, len(styles))
-    if mesh is not None:
-        shares = place(tuple(map(np.float32, shares)), whole(mesh))
-    compared, style_scale = style_half(
-        model, styles, shares, style_layers, weighing, settings.style_loss, rows
-    )
-    variation = variation_scale(content.shape, weighing)
-    matting = matting_of(content) if settings.photorealism else None
-    numbers = settings.loss_weights(), settings.controls(steps), variation
-    if mesh is not None:
-        numbers = place(jax.tree.map(np.float32, numbers), whole(mesh))
-    weights, controls, variation = numbers
-    targets = Targets(features, compared, content_scale, style_scale, variation, matting)
-    leaves, structure = jax.tree.flatten(model)
-    return descend(
-        flat_loss_terms(structure, rows),
-        start(),
-        (tuple(leaves), targets, weights),
-        controls,
-    )
-
-
-def _run_in_tiles(
-    steps: int,
-    inputs: Inputs,
-    start: Callable[[], State],
-    settings: Settings,
-    edge: int,
-    descend: Callable[..., Run],
-) -> Run:
-    """The steps at one size, in windows of at most `edge`."""
-    model, content, styles = inputs
-    content_layers, style_layers = tuple(settings.content_layers), tuple(settings.style_layers)
-    tiles = cover(content.shape[0], content.shape[1], content_layers + style_layers, edge)
-    targets, crops = tiled_targets(
-        model,
-        content,
-        styles,
-        tiles,
-        [cover(style.shape[0], style.shape[1], style_layers, edge) for style in styles],
-        content_layers=content_layers,
-        style_layers=style_layers,
-        weighing=settings.weighing,
-        style_loss=settings.style_loss,
-        shares=blend_shares(settings.style_weights, len(styles)),
-        photorealism=settings.photorealism > 0,
-    )
-    leaves, structure = jax.tree.flatten(model)
-    return descend(
-        flat_loss_terms(structure),
-        start(),
-        (tuple(leaves), targets, settings.loss_weights()),
-        settings.controls(steps),
-        update=tiled_step(structure, tiles, crops),
-    )
-
-
-def _begin(
-    image: Float[Array, "H W 3"],
-    optimizer: optax.GradientTransformation,
-    mesh: Mesh | None,
-    saved: State | None,
-) -> State:
-    """The state before the first step, or the saved one; its rows split over the mesh if any."""
-    if mesh is None:
-        # Copies, since what shares memory with NumPy cannot be given to a step.
-        return jax.tree.map(jnp.array, saved) if saved else init_state(image, optimizer)
-    shapes = jax.eval_shape(lambda: init_state(image, optimizer))
-    rows = jax.tree.map(functools.partial(split_rows, mesh=mesh), shapes)
-    if saved:
-        return jax.tree.map(place, saved, rows)
-    return jax.jit(init_state, static_argnames="optimizer", out_shardings=rows)(image, optimizer)
-
-
-def style_shape(
-    style: Float[Array, "h w 3"], shape: tuple[int, int], scale: float
-) -> tuple[int, int]:
-    """The (height, width) of the style image while the picture has `shape`: its long edge, times
-    `scale`."""
-    height, width, _ = style.shape
-    return fit(height, width, max(1, round(scale * max(shape))), SMALLEST_EDGE)
 
 
 def shown(
@@ -403,86 +250,3 @@ def _watch(callback: Callback, done: int, total: int, show: Callable[[Array], Ar
         return callback(Progress(done + count, total, (height, width), losses, see))
 
     return watch
-
-
-def check_image(name: str, image: Any) -> Float[Array, "H W 3"]:
-    """`image` as a float32 array; raises unless it is (H, W, 3), finite and in [0, 1]."""
-    image = np.asarray(image)
-    if image.ndim != 3 or image.shape[-1] != 3:
-        raise ValueError(f"{name} must have the shape (H, W, 3), got {image.shape}")
-    if not np.issubdtype(image.dtype, np.floating):
-        raise TypeError(f"{name} must hold floats in [0, 1], got {image.dtype}")
-    if min(image.shape[:2]) < SMALLEST_EDGE:
-        raise ValueError(
-            f"{name} has only {image.shape[1]}×{image.shape[0]} px; both edges need at least "
-            f"{SMALLEST_EDGE} px"
-        )
-    if not np.isfinite(image).all():
-        raise ValueError(f"{name} holds NaN or infinite values")
-    if image.min() < 0 or image.max() > 1:
-        raise ValueError(
-            f"{name} must lie in [0, 1], got values from {image.min():g} to {image.max():g}"
-        )
-    return jnp.asarray(image, jnp.float32)
-
-
-def check_images(name: str, value: Any) -> list[Float[Array, "_h _w 3"]]:
-    """One image or several (a list, or an array of four axes), each checked."""
-    listed = isinstance(value, list | tuple) and (not value or any(map(is_image, value)))
-    if not (listed or is_image(value, axes=4)):
-        return [check_image(name, value)]
-    if len(value) == 0:
-        raise ValueError(f"{name} has no values; give at least one")
-    several = enumerate(value, start=1)
-    return [check_image(f"{name} number {number}", image) for number, image in several]
-
-
-def is_image(value: Any, axes: int = 3) -> bool:
-    """Whether a value has as many axes as an image."""
-    return getattr(value, "ndim", None) == axes
-
-
-def first_image(
-    init: str | Float[ArrayLike, "_h _w 3"],
-    content: Float[Array, "H W 3"],
-    style: Float[Array, "h w 3"],
-    shape: tuple[int, int],
-    key: Array | None,
-) -> Float[Array, "_H _W 3"]:
-    """The image to start from, at (height, width)."""
-    if not isinstance(init, str):
-        return resize(check_image("init", init), shape)
-    one_of("init", init, INITS)
-    if init == "content":
-        return resize(content, shape)
-    key = jax.random.key(0) if key is None else key
-    if init == "style-noise":
-        return style_noise(key, style, shape)
-    return jax.random.uniform(key, (*shape, 3), content.dtype)
-
-
-def style_noise(
-    key: Array, style: Float[Array, "h w 3"], shape: tuple[int, int]
-) -> Float[Array, "_H _W 3"]:
-    """Gaussian noise whose colours have the mean and the covariance of the style's, clipped.
-
-    By the covariance's symmetric root, which exists for a style of greys too.
-
-    >>> style_noise(jax.random.key(0), jnp.full((40, 40, 3), 0.25), (2, 1))[..., 0]
-    Array([[0.25],
-           [0.25]], dtype=float32)
-    """
-    colours = style.reshape(-1, 3)
-    mean = jnp.mean(colours, axis=0)
-    with jax.default_matmul_precision("highest"):
-        variances, axes = jnp.linalg.eigh(jnp.cov(colours.T, bias=True))
-        root = axes * jnp.sqrt(jnp.maximum(variances, 0)) @ axes.T
-        noise = jax.random.normal(key, (*shape, 3), style.dtype) @ root
-    return jnp.clip(mean + noise, 0, 1)
-
-
-def resize(image: Float[Array, "_h _w 3"], shape: tuple[int, int]) -> Float[Array, "_H _W 3"]:
-    """`image` at another (height, width), by Lanczos' filter, antialiased, kept in [0, 1]."""
-    if image.shape[:2] == shape:
-        return image
-    return jnp.clip(jax.image.resize(image, (*shape, 3), "lanczos3"), 0, 1)

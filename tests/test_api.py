@@ -80,17 +80,23 @@ ALLOWED = {
     "fitting": {
         *("cost", "images", "objective", "optimize", "settings", "tiles", "tiling", "vgg"),
     },
-    "stylize": {
-        *("_checks", "checkpoint", "color", "fitting", "images", "matting", "objective"),
-        *("optimize", "settings", "sharding", "tiles", "tiling", "vgg"),
+    "inputs": {"_checks", "images", "settings"},
+    "descent": {
+        *("inputs", "matting", "objective", "optimize", "settings", "sharding", "tiles"),
+        *("tiling", "vgg"),
     },
-    "axes": {"_checks", "color", "cost", "objective", "settings", "stylize", "vgg"},
+    "stylize": {
+        *("checkpoint", "color", "descent", "fitting", "inputs", "objective", "optimize"),
+        *("settings", "sharding", "vgg"),
+    },
+    "axes": {"_checks", "color", "cost", "inputs", "objective", "settings", "vgg"},
     "chunks": {
-        *("axes", "color", "cost", "matting", "objective", "optimize", "sharding"),
-        *("stylize", "vgg"),
+        *("axes", "color", "cost", "descent", "inputs", "matting", "objective", "optimize"),
+        *("sharding", "stylize", "vgg"),
     },
     "grid": {
-        *("_checks", "axes", "chunks", "optimize", "settings", "sharding", "stylize", "vgg"),
+        *("_checks", "axes", "chunks", "inputs", "optimize", "settings", "sharding", "stylize"),
+        "vgg",
     },
     "sheets": {"images"},
     "grid_folder": {"axes", "files", "images", "sheets", "stylize"},

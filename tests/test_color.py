@@ -18,7 +18,7 @@ from jnst.color import (
     match_luminance,
 )
 from jnst.images import read_picture, read_settings
-from jnst.stylize import resize
+from jnst.inputs import resize
 
 LAYERS = {"content_layers": ["relu2_1"], "style_layers": ["relu1_1", "relu2_1"]}
 """Few and shallow, which compile sooner and say enough of colours."""

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import jnst
+from jnst.inputs import style_noise
 from jnst.matting import EPSILON, make_matting, matting_loss
-from jnst.stylize import style_noise
 
 
 def laplacian(guide):

@@ -7,7 +7,7 @@ import optax
 import pytest
 
 import jnst
-from jnst.stylize import resize
+from jnst.inputs import resize
 
 QUICK = {"sizes": (64,), "steps": 8}
 
