@@ -1,4 +1,4 @@
-"""`jnst stylize` with several contents: one style, and a picture of each content in a folder.
+"""`jnst stylize` with several contents: one style or blend, and a picture of each in a folder.
 
 Contents of one shape are the cells of a grid, which one compiled step updates together.
 """
@@ -38,9 +38,7 @@ from jnst.runtime import interrupts, use_compilation_cache
 from jnst.stylize import Result
 from jnst.vgg import VGG19
 
-ONE_CONTENT = (
-    *("add_style", "log", "save_every", "tile", "tolerance", "preview", "checkpoint", "resume"),
-)
+ONE_CONTENT = "log", "save_every", "tile", "tolerance", "preview", "checkpoint", "resume"
 """Options that only a run of one content has."""
 SHOWN = 3
 """Names in the line of progress; further ones are counted."""
@@ -171,11 +169,11 @@ def prepare_batches(args: argparse.Namespace) -> tuple[Job, list[Batch]]:
 
 
 def grid_of(paintings: Sequence[Painting], job: Job) -> Grid:
-    """Contents of one shape, with one style and one choice of settings."""
+    """Contents of one shape, with one blend of styles and one choice of settings."""
     pixels = [painting.picture.pixels for painting in paintings]
     key = jax.random.key(job.options["seed"])
     settings = dataclasses.asdict(job.settings)
-    return make_grid(pixels, job.styles, key=key, palette=job.palette, **settings)
+    return make_grid(pixels, [job.styles], key=key, palette=job.palette, **settings)
 
 
 def output_folder(args: argparse.Namespace) -> Path:

@@ -20,6 +20,7 @@ from jnst.axes import LAYER_WEIGHTS, NUMBERS, Grid, Index, distinct, make_grid
 from jnst.cli import Diverged
 from jnst.cli_stylize import (
     Job,
+    add_blend,
     add_look,
     add_optimisation,
     add_picture,
@@ -56,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     files: dict[str, Any] = {"metavar": "FILE", "nargs": "+", "action": "extend", "default": []}
     add("--contents", **files, help="more contents, of one shape")
     add("--styles", **files, help="more styles")
-    parser.set_defaults(add_style=[], style_weights=None)  # here several styles are an axis
+    add_blend(add, "each style")
     add_look(parser.add_argument_group("look").add_argument, several=True)
     add_optimisation(parser.add_argument_group("optimisation").add_argument, several=True)
     add = parser.add_argument_group("running").add_argument
@@ -154,7 +155,9 @@ def prepare_grid(args: argparse.Namespace) -> tuple[Job, Grid, GridFolder, list[
     size = job.options["size"]
     contents = [job.content, *(read_input(path, size, least=1) for path in args.contents)]
     of_style = style_size(job.options, job.settings)
-    styles = [*job.styles, *(read_input(path, of_style).pixels for path in args.styles)]
+    first_style, *added = job.styles
+    more = (read_input(path, of_style).pixels for path in args.styles)
+    styles = [[style, *added] for style in (first_style, *more)]
     seeds = given.pop("seed", (job.options["seed"],))
     for seed in distinct("--seed", seeds):
         check_seed(seed)
@@ -181,7 +184,7 @@ def prepare_grid(args: argparse.Namespace) -> tuple[Job, Grid, GridFolder, list[
         number = dict(zip(grid.axes, index, strict=True)).get("key", 0)
         options = job.options | {"seed": seeds[number]} | dataclasses.asdict(cell.settings)
         content, style = paths["content"][cell.content], paths["style"][cell.style]
-        records[index] = job_record(job, content, [style], options)
+        records[index] = job_record(job, content, [style, *args.add_style], options)
     fixed = next(iter(records.values()))["options"]
     identity: dict[str, Any] = {
         **{name: [sha256_of(Path(file)) for file in files] for name, files in paths.items()},
@@ -189,6 +192,8 @@ def prepare_grid(args: argparse.Namespace) -> tuple[Job, Grid, GridFolder, list[
         "axes": axes,
         "options": {name: value for name, value in fixed.items() if name not in axes},
     }
+    if args.add_style:
+        identity["added styles"] = [sha256_of(Path(file)) for file in args.add_style]
     if not isinstance(job.init, str):
         identity["init"] = sha256_of(Path(job.options["init"]))
     if job.palette is not None:

@@ -67,8 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("-o", "--output", metavar="OUT", help="file, or folder for several (stylized.png)")
     add_picture(add)
     add("--seed", type=whole, metavar="N", help="of the noise (0)")
-    add("--add-style", metavar="FILE", action="append", default=[], help="blend with this style")
-    add("--style-weights", type=numbers, metavar="W,…", help="of STYLE and each added (1,1,…)")
+    add_blend(add)
     example = "as in --beta 30 --style-layers relu1_1:4,relu3_1:1"
     add_look(parser.add_argument_group("look", example).add_argument)
     example = "as in --optimizer lbfgs --sizes 256,512 --steps 200,100"
@@ -135,6 +134,12 @@ def add_picture(add: Add) -> None:
     add("--init", metavar="INIT", help=f"start from {', '.join(INITS)} or a file (content)")
     add("--like", metavar="PICTURE", help="take what is not given here from PICTURE")
     add("--preset", metavar="NAME", help=f"or from {', '.join(PRESETS)}")
+
+
+def add_blend(add: Add, of: str = "STYLE") -> None:
+    """The options that blend styles."""
+    add("--add-style", metavar="FILE", action="append", default=[], help=f"blend with {of}")
+    add("--style-weights", type=numbers, metavar="W,…", help=f"of {of} and each added (1,1,…)")
 
 
 def add_look(add: Add, several: bool = False) -> None:

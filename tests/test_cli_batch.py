@@ -51,22 +51,24 @@ def command(folder, *arguments):
 
 
 def test_every_content_becomes_the_picture_that_it_becomes_alone(folder, model):
-    ran = command(folder, "a.png", "b.png", "tall.png", "style.png", "-o", "painted", *FEW)
+    blend = "--add-style", "b.png", "--style-weights", "1,3"
+    ran = command(folder, "a.png", "b.png", "tall.png", "style.png", "-o", "painted", *FEW, *blend)
     assert ran.returncode == 0, ran.stderr
     assert "3 pictures of 2 shapes" in ran.stderr
     assert "a.png, b.png · step" in ran.stderr
     assert "wrote painted: 3 of 3 pictures" in ran.stderr
     names = sorted(path.name for path in (folder / "painted").iterdir())
     assert names == ["a.png", "b.png", "tall.png"]
-    style = jnst.load_image(folder / "style.png", 64)
+    styles = [jnst.load_image(folder / name, 64) for name in ("style.png", "b.png")]
     layers = {"content_layers": ["relu2_1"], "style_layers": ["relu1_1"]}
     for name in names:
         content = jnst.load_image(folder / name, 64)
-        alone = jnst.stylize(model, content, style, steps=3, **layers).image
+        alone = jnst.stylize(model, content, styles, style_weights=(1, 3), steps=3, **layers).image
         painted = read_picture(folder / "painted" / name)
         np.testing.assert_allclose(painted.pixels, alone, atol=1.5 / 255)
         record = read_settings(folder / "painted" / name)
-        assert record["content"] == name and record["options"]["steps"] == 3
+        assert record["content"] == name and record["style"] == "style.png, b.png"
+        assert record["options"]["steps"] == 3
     alpha = read_picture(folder / "painted" / "a.png").alpha
     np.testing.assert_allclose(alpha, read_picture(folder / "a.png", 64).alpha, atol=1 / 255)
     assert read_picture(folder / "painted" / "b.png").alpha is None
