@@ -84,7 +84,8 @@ def run_batch(args: argparse.Namespace) -> int:
                     stopped = True
                     continue
                 file, picture, output = batch.painting(index)
-                record = job_record(job, file, style_files(args), job.options | settings)
+                styles = style_files(args.style, job.options)
+                record = job_record(job, file, styles, job.options | settings)
                 save_image(output, result.image, alpha=picture.alpha, settings=record)
                 done += 1
                 diverged += [output] if result.reason == "diverged" else []

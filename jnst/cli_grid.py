@@ -31,6 +31,7 @@ from jnst.cli_stylize import (
     job_record,
     prepare,
     read_input,
+    style_files,
     style_size,
 )
 from jnst.files import sha256_of
@@ -184,7 +185,7 @@ def prepare_grid(args: argparse.Namespace) -> tuple[Job, Grid, GridFolder, list[
         number = dict(zip(grid.axes, index, strict=True)).get("key", 0)
         options = job.options | {"seed": seeds[number]} | dataclasses.asdict(cell.settings)
         content, style = paths["content"][cell.content], paths["style"][cell.style]
-        records[index] = job_record(job, content, [style, *args.add_style], options)
+        records[index] = job_record(job, content, style_files(style, options), options)
     fixed = next(iter(records.values()))["options"]
     identity: dict[str, Any] = {
         **{name: [sha256_of(Path(file)) for file in files] for name, files in paths.items()},
@@ -192,8 +193,8 @@ def prepare_grid(args: argparse.Namespace) -> tuple[Job, Grid, GridFolder, list[
         "axes": axes,
         "options": {name: value for name, value in fixed.items() if name not in axes},
     }
-    if args.add_style:
-        identity["added styles"] = [sha256_of(Path(file)) for file in args.add_style]
+    if added_files := job.options["add_style"]:
+        identity["added styles"] = [sha256_of(Path(file)) for file in added_files]
     if not isinstance(job.init, str):
         identity["init"] = sha256_of(Path(job.options["init"]))
     if job.palette is not None:

@@ -45,6 +45,7 @@ from jnst.weights import Found, Weights, find_weights, make_vgg19, open_weights
 OPTIONS: dict[str, Any] = {
     "size": 512,
     "init": "content",
+    "add_style": (),
     "palette": None,
     "seed": 0,
     "pooling": "max",
@@ -138,7 +139,7 @@ def add_picture(add: Add) -> None:
 
 def add_blend(add: Add, of: str = "STYLE") -> None:
     """The options that blend styles."""
-    add("--add-style", metavar="FILE", action="append", default=[], help=f"blend with {of}")
+    add("--add-style", metavar="FILE", action="append", help=f"blend with {of}")
     add("--style-weights", type=numbers, metavar="W,…", help=f"of {of} and each added (1,1,…)")
 
 
@@ -205,8 +206,12 @@ def choose(args: argparse.Namespace) -> tuple[dict[str, Any], Settings]:
         if args.preset:
             raise ValueError("--like and --preset exclude each other; give one of them")
         chosen |= read_options(args.like)
-        styles = chosen.get("style_weights")
-        if isinstance(styles, list) and len(styles) != len(style_files(args)):
+        if args.add_style is None:
+            check_added(args.like, chosen["add_style"])
+        else:
+            chosen["add_style"] = args.add_style
+        weights = chosen.get("style_weights")
+        if isinstance(weights, list) and len(weights) != 1 + len(chosen["add_style"]):
             chosen["style_weights"] = None  # those of --like went with its styles
         if args.colors == "luminance":
             chosen["palette"] = None  # likewise with its colours
@@ -242,6 +247,18 @@ def choose(args: argparse.Namespace) -> tuple[dict[str, Any], Settings]:
     return chosen, settings
 
 
+def check_added(like: str, files: Any) -> None:
+    """Raise unless the added styles that --like's picture names are there."""
+    if not isinstance(files, list | tuple) or not all(isinstance(file, str) for file in files):
+        raise ValueError(f"--add-style must be names of files, got {files!r} from --like {like}")
+    for file in files:
+        if not Path(file).is_file():
+            raise ValueError(
+                f"--like {like}: there is no file {file!r}, which was added to its style; say with "
+                "--add-style where it is"
+            )
+
+
 def check_seed(seed: Any) -> None:
     """Raise unless `seed` is one that JAX's random keys tell from all others."""
     whole_number("--seed", seed, least=0, most=2**32 - 1)
@@ -250,7 +267,7 @@ def check_seed(seed: Any) -> None:
 def prepare(args: argparse.Namespace) -> Job:
     """Read and check everything that the arguments name; raises before anything is computed."""
     options, settings = choose(args)
-    paths = style_files(args)
+    paths = style_files(args.style, options)
     blend_shares(settings.style_weights, len(paths))
     if options["init"] not in INITS and not Path(options["init"]).is_file():
         raise ValueError(
@@ -277,9 +294,9 @@ def prepare(args: argparse.Namespace) -> Job:
     )
 
 
-def style_files(args: argparse.Namespace) -> list[str]:
+def style_files(style: str, options: dict[str, Any]) -> list[str]:
     """The files of all styles that are blended."""
-    return [args.style, *args.add_style]
+    return [style, *options["add_style"]]
 
 
 def style_size(options: dict[str, Any], settings: Settings) -> int:
@@ -332,7 +349,8 @@ def run(args: argparse.Namespace) -> int:
     if checkpoint and checkpoint.resolve() in (output.resolve(), log and log.resolve()):
         raise ValueError(f"--checkpoint {checkpoint} is where another output goes; rename one")
     settings = dataclasses.asdict(job.settings)
-    record = job_record(job, args.content, style_files(args), job.options | settings)
+    files = style_files(args.style, job.options)
+    record = job_record(job, args.content, files, job.options | settings)
     with contextlib.ExitStack() as stack:
         page = None
         if args.preview is not None:
@@ -441,7 +459,7 @@ def spare_inputs(args: argparse.Namespace, job: Job, outputs: list[Path]) -> Non
     """Raise ValueError if a file to be written is one of those that the run is made from."""
     for name, path in (
         ("content", args.content),
-        *(("style", style) for style in style_files(args)),
+        *(("style", style) for style in style_files(args.style, job.options)),
         ("weights file", job.found.path),
     ):
         spare(name, path, outputs)

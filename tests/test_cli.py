@@ -18,6 +18,8 @@ import pytest
 from PIL import Image
 
 import jnst
+from jnst.cli import build_parser
+from jnst.cli_stylize import choose
 from jnst.images import read_picture, read_settings
 from jnst.weights import write_weights
 
@@ -128,21 +130,39 @@ def test_like_gives_way_to_what_is_given(folder, finished):
 
 
 def test_blend_loss_and_scale_of_styles_are_recorded_and_taken_again(folder):
-    options = "--sizes", "48", "--steps", "2", "--quiet", "--add-style", "content.png"
+    (folder / "added.png").write_bytes((folder / "content.png").read_bytes())
     done = jnst_command(
-        folder, "stylize", *BOTH, "-o", "blend.png", *options, "--style-weights", "2,1",
-        "--style-loss", "statistics", "--style-scale", "1.5",
+        folder, "stylize", *BOTH, "-o", "blend.png", "--sizes", "48", "--steps", "2", "--quiet",
+        "--add-style", "added.png", "--style-weights", "2,1", "--style-loss", "statistics",
+        "--style-scale", "1.5",
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
     record = read_settings(folder / "blend.png")
-    assert record["style"] == "style.png, content.png"
+    assert record["style"] == "style.png, added.png"
     wanted = {"style_weights": [2.0, 1.0], "style_loss": "statistics", "style_scale": 1.5}
+    wanted["add_style"] = ["added.png"]
     assert {name: record["options"][name] for name in wanted} == wanted
-    again = jnst_command(
-        folder, "stylize", *BOTH, "-o", "blend2.png", *options, "--like", "blend.png"
-    )
+    like = *BOTH, "-o", "blend2.png", "--like", "blend.png", "--quiet"
+    again = jnst_command(folder, "stylize", *like)
     assert (again.returncode, again.stderr) == (0, "")
     assert (folder / "blend2.png").read_bytes() == (folder / "blend.png").read_bytes()
+    (folder / "added.png").unlink()
+    for command in ("stylize", "grid"):
+        lost = jnst_command(folder, command, *like)
+        assert lost.returncode == 2
+        assert "--like blend.png: there is no file 'added.png', which was added" in lost.stderr
+        assert lost.stderr.count("\n") == 1
+
+
+def test_other_added_styles_than_those_of_like_go_without_its_weights(folder):
+    settings = {"options": {"add_style": ["gone.png"], "style_weights": [2.0, 1.0]}}
+    jnst.save_image(folder / "two.png", np.ones((40, 40, 3)), settings=settings)
+    like = ["stylize", *BOTH, "--like", str(folder / "two.png")]
+    for added, weights in ((["a.png"], (2.0, 1.0)), (["a.png", "b.png"], None)):
+        given = [word for file in added for word in ("--add-style", file)]
+        options, settings = choose(build_parser().parse_args([*like, *given]))
+        assert options["add_style"] == added
+        assert settings.style_weights == weights
 
 
 def test_the_alpha_of_the_content_is_kept(folder):
