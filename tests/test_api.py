@@ -78,7 +78,8 @@ ALLOWED = {
         *("tiles", "vgg"),
     },
     "fitting": {
-        *("cost", "images", "objective", "optimize", "settings", "tiles", "tiling", "vgg"),
+        *("cost", "descent", "images", "inputs", "objective", "optimize", "settings", "tiles"),
+        *("tiling", "vgg"),
     },
     "inputs": {"_checks", "images", "settings"},
     "descent": {
