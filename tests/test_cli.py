@@ -385,6 +385,26 @@ def test_a_mistake_is_one_line_and_exit_code_2(answers, mistake):
     assert said in done.stderr
 
 
+@pytest.mark.parametrize("platforms", ["cud", "cpu,"])  # the second has one that JAX knows
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("recolor", *BOTH, "-o", "never.png"),
+        ("stylize", *BOTH, "-o", "never.png", "--quiet"),
+        ("stylize", *BOTH, "style.png", "-o", "never"),
+        ("grid", *BOTH, "-o", "never"),
+        ("info",),
+    ],
+)
+def test_platforms_that_jax_does_not_know_are_one_line(folder, platforms, command):
+    done = jnst_command(folder, *command, JAX_PLATFORMS=platforms)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"jnst {command[0]}: error: JAX finds no device")
+    assert done.stderr.endswith(f"is JAX_PLATFORMS={platforms} set wrongly?\n")
+    assert done.stderr.count("\n") == 1
+    assert not list(folder.glob("never*"))
+
+
 def test_no_weights_at_all_says_where_to_get_them(folder, tmp_path):
     block = tmp_path / "sitecustomize.py"
     block.write_text(
