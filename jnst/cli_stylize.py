@@ -16,6 +16,7 @@ from jnst._checks import near_match, one_of, whole_number
 from jnst.arguments import layers, number, numbers, whole, wholes
 from jnst.checkpoint import check_checkpoint
 from jnst.cli import Diverged
+from jnst.cli_recolor import visible
 from jnst.color import COLORS, check_palette
 from jnst.files import check_output, spare
 from jnst.fitting import AUTO, check_tile
@@ -279,7 +280,7 @@ def prepare(args: argparse.Namespace) -> Job:
     if init not in INITS:
         init = read_input(init, options["size"]).pixels
     if palette is not None:
-        palette = read_input(palette, options["size"]).pixels
+        palette = read_palette(palette, options["size"])
     found = find_weights(args.weights)
     return Job(
         content=content,
@@ -312,6 +313,14 @@ def read_input(path: str, size: int, least: int = SMALLEST_EDGE) -> Picture:
             f"{path} has only {width}×{height} px; both edges need at least {SMALLEST_EDGE} px"
         )
     return read_picture(path, max(fit(height, width, size, least)))
+
+
+def read_palette(path: str, size: int) -> np.ndarray:
+    """A picture for its colours: what is visible of them, each pixel about equally often."""
+    picture = read_input(path, size)
+    pixels = visible(path, picture).reshape(-1, 3)
+    places = np.linspace(0, len(pixels), picture.pixels[..., 0].size, endpoint=False).astype(int)
+    return pixels[places].reshape(picture.pixels.shape)
 
 
 def read_options(path: str) -> dict[str, Any]:
