@@ -15,43 +15,15 @@ from concurrent.futures import ThreadPoolExecutor
 import h5py
 import numpy as np
 import pytest
+from commands import environment, jnst_command
 from PIL import Image
 
 import jnst
 from jnst.cli import build_parser
 from jnst.cli_stylize import choose
 from jnst.images import read_picture, read_settings
-from jnst.weights import write_weights
 
 BOTH = ["content.png", "style.png"]
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory, pictures, real_weights):
-    """A content and a style picture, and the weights in the cache folder."""
-    folder = tmp_path_factory.mktemp("cli")
-    for name, picture in zip(("content.png", "style.png"), pictures, strict=True):
-        jnst.save_image(folder / name, picture)
-    (folder / "cache").mkdir()
-    write_weights(folder / "cache" / "vgg19.h5", real_weights)
-    return folder
-
-
-def environment(folder, **changed):
-    cache = folder / "cache"
-    return {**os.environ, "JNST_CACHE": str(cache), "TORCH_HOME": str(folder), **changed}
-
-
-def jnst_command(folder, *arguments, **changed):
-    """Runs `jnst` in a folder."""
-    return subprocess.run(
-        [sys.executable, "-W", "error", "-m", "jnst", *map(str, arguments)],
-        cwd=folder,
-        env=environment(folder, **changed),
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
 
 
 @pytest.fixture(scope="module")
