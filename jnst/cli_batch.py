@@ -66,8 +66,7 @@ class Batch(NamedTuple):
 def run_batch(args: argparse.Namespace) -> int:
     """Check everything, stylise every content, write; returns the exit code."""
     began = time.monotonic()
-    job, batches = prepare_batches(args)
-    folder = output_folder(args)
+    job, folder, batches = prepare_batches(args)
     total = sum(len(batch.paintings) for batch in batches)
     settings = dataclasses.asdict(job.settings)
     use_compilation_cache()
@@ -128,11 +127,11 @@ def painted(
         yield from run_cells(model, batch.grid, init=job.init, callback=callback)
 
 
-def prepare_batches(args: argparse.Namespace) -> tuple[Job, list[Batch]]:
+def prepare_batches(args: argparse.Namespace) -> tuple[Job, Path, list[Batch]]:
     """Read and check everything that the arguments name; raises before anything is computed.
 
     Returns:
-      The job of the first content, and all contents by shape.
+      The job of the first content, the folder for the pictures, and all contents by shape.
     """
     for option in ONE_CONTENT:
         value = getattr(args, option)
@@ -166,7 +165,8 @@ def prepare_batches(args: argparse.Namespace) -> tuple[Job, list[Batch]]:
         except ValueError as error:
             raise ValueError(f"{file}: {error}") from error
         by_shape.setdefault(picture.pixels.shape, []).append(Painting(file, picture, output))
-    return job, [Batch(paintings, grid_of(paintings, job)) for paintings in by_shape.values()]
+    batches = [Batch(paintings, grid_of(paintings, job)) for paintings in by_shape.values()]
+    return job, folder, batches
 
 
 def grid_of(paintings: Sequence[Painting], job: Job) -> Grid:
