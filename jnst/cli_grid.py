@@ -51,17 +51,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Give `parser` the command's arguments."""
     parser.add_argument("content", metavar="CONTENT", help="the picture to paint")
     parser.add_argument("style", metavar="STYLE", help="the picture in whose style to paint it")
-    add = parser.add_argument_group("picture").add_argument
+    example = "as in --size 1024 --styles other.jpg third.jpg"
+    add = parser.add_argument_group("picture", example).add_argument
     add("-o", "--output", metavar="DIR", default="grid", help="folder for the pictures (grid)")
     add_picture(add)
-    add("--seed", type=whole_numbers, metavar="N,…", help="of the noise (0)")
+    add("--seed", type=whole_numbers, metavar="N,…", help="of the noise of --init (0)")
     files: dict[str, Any] = {"metavar": "FILE", "nargs": "+", "action": "extend", "default": []}
     add("--contents", **files, help="more contents, of one shape")
     add("--styles", **files, help="more styles")
     add_blend(add, "each style")
-    add_look(parser.add_argument_group("look").add_argument, several=True)
-    add_optimisation(parser.add_argument_group("optimisation").add_argument, several=True)
-    add = parser.add_argument_group("running").add_argument
+    example = "several numbers, or layers given again, are an axis, as in --beta 1:100:5"
+    add_look(parser.add_argument_group("look", example).add_argument, several=True)
+    example = "several numbers are an axis, as in --steps 200 --learning-rate 0.02,0.04"
+    add_optimisation(parser.add_argument_group("optimisation", example).add_argument, several=True)
+    add = parser.add_argument_group("running", "as in --batch 8").add_argument
     add_running(add)
     add("--batch", default="auto", metavar="N", help="cells at a time (auto: what memory holds)")
     add(

@@ -31,7 +31,7 @@ from jnst.images import (
 )
 from jnst.inputs import INITS
 from jnst.objective import WEIGHINGS, blend_shares
-from jnst.optimize import OPTIMIZERS
+from jnst.optimize import OPTIMIZERS, RATES
 from jnst.presets import PRESETS
 from jnst.preview import Preview, check_preview
 from jnst.progress import ProgressReport, write_log
@@ -68,7 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("picture", "as in --size 1024 --preset paper").add_argument
     add("-o", "--output", metavar="OUT", help="file, or folder for several (stylized.png)")
     add_picture(add)
-    add("--seed", type=whole, metavar="N", help="of the noise (0)")
+    add("--seed", type=whole, metavar="N", help="of the noise of --init (0)")
     add_blend(add)
     example = "as in --beta 30 --style-layers relu1_1:4,relu3_1:1"
     add_look(parser.add_argument_group("look", example).add_argument)
@@ -133,14 +133,14 @@ Add = Callable[..., Any]
 def add_picture(add: Add) -> None:
     """The options that choose size and start, here and in a grid."""
     add("--size", type=whole, metavar="PX", help=f"long edge of the result ({OPTIONS['size']})")
-    add("--init", metavar="INIT", help=f"start from {', '.join(INITS)} or a file (content)")
-    add("--like", metavar="PICTURE", help="take what is not given here from PICTURE")
-    add("--preset", metavar="NAME", help=f"or from {', '.join(PRESETS)}")
+    add("--init", metavar="INIT", help=f"from {', '.join(INITS)} or a file (content)")
+    add("--like", metavar="PICTURE", help="settings not given here are those of PICTURE")
+    add("--preset", metavar="NAME", help=f"or those of {', '.join(PRESETS)}")
 
 
 def add_blend(add: Add, of: str = "STYLE") -> None:
     """The options that blend styles."""
-    add("--add-style", metavar="FILE", action="append", help=f"blend with {of}")
+    add("--add-style", metavar="FILE", action="append", help=f"blend {of} with it; repeatable")
     add("--style-weights", type=numbers, metavar="W,…", help=f"of {of} and each added (1,1,…)")
 
 
@@ -153,14 +153,19 @@ def add_look(add: Add, several: bool = False) -> None:
     add("--alpha", type=one, metavar=f"A{more}", help=f"weight of the content ({default.alpha:g})")
     add("--beta", type=one, metavar=f"B{more}", help=f"weight of the style ({default.beta:g})")
     add("--gamma", type=one, metavar=f"G{more}", help="weight of the total variation (0)")
-    add("--weighing", metavar="W", help=f"{', '.join(WEIGHINGS)} ({default.weighing})")
-    add("--content-layers", **of_layers, help="layers, or layer:weight (relu4_2)")
-    add("--style-layers", **of_layers, help="likewise (relu1_1,relu2_1,…,relu5_1)")
+    add(
+        "--weighing", metavar="W", help=f"of the terms: {', '.join(WEIGHINGS)} ({default.weighing})"
+    )
+    compared = "compare content at these, or layer:weight (relu4_2)"
+    add("--content-layers", **of_layers, help=compared)
+    compared = "compare style at these (relu1_1,relu2_1,…,relu5_1)"
+    add("--style-layers", **of_layers, help=compared)
     add("--style-loss", metavar="S", help=f"{', '.join(STYLE_LOSSES)} ({default.style_loss})")
     add("--style-scale", type=number, metavar="S", help="size of strokes, times the usual (1)")
-    add("--pooling", metavar="P", help=f"{', '.join(POOLINGS)} ({OPTIONS['pooling']})")
-    add("--padding", metavar="P", help=f"{', '.join(PADDINGS)} ({OPTIONS['padding']})")
-    add("--colors", metavar="C", help=f"{', '.join(COLORS)} ({default.colors})")
+    add("--pooling", metavar="P", help=f"of layers: {', '.join(POOLINGS)} ({OPTIONS['pooling']})")
+    add("--padding", metavar="P", help=f"likewise: {', '.join(PADDINGS)} ({OPTIONS['padding']})")
+    kept = f"{COLORS[0]}'s, or content's by {', '.join(COLORS[1:])}"
+    add("--colors", metavar="C", help=f"{kept} ({default.colors})")
     add("--palette", metavar="FILE", help="give the style the colours of this picture first")
     add("--photorealism", type=one, metavar=f"W{more}", help="weight of staying a photograph (0)")
 
@@ -168,20 +173,29 @@ def add_look(add: Add, several: bool = False) -> None:
 def add_optimisation(add: Add, several: bool = False) -> None:
     """The options that steer the descent; a grid takes several numbers for each."""
     default, one, more = Settings(), numbers if several else number, ",…" if several else ""
-    add("--steps", type=wholes, metavar="N", help=f"in all ({default.steps}), or N,N,… a size")
+    add("--steps", type=wholes, metavar="N", help=f"in all ({default.steps}), or N,N,… for --sizes")
     add("--sizes", type=wholes, metavar="PX,…", help="long edges to work at, instead of --size")
     add("--optimizer", metavar="O", help=f"{' or '.join(OPTIMIZERS)} ({default.optimizer})")
-    add("--learning-rate", type=one, metavar=f"R{more}", help="of the first step (the optimiser's)")
-    add("--schedule", metavar="S", help=f"{' or '.join(SCHEDULES)} (the optimiser's)")
-    add("--averaging", type=one, metavar=f"D{more}", help=f"of iterates ({default.averaging:g})")
+    rates = ", ".join(f"{name}: {first:g}" for name, (first, _) in RATES.items())
+    add("--learning-rate", type=one, metavar=f"R{more}", help=f"of the first step ({rates})")
+    falls = ((name, last < first) for name, (first, last) in RATES.items())
+    usual = ", ".join(f"{name}: {SCHEDULES[0 if fall else 1]}" for name, fall in falls)
+    add("--schedule", metavar="S", help=f"{' or '.join(SCHEDULES)} ({usual})")
+    over = f"decay of the average over steps ({default.averaging:g})"
+    add("--averaging", type=one, metavar=f"D{more}", help=over)
     add("--clip", action=argparse.BooleanOptionalAction, help="keep pixels in [0, 1] (--clip)")
     if not several:
-        add("--tolerance", type=number, metavar="T", help="end a size on less gain in 20 steps (0)")
+        gain = "end a size where 20 steps gain less than this share (0)"
+        add("--tolerance", type=number, metavar="T", help=gain)
 
 
 def add_running(add: Add) -> None:
     """The options that leave the picture as it is, but for rounding."""
-    add("--precision", metavar="P", help=f"{', '.join(PRECISIONS)} ({OPTIONS['precision']})")
+    add(
+        "--precision",
+        metavar="P",
+        help=f"arithmetic: {', '.join(PRECISIONS)} ({OPTIONS['precision']})",
+    )
     add("--weights", metavar="FILE", help="VGG-19 weights (those that `jnst info` shows)")
     add("--quiet", action="store_true", help="say nothing but errors")
 

@@ -238,10 +238,13 @@ def test_info_shows_devices_versions_and_weights(folder):
 
 def test_help_is_there_for_every_command(folder):
     assert "stylize" in jnst_command(folder, "--help").stdout
-    for command in ("stylize", "convert", "info"):
+    for command in ("stylize", "grid", "recolor", "convert", "info"):
         told = jnst_command(folder, command, "--help").stdout
-        assert "example: jnst" in told
+        assert re.search("examples?: jnst", told)
         assert max(map(len, told.splitlines())) <= 100
+        if command in ("stylize", "grid"):
+            groups = re.findall(r"^(picture|look|optimisation|running):\n  .*as in --", told, re.M)
+            assert groups == ["picture", "look", "optimisation", "running"]
 
 
 MISTAKES = {
