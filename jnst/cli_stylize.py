@@ -138,6 +138,11 @@ def add_picture(add: Add) -> None:
     add("--preset", metavar="NAME", help=f"or those of {', '.join(PRESETS)}")
 
 
+def choice(names: Sequence[str], default: str) -> str:
+    """What an option can be, for its help."""
+    return f"{', '.join(names)} ({default})"
+
+
 def add_blend(add: Add, of: str = "STYLE") -> None:
     """The options that blend styles."""
     add("--add-style", metavar="FILE", action="append", help=f"blend {of} with it; repeatable")
@@ -153,19 +158,17 @@ def add_look(add: Add, several: bool = False) -> None:
     add("--alpha", type=one, metavar=f"A{more}", help=f"weight of the content ({default.alpha:g})")
     add("--beta", type=one, metavar=f"B{more}", help=f"weight of the style ({default.beta:g})")
     add("--gamma", type=one, metavar=f"G{more}", help="weight of the total variation (0)")
-    add(
-        "--weighing", metavar="W", help=f"of the terms: {', '.join(WEIGHINGS)} ({default.weighing})"
-    )
+    add("--weighing", metavar="W", help=f"of terms: {choice(WEIGHINGS, default.weighing)}")
     compared = "compare content at these, or layer:weight (relu4_2)"
     add("--content-layers", **of_layers, help=compared)
     compared = "compare style at these (relu1_1,relu2_1,…,relu5_1)"
     add("--style-layers", **of_layers, help=compared)
-    add("--style-loss", metavar="S", help=f"{', '.join(STYLE_LOSSES)} ({default.style_loss})")
+    add("--style-loss", metavar="S", help=choice(STYLE_LOSSES, default.style_loss))
     add("--style-scale", type=number, metavar="S", help="size of strokes, times the usual (1)")
-    add("--pooling", metavar="P", help=f"of layers: {', '.join(POOLINGS)} ({OPTIONS['pooling']})")
-    add("--padding", metavar="P", help=f"likewise: {', '.join(PADDINGS)} ({OPTIONS['padding']})")
-    kept = f"{COLORS[0]}'s, or content's by {', '.join(COLORS[1:])}"
-    add("--colors", metavar="C", help=f"{kept} ({default.colors})")
+    add("--pooling", metavar="P", help=f"of layers: {choice(POOLINGS, OPTIONS['pooling'])}")
+    add("--padding", metavar="P", help=f"likewise: {choice(PADDINGS, OPTIONS['padding'])}")
+    of_content = choice(COLORS[1:], default.colors)
+    add("--colors", metavar="C", help=f"{COLORS[0]}, or content's: {of_content}")
     add("--palette", metavar="FILE", help="give the style the colours of this picture first")
     add("--photorealism", type=one, metavar=f"W{more}", help="weight of staying a photograph (0)")
 
@@ -178,24 +181,22 @@ def add_optimisation(add: Add, several: bool = False) -> None:
     add("--optimizer", metavar="O", help=f"{' or '.join(OPTIMIZERS)} ({default.optimizer})")
     rates = ", ".join(f"{name}: {first:g}" for name, (first, _) in RATES.items())
     add("--learning-rate", type=one, metavar=f"R{more}", help=f"of the first step ({rates})")
-    falls = ((name, last < first) for name, (first, last) in RATES.items())
-    usual = ", ".join(f"{name}: {SCHEDULES[0 if fall else 1]}" for name, fall in falls)
+    usual = ", ".join(
+        f"{name}: {'cosine' if last < first else 'constant'}"
+        for name, (first, last) in RATES.items()
+    )
     add("--schedule", metavar="S", help=f"{' or '.join(SCHEDULES)} ({usual})")
     over = f"decay of the average over steps ({default.averaging:g})"
     add("--averaging", type=one, metavar=f"D{more}", help=over)
     add("--clip", action=argparse.BooleanOptionalAction, help="keep pixels in [0, 1] (--clip)")
     if not several:
-        gain = "end a size where 20 steps gain less than this share (0)"
+        gain = "end a size if 20 steps gain less than this share (0)"
         add("--tolerance", type=number, metavar="T", help=gain)
 
 
 def add_running(add: Add) -> None:
     """The options that leave the picture as it is, but for rounding."""
-    add(
-        "--precision",
-        metavar="P",
-        help=f"arithmetic: {', '.join(PRECISIONS)} ({OPTIONS['precision']})",
-    )
+    add("--precision", metavar="P", help=f"arithmetic: {choice(PRECISIONS, OPTIONS['precision'])}")
     add("--weights", metavar="FILE", help="VGG-19 weights (those that `jnst info` shows)")
     add("--quiet", action="store_true", help="say nothing but errors")
 
