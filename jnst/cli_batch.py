@@ -18,7 +18,7 @@ import jax
 from jnst.axes import Grid, Index, make_grid
 from jnst.cli import Diverged
 from jnst.cli_grid import names_of
-from jnst.cli_stylize import (
+from jnst.cli_job import (
     Job,
     headline,
     job_model,

@@ -18,14 +18,8 @@ from jnst._checks import whole_number
 from jnst.arguments import whole_numbers
 from jnst.axes import LAYER_WEIGHTS, NUMBERS, Grid, Index, distinct, make_grid
 from jnst.cli import Diverged
-from jnst.cli_stylize import (
+from jnst.cli_job import (
     Job,
-    add_blend,
-    add_look,
-    add_optimisation,
-    add_picture,
-    add_running,
-    check_seed,
     headline,
     job_model,
     job_record,
@@ -33,6 +27,14 @@ from jnst.cli_stylize import (
     read_input,
     style_files,
     style_size,
+)
+from jnst.cli_options import (
+    add_blend,
+    add_look,
+    add_optimisation,
+    add_picture,
+    add_running,
+    check_seed,
 )
 from jnst.files import sha256_of
 from jnst.grid import GridProgress, run_cells

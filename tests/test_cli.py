@@ -20,7 +20,7 @@ from PIL import Image
 
 import jnst
 from jnst.cli import build_parser
-from jnst.cli_stylize import choose
+from jnst.cli_options import choose
 from jnst.images import read_picture, read_settings
 
 BOTH = ["content.png", "style.png"]

@@ -10,7 +10,7 @@ from commands import jnst_command
 import jnst
 from jnst.cli import main
 from jnst.cli_grid import add_arguments as add_arguments_of_grid
-from jnst.cli_stylize import choose
+from jnst.cli_options import choose
 from jnst.images import read_picture, read_settings
 from jnst.weights import write_weights
 

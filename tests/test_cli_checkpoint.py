@@ -13,7 +13,7 @@ import pytest
 from commands import environment
 
 from jnst.cli import build_parser, main
-from jnst.cli_stylize import choose
+from jnst.cli_options import choose
 
 RUN = ["stylize", "content.png", "style.png", "--sizes", "40,56", "--steps", "60,90",
        "--content-layers", "relu2_1", "--style-layers", "relu1_1,relu2_1",

@@ -7,7 +7,7 @@ import pytest
 
 import jnst
 from jnst.cli import main
-from jnst.cli_stylize import read_palette
+from jnst.cli_job import read_palette
 from jnst.color import (
     COLORS,
     METHODS,
