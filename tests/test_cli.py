@@ -106,7 +106,7 @@ def test_blend_loss_and_scale_of_styles_are_recorded_and_taken_again(folder):
     done = jnst_command(
         folder, "stylize", *BOTH, "-o", "blend.png", "--sizes", "48", "--steps", "2", "--quiet",
         "--add-style", "added.png", "--style-weights", "2,1", "--style-loss", "statistics",
-        "--style-scale", "1.5",
+        "--style-scale", "1.5", "--content-layers", "relu2_1", "--style-layers", "relu1_1",
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
     record = read_settings(folder / "blend.png")
