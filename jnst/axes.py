@@ -13,7 +13,7 @@ from jaxtyping import Array, Float
 from jnst import cost
 from jnst._checks import finite_number
 from jnst.color import check_palette
-from jnst.inputs import check_image, check_images
+from jnst.inputs import check_image, check_images, is_image
 from jnst.objective import blend_shares
 from jnst.settings import Plan, Settings, weighted_layers
 from jnst.vgg import LAYERS
@@ -26,10 +26,13 @@ MOST_CELLS = 10_000
 
 Index = tuple[int, ...]
 """Where a cell stands along every axis."""
+Blend = tuple[Float[Array, "_h _w 3"], ...]
+"""The style images of a cell, one or several, whose moments are averaged."""
 
 
 class Cell(NamedTuple):
-    """One run of a grid: which content and style image, and all that `jnst.stylize` is told."""
+    """One run of a grid: which content image and blend of styles, and all that `jnst.stylize` is
+    told."""
 
     content: int
     style: int
@@ -42,7 +45,8 @@ class Grid(NamedTuple):
 
     Attributes:
       axes: {name: values} of what varies, in the order of `AXES`; images and keys by number.
-      contents, styles: the images.
+      contents: the images.
+      styles: the blends, most of them of a single image.
       cells: {index: cell}, the last axis running fastest.
       plan: the sizes and the steps at each, the same for all cells.
       palette: whose colours the style images are given, or None.
@@ -50,7 +54,7 @@ class Grid(NamedTuple):
 
     axes: dict[str, tuple[Any, ...]]
     contents: list[Float[Array, "H W 3"]]
-    styles: list[Float[Array, "_h _w 3"]]
+    styles: list[Blend]
     cells: dict[Index, Cell]
     plan: Plan
     palette: Float[Array, "_h _w 3"] | None = None
@@ -71,7 +75,7 @@ def make_grid(
             "tolerance must be 0 in a grid, whose cells all make the same steps, "
             f"got {settings['tolerance']!r}"
         )
-    contents, styles = several_images("content", content), several_images("style", style)
+    contents, styles = several_images("content", content), several_blends("style", style)
     if len(shapes := {image.shape for image in contents}) > 1:
         listed = " and ".join(f"{width}×{height}" for height, width, _ in sorted(shapes))
         raise ValueError(f"content images must all have one size, got {listed} px")
@@ -83,7 +87,8 @@ def make_grid(
     values |= {name: tuple(range(count)) for name, count in number.items()}
     count = math.prod(map(len, values.values()))
     common = Settings.of(**settings)
-    blend_shares(common.style_weights, 1)  # several styles are an axis
+    for blend in styles:
+        blend_shares(common.style_weights, len(blend))
     plan = common.plan(*contents[0].shape[:2])
     check_palette(common.colors, palette)
     if palette is not None:
@@ -133,8 +138,27 @@ def several_layers(name: str, value: Any) -> tuple[dict[str, float], ...]:
 
 def several_images(name: str, value: Any) -> list[Float[Array, "_h _w 3"]]:
     """One image or several, each checked."""
-    images = check_images(name, value)
-    return distinct(name, images, repr_of=lambda image: (image.shape, np.asarray(image).tobytes()))
+    return distinct(name, check_images(name, value), repr_of=_contents)
+
+
+def several_blends(name: str, value: Any) -> list[Blend]:
+    """The blends of an axis: a list that holds lists or tuples of images is one of blends; without
+    these, every image is a blend by itself."""
+    if not (isinstance(value, list | tuple) and any(map(is_blend, value))):
+        return [(image,) for image in several_images(name, value)]
+    numbered = enumerate(value, start=1)
+    blends = [tuple(check_images(f"{name} number {number}", blend)) for number, blend in numbered]
+    return distinct(name, blends, repr_of=lambda blend: tuple(map(_contents, blend)))
+
+
+def is_blend(value: Any) -> bool:
+    """Whether a value is a list or a tuple with an image in it."""
+    return isinstance(value, list | tuple) and any(map(is_image, value))
+
+
+def _contents(image: Float[Array, "_h _w 3"]) -> tuple[tuple[int, ...], bytes]:
+    """What two images that are the same have in common."""
+    return image.shape, np.asarray(image).tobytes()
 
 
 def several_keys(key: Any) -> list[Array | None]:

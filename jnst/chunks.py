@@ -13,12 +13,12 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Bool, Float
 
 from jnst import cost
-from jnst.axes import Cell, Grid, Index
+from jnst.axes import Blend, Cell, Grid, Index
 from jnst.color import follows_content, seen_content, seen_style
 from jnst.descent import Half, content_half, matting_of, style_half
 from jnst.inputs import first_image, resize, style_shape
 from jnst.matting import Matting
-from jnst.objective import Targets, flat_loss_terms, variation_scale
+from jnst.objective import Targets, blend_shares, flat_loss_terms, variation_scale
 from jnst.optimize import Controls, State, Watch, batched_step, init_state, minimize, picture
 from jnst.sharding import fetch, keep, least, place, split, whole
 from jnst.stylize import Result, shown
@@ -65,7 +65,7 @@ def run_chunk(
         first_image(
             work.init,
             _seen_content(work, cell),
-            _seen_style(work, cell),
+            _seen_styles(work, cell)[0],
             plan[0][0],
             cell.key,
         )
@@ -145,7 +145,8 @@ def _arguments(work: Work, cells: list[Cell], level: int) -> tuple[Any, Any, Con
 
 
 def _half(work: Work, kind: str, cell: Cell, shape: tuple[int, int]) -> Half:
-    """The targets of one image, computed once; on the host unless all cells share them."""
+    """The targets of a content or a blend, computed once; on the host unless all cells share
+    them."""
     numbers = _numbers(work, kind, cell)
     if (kind, numbers, shape) not in work.halves:
         settings = cell.settings
@@ -154,11 +155,14 @@ def _half(work: Work, kind: str, cell: Cell, shape: tuple[int, int]) -> Half:
             layers = tuple(settings.content_layers)
             half = content_half(work.model, image, layers, settings.weighing)
         else:
-            image = _seen_style(work, cell)
-            image = resize(image, style_shape(image, shape, settings.style_scale))
+            images = tuple(
+                resize(image, style_shape(image, shape, settings.style_scale))
+                for image in _seen_styles(work, cell)
+            )
+            shares = blend_shares(settings.style_weights, len(images))
             layers = tuple(settings.style_layers)
             half = style_half(
-                work.model, (image,), (1.0,), layers, settings.weighing, settings.style_loss
+                work.model, images, shares, layers, settings.weighing, settings.style_loss
             )
         shared = _shared(work, kind)
         half = place(half, whole(work.mesh)) if shared else jax.device_get(half)
@@ -193,9 +197,10 @@ def _seen_content(work: Work, cell: Cell) -> Float[Array, "H W 3"]:
     return seen_content(cell.settings.colors, work.grid.contents[cell.content])
 
 
-def _seen_style(work: Work, cell: Cell) -> Float[Array, "_h _w 3"]:
-    images = work.grid.contents[cell.content], work.grid.styles[cell.style]
-    return seen_style(cell.settings.colors, *images, work.grid.palette)
+def _seen_styles(work: Work, cell: Cell) -> Blend:
+    content, palette = work.grid.contents[cell.content], work.grid.palette
+    blend = work.grid.styles[cell.style]
+    return tuple(seen_style(cell.settings.colors, content, image, palette) for image in blend)
 
 
 def shown_cells(

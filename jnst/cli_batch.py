@@ -1,4 +1,4 @@
-"""`jnst stylize` with several contents: one style, and a picture of each content in a folder.
+"""`jnst stylize` with several contents: one style or blend, and a picture of each in a folder.
 
 Contents of one shape are the cells of a grid, which one compiled step updates together.
 """
@@ -18,7 +18,7 @@ import jax
 from jnst.axes import Grid, Index, make_grid
 from jnst.cli import Diverged
 from jnst.cli_grid import names_of
-from jnst.cli_stylize import (
+from jnst.cli_job import (
     Job,
     headline,
     job_model,
@@ -38,9 +38,7 @@ from jnst.runtime import interrupts, use_compilation_cache
 from jnst.stylize import Result
 from jnst.vgg import VGG19
 
-ONE_CONTENT = (
-    *("add_style", "log", "save_every", "tile", "tolerance", "preview", "checkpoint", "resume"),
-)
+ONE_CONTENT = "log", "save_every", "tile", "tolerance", "preview", "checkpoint", "resume"
 """Options that only a run of one content has."""
 SHOWN = 3
 """Names in the line of progress; further ones are counted."""
@@ -68,8 +66,7 @@ class Batch(NamedTuple):
 def run_batch(args: argparse.Namespace) -> int:
     """Check everything, stylise every content, write; returns the exit code."""
     began = time.monotonic()
-    job, batches = prepare_batches(args)
-    folder = output_folder(args)
+    job, folder, batches = prepare_batches(args)
     total = sum(len(batch.paintings) for batch in batches)
     settings = dataclasses.asdict(job.settings)
     use_compilation_cache()
@@ -86,7 +83,8 @@ def run_batch(args: argparse.Namespace) -> int:
                     stopped = True
                     continue
                 file, picture, output = batch.painting(index)
-                record = job_record(job, file, style_files(args), job.options | settings)
+                styles = style_files(args.style, job.options)
+                record = job_record(job, file, styles, job.options | settings)
                 save_image(output, result.image, alpha=picture.alpha, settings=record)
                 done += 1
                 diverged += [output] if result.reason == "diverged" else []
@@ -129,11 +127,11 @@ def painted(
         yield from run_cells(model, batch.grid, init=job.init, callback=callback)
 
 
-def prepare_batches(args: argparse.Namespace) -> tuple[Job, list[Batch]]:
+def prepare_batches(args: argparse.Namespace) -> tuple[Job, Path, list[Batch]]:
     """Read and check everything that the arguments name; raises before anything is computed.
 
     Returns:
-      The job of the first content, and all contents by shape.
+      The job of the first content, the folder for the pictures, and all contents by shape.
     """
     for option in ONE_CONTENT:
         value = getattr(args, option)
@@ -167,15 +165,16 @@ def prepare_batches(args: argparse.Namespace) -> tuple[Job, list[Batch]]:
         except ValueError as error:
             raise ValueError(f"{file}: {error}") from error
         by_shape.setdefault(picture.pixels.shape, []).append(Painting(file, picture, output))
-    return job, [Batch(paintings, grid_of(paintings, job)) for paintings in by_shape.values()]
+    batches = [Batch(paintings, grid_of(paintings, job)) for paintings in by_shape.values()]
+    return job, folder, batches
 
 
 def grid_of(paintings: Sequence[Painting], job: Job) -> Grid:
-    """Contents of one shape, with one style and one choice of settings."""
+    """Contents of one shape, with one blend of styles and one choice of settings."""
     pixels = [painting.picture.pixels for painting in paintings]
     key = jax.random.key(job.options["seed"])
     settings = dataclasses.asdict(job.settings)
-    return make_grid(pixels, job.styles, key=key, palette=job.palette, **settings)
+    return make_grid(pixels, [job.styles], key=key, palette=job.palette, **settings)
 
 
 def output_folder(args: argparse.Namespace) -> Path:

@@ -18,19 +18,23 @@ from jnst._checks import whole_number
 from jnst.arguments import whole_numbers
 from jnst.axes import LAYER_WEIGHTS, NUMBERS, Grid, Index, distinct, make_grid
 from jnst.cli import Diverged
-from jnst.cli_stylize import (
+from jnst.cli_job import (
     Job,
-    add_look,
-    add_optimisation,
-    add_picture,
-    add_running,
-    check_seed,
     headline,
     job_model,
     job_record,
     prepare,
     read_input,
+    style_files,
     style_size,
+)
+from jnst.cli_options import (
+    add_blend,
+    add_look,
+    add_optimisation,
+    add_picture,
+    add_running,
+    check_seed,
 )
 from jnst.files import sha256_of
 from jnst.grid import GridProgress, run_cells
@@ -49,17 +53,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Give `parser` the command's arguments."""
     parser.add_argument("content", metavar="CONTENT", help="the picture to paint")
     parser.add_argument("style", metavar="STYLE", help="the picture in whose style to paint it")
-    add = parser.add_argument_group("picture").add_argument
+    example = "as in --size 1024 --styles other.jpg third.jpg"
+    add = parser.add_argument_group("picture", example).add_argument
     add("-o", "--output", metavar="DIR", default="grid", help="folder for the pictures (grid)")
     add_picture(add)
-    add("--seed", type=whole_numbers, metavar="N,…", help="of the noise (0)")
+    add("--seed", type=whole_numbers, metavar="N,…", help="of the noise of --init (0)")
     files: dict[str, Any] = {"metavar": "FILE", "nargs": "+", "action": "extend", "default": []}
     add("--contents", **files, help="more contents, of one shape")
     add("--styles", **files, help="more styles")
-    parser.set_defaults(add_style=[], style_weights=None)  # here several styles are an axis
-    add_look(parser.add_argument_group("look").add_argument, several=True)
-    add_optimisation(parser.add_argument_group("optimisation").add_argument, several=True)
-    add = parser.add_argument_group("running").add_argument
+    add_blend(add, "each style")
+    example = "several numbers, or layers given again, are an axis, as in --beta 1:100:5"
+    add_look(parser.add_argument_group("look", example).add_argument, several=True)
+    example = "several numbers are an axis, as in --steps 200 --learning-rate 0.02,0.04"
+    add_optimisation(parser.add_argument_group("optimisation", example).add_argument, several=True)
+    add = parser.add_argument_group("running", "as in --batch 8").add_argument
     add_running(add)
     add("--batch", default="auto", metavar="N", help="cells at a time (auto: what memory holds)")
     add(
@@ -154,7 +161,9 @@ def prepare_grid(args: argparse.Namespace) -> tuple[Job, Grid, GridFolder, list[
     size = job.options["size"]
     contents = [job.content, *(read_input(path, size, least=1) for path in args.contents)]
     of_style = style_size(job.options, job.settings)
-    styles = [*job.styles, *(read_input(path, of_style).pixels for path in args.styles)]
+    first_style, *added = job.styles
+    more = (read_input(path, of_style).pixels for path in args.styles)
+    styles = [[style, *added] for style in (first_style, *more)]
     seeds = given.pop("seed", (job.options["seed"],))
     for seed in distinct("--seed", seeds):
         check_seed(seed)
@@ -181,7 +190,7 @@ def prepare_grid(args: argparse.Namespace) -> tuple[Job, Grid, GridFolder, list[
         number = dict(zip(grid.axes, index, strict=True)).get("key", 0)
         options = job.options | {"seed": seeds[number]} | dataclasses.asdict(cell.settings)
         content, style = paths["content"][cell.content], paths["style"][cell.style]
-        records[index] = job_record(job, content, [style], options)
+        records[index] = job_record(job, content, style_files(style, options), options)
     fixed = next(iter(records.values()))["options"]
     identity: dict[str, Any] = {
         **{name: [sha256_of(Path(file)) for file in files] for name, files in paths.items()},
@@ -189,6 +198,8 @@ def prepare_grid(args: argparse.Namespace) -> tuple[Job, Grid, GridFolder, list[
         "axes": axes,
         "options": {name: value for name, value in fixed.items() if name not in axes},
     }
+    if added_files := job.options["add_style"]:
+        identity["added styles"] = [sha256_of(Path(file)) for file in added_files]
     if not isinstance(job.init, str):
         identity["init"] = sha256_of(Path(job.options["init"]))
     if job.palette is not None:

@@ -73,7 +73,8 @@ GridCallback = Callable[[GridProgress], bool | None]
 def stylize_grid(
     model: VGG19,
     content: Float[ArrayLike, "H W 3"] | Sequence[Float[ArrayLike, "H W 3"]],
-    style: Float[ArrayLike, "_h _w 3"] | Sequence[Float[ArrayLike, "_h _w 3"]],
+    style: Float[ArrayLike, "_h _w 3"]
+    | Sequence[Float[ArrayLike, "_h _w 3"] | Sequence[Float[ArrayLike, "_h _w 3"]]],
     *,
     alpha: float | Sequence[float] = Settings.alpha,
     beta: float | Sequence[float] = Settings.beta,
@@ -93,7 +94,10 @@ def stylize_grid(
     Args:
       model: the network, from `jnst.load_vgg19`.
       content: the content image as for `jnst.stylize`, or several of one shape: a further axis.
-      style: the style image, or several of any size: a further axis.
+      style: the style image, or several of any size: a further axis. Lists within the list are
+        blends, as `jnst.stylize` paints with several styles: `[[a, b], [c, d]]` is an axis of two,
+        `[[a, b]]` one blend and no axis. `style_weights` then needs a number for each image of
+        every blend.
       alpha, beta: one number or several.
       key: for noise; an array of several keys, as `jax.random.split` makes it, is a
         further axis.

@@ -24,6 +24,8 @@ RECORD, TABLE, SHEET, TRADE_OFF = "grid.json", "grid.csv", "sheet.png", "trade-o
 """What lies in the folder beside the cells' pictures."""
 ENDED = {"losses", "steps", "reason"}
 """What the record of a finished cell says beside its settings."""
+AT_TIMES = {"added styles", "init", "palette"}
+"""What the identity of a grid says only where it has these."""
 LONGEST = 40
 """Characters of a picture's name within that of a cell."""
 TERMS = ("content", "style", "variation", "photorealism", "total")
@@ -100,7 +102,7 @@ class GridFolder(NamedTuple):
     def _check_identity(self) -> None:
         try:
             found = json.loads((self.path / RECORD).read_text(encoding="utf-8"))
-            if not found.keys() >= self.identity.keys() - {"init", "palette"}:
+            if not found.keys() >= self.identity.keys() - AT_TIMES:
                 raise ValueError("not a grid's")
             differing = [*differences(plain(self.identity), found)]
         except (ValueError, AttributeError) as error:

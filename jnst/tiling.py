@@ -424,16 +424,7 @@ def memory(
     weights, controls = jax.tree.map(lambda _: number, (weights, controls))
     window = jax.ShapeDtypeStruct((*tiles.window, 3), jnp.float32)
     crop = jax.eval_shape(lambda model, x: model(x, weights.content), model, window)
-    slopes = jax.eval_shape(
-        functools.partial(
-            _nothing_seen,
-            structure=structure,
-            layers=tuple(weights.style),
-            means=style_loss != GRAM,
-        ),
-        leaves,
-        window,
-    )
+    slopes = _abstract_moments(model, tiles, tuple(weights.style), style_loss)
     state = jax.eval_shape(functools.partial(init_state, optimizer=optimizer), image)
     at_tile = _add_gradient.lower(
         image,
@@ -453,3 +444,29 @@ def memory(
     ).compile()
     kept = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves((state, matting)))
     return cost.needed(at_tile) + kept - image.size * 4, cost.needed(at_end)
+
+
+def memory_of_moments(model: VGG19, tiles: Tiles, layers: tuple[str, ...], style_loss: str) -> int:
+    """Bytes on the device while the moments of a picture are at a tile, likewise."""
+    leaves, structure = jax.tree.flatten(model)
+    program = _add_moments.lower(
+        _abstract_moments(model, tiles, layers, style_loss),
+        tuple(leaves),
+        jax.ShapeDtypeStruct((*tiles.shape, 3), jnp.float32),
+        jax.ShapeDtypeStruct((2, 3), jnp.int32),
+        structure=structure,
+        layers=layers,
+        window=tiles.window,
+    )
+    return cost.needed(program.compile())
+
+
+def _abstract_moments(
+    model: VGG19, tiles: Tiles, layers: tuple[str, ...], style_loss: str
+) -> dict[str, Seen]:
+    """The shapes of a picture's moments, and so of what the style term changes with."""
+    leaves, structure = jax.tree.flatten(model)
+    seen = functools.partial(
+        _nothing_seen, structure=structure, layers=layers, means=style_loss != GRAM
+    )
+    return jax.eval_shape(seen, leaves, jax.ShapeDtypeStruct((*tiles.window, 3), jnp.float32))

@@ -42,6 +42,18 @@ def test_images_are_axes_by_number():
     assert len(make_grid([CONTENT], [STYLE, STYLE[:34] ** 2]).styles) == 2  # of any size
 
 
+def test_lists_of_images_within_a_list_are_blends():
+    a, b, c = STYLE, STYLE**2, STYLE[:34]
+    made = make_grid(CONTENT, [[a, b], (c,)])
+    assert made.axes["style"] == (0, 1)
+    assert [len(blend) for blend in made.styles] == [2, 1]
+    np.testing.assert_array_equal(made.styles[0][1], b)
+    one = make_grid(CONTENT, [[a, b]], style_weights=[2, 1])
+    assert "style" not in one.axes and len(one.cells) == 1
+    assert [len(blend) for blend in make_grid(CONTENT, [(a, b), c]).styles] == [2, 1]
+    assert [len(blend) for blend in make_grid(CONTENT, [a, b]).styles] == [1, 1]
+
+
 def test_layers_that_one_choice_leaves_out_weigh_nothing_in_it():
     made = grid(style_layers=[["relu1_1", "relu3_1"], {"relu2_1": 2}, {"relu1_1": 1}])
     assert made.axes["style_layers"] == (
@@ -110,3 +122,12 @@ def test_images_that_do_not_go_together_are_named():
         make_grid(CONTENT, [])
     with pytest.raises(ValueError, match=r"style number 2 must have the shape \(H, W, 3\)"):
         make_grid(CONTENT, [STYLE, STYLE[0]])
+    blend = [STYLE, STYLE**2]
+    with pytest.raises(ValueError, match="style must have every value once, and number 2"):
+        make_grid(CONTENT, [blend, tuple(blend)])
+    with pytest.raises(ValueError, match="style number 2 has no values"):
+        make_grid(CONTENT, [blend, []])
+    with pytest.raises(ValueError, match="style number 2 number 1 must lie in"):
+        make_grid(CONTENT, [blend, [2 * STYLE]])
+    with pytest.raises(ValueError, match="each style image, of which there are 1, got 2"):
+        make_grid(CONTENT, [blend, [STYLE]], style_weights=[2, 1])

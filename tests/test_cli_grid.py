@@ -125,6 +125,28 @@ def test_every_axis_has_its_place_in_name_and_table(folder, tmp_path):
     assert last.items() >= wanted.items()
 
 
+def test_added_styles_are_blended_with_every_style(capsys, folder, tmp_path):
+    blend = "--add-style", str(folder / "content.png"), "--style-weights", "2,1"
+    blend += "--content-layers", "relu2_1", "--style-layers", "relu1_1"
+    options = *blend, "--styles", str(folder / "other.png")
+    assert run(folder, *options, output=tmp_path / "out") == 0
+    for style in ("style", "other"):
+        cell = tmp_path / "out" / f"alpha1_beta10_style-{style}.png"
+        single = tmp_path / f"{style}.png"
+        inputs = str(folder / "content.png"), str(folder / f"{style}.png")
+        assert main(["stylize", *inputs, *QUICK, *blend, "-o", str(single)]) == 0
+        pixels = read_picture(cell).pixels
+        np.testing.assert_allclose(pixels, read_picture(single).pixels, atol=1.5 / 255)
+        record = read_settings(cell)
+        assert record["style"] == f"{style}.png, content.png"
+        assert record["options"]["style_weights"] == [2, 1]
+    assert run(folder, *options, output=tmp_path / "out") == 0  # which is this very grid
+    like = "--like", str(tmp_path / "style.png"), *options[-2:]
+    assert run(folder, *like, output=tmp_path / "out") == 0  # and so is this
+    options = "--add-style", str(folder / "style.png"), *options[2:]
+    assert "differs in added styles" in refused(capsys, folder, *options, output=tmp_path / "out")
+
+
 def test_names_that_would_be_one_are_told_apart(folder, tmp_path):
     other = jnst.load_image(folder / "other.png")
     jnst.save_image(tmp_path / "a b.png", other)
@@ -175,6 +197,7 @@ def test_a_cell_painted_anew_by_hand_is_not_taken_for_the_grids(capsys, made, fo
         (["--seed=-1", "--init", "noise"], "--seed must be at least 0, got -1"),
         (["--style-layers", "relu1_1", "--style-layers", "relu1"], "got 'relu1' (did you mean"),
         (["--styles", "nowhere.png"], "nowhere.png cannot be read"),
+        (["--style-weights", "2,1"], "--style-weights must have a weight for each style image"),
         (["--batch", "0"], "--batch must be at least 1, got 0"),
         (["--batch", "all"], "--batch must be auto or a whole number, got 'all'"),
         (["--distributed", "here,1"], "--distributed must be HOST:PORT,COUNT,NUMBER"),

@@ -85,6 +85,22 @@ def test_every_other_axis_is_what_the_single_run_is_told(model, pictures):
         assert distance(image, single.image) < 1e-5
 
 
+def test_a_cell_of_a_blend_is_the_single_run(model, pictures):
+    content, style = pictures
+    blends = [[style, content[::-1]], [style[:50] ** 2, 1 - style]]
+    settings = {"style_weights": [3, 1], "init": "style-noise", "colors": "pca", **QUICK}
+    settings |= {"content_layers": ["relu2_1"], "style_layers": ["relu1_1", "relu3_1"]}
+    several = jnst.stylize_grid(model, content, blends, **settings)
+    for number, blend in enumerate(blends):
+        single = jnst.stylize(model, content, blend, **settings)
+        assert distance(several.images[0, 0, number], single.image) < 1e-5
+        np.testing.assert_allclose(
+            several.losses["style"][0, 0, number], single.losses["style"], rtol=1e-3
+        )
+        alone = jnst.stylize(model, content, blend[0], **settings | {"style_weights": None})
+        assert distance(single.image, alone.image) > 1e-3
+
+
 def test_other_values_and_pictures_compile_nothing_anew(model, pictures):
     content, style = pictures
 
