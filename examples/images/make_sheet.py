@@ -22,6 +22,7 @@ PANELS: dict[str, dict[str, Any]] = {
     "beta 1": {"beta": 1.0},
     "beta 10, the default": {},
     "beta 100": {"beta": 100.0},
+    "Gram matrices": {"style_loss": "gram"},
     "one size only": {"sizes": (SIZE,), "steps": 120},
     "L-BFGS": {"optimizer": "lbfgs"},
     "from noise": {"init": "noise"},
@@ -36,7 +37,7 @@ def main() -> None:
     content = jnst.load_image(get_sample_data("grace_hopper.jpg", asfileobj=False), SIZE)
     style = jnst.load_image(FOLDER / "style.jpg", SIZE)
     model = jnst.load_vgg19()
-    figure, axes = plt.subplots(2, 4, figsize=(13.2, 8.6), layout="constrained")
+    figure, axes = plt.subplots(3, 3, figsize=(10.5, 13), layout="constrained")
     for axis, (title, settings) in zip(axes.flat, PANELS.items(), strict=True):
         result = jnst.stylize(model, content, style, **({"steps": STEPS} | settings))
         content_loss, style_loss = (result.losses[term][-1] for term in ("content", "style"))
