@@ -11,6 +11,7 @@ from jax.stages import Compiled
 
 from jnst import cost
 from jnst.images import fit
+from jnst.masks import Masks
 from jnst.objective import flat_loss_terms, make_targets
 from jnst.optimize import init_state, step
 from jnst.settings import SMALLEST_EDGE, Plan, Settings
@@ -45,7 +46,11 @@ def check_tile(tile: Any, settings: Settings, mesh: Any = None, *, name: str = "
 
 
 def window_edges(
-    tile: int | str | None, plan: Plan, model: VGG19, settings: Settings
+    tile: int | str | None,
+    plan: Plan,
+    model: VGG19,
+    settings: Settings,
+    masks: Masks | None = None,
 ) -> list[int | None]:
     """The largest edge of a window for each size of a plan; None where no tiles are needed.
 
@@ -53,7 +58,7 @@ def window_edges(
       tile: as in `jnst.stylize`.
       plan: the sizes.
       model: the network.
-      settings: of the run.
+      settings, masks: of the run.
 
     Raises:
       ValueError: for a picture that the device's memory does not hold.
@@ -64,14 +69,14 @@ def window_edges(
     device = _device(model)
     free, long = cost.free(device), max(height, width)
     edge, enough = SURELY_FITS
-    if long <= edge and free >= enough and not settings.photorealism:
+    if long <= edge and free >= enough and not settings.photorealism and masks is None:
         return [None] * len(plan)
     # What could never fit is measured at a size that might: some compilers fail where memory does.
     share = min(1.0, free / (cost.LEAST_BYTES * height * width))
     shape = height, width
     if share < 1:
         shape = fit(height, width, max(SMALLEST_EDGE, int(long * math.sqrt(share))), SMALLEST_EDGE)
-    a_pixel = cost.needed(untiled(model, shape, settings)) / math.prod(shape)
+    a_pixel = cost.needed(untiled(model, shape, settings, masks)) / math.prod(shape)
     needed = a_pixel * height * width
     if needed <= free:
         return [None] * len(plan)
@@ -81,11 +86,13 @@ def window_edges(
             f"{device} has {free / 2**30:.1f} GiB free; choose a size of at most "
             f"{int(SPARE * long * math.sqrt(free / needed))} px, or tile"
         )
-    window = _largest_window((height, width), model, settings, free)
+    window = _largest_window((height, width), model, settings, masks, free)
     return [window if a_pixel * math.prod(shape) > free else None for shape, _ in plan]
 
 
-def _largest_window(shape: tuple[int, int], model: VGG19, settings: Settings, free: float) -> int:
+def _largest_window(
+    shape: tuple[int, int], model: VGG19, settings: Settings, masks: Masks | None, free: float
+) -> int:
     """The largest edge of windows that fit beside what is kept of the whole picture."""
     layers = (*settings.content_layers, *settings.style_layers)
     weights, controls = settings.loss_weights(), settings.controls(1)
@@ -94,7 +101,7 @@ def _largest_window(shape: tuple[int, int], model: VGG19, settings: Settings, fr
     while True:
         tiles = cover(*shape, layers, most)
         of_tile, of_whole = memory(
-            model, tiles, weights, controls, settings.transformation(), settings.style_loss
+            model, tiles, weights, controls, settings.transformation(), settings.style_loss, masks
         )
         needed = max(of_tile, of_whole)
         if needed <= free:
@@ -114,7 +121,9 @@ def _device(model: VGG19) -> jax.Device:
     return next(iter(jax.tree.leaves(model)[0].devices()))
 
 
-def untiled(model: VGG19, shape: tuple[int, int], settings: Settings) -> Compiled:
+def untiled(
+    model: VGG19, shape: tuple[int, int], settings: Settings, masks: Masks | None = None
+) -> Compiled:
     """The step on a whole picture; running it compiles nothing anew."""
     leaves, structure = jax.tree.flatten(model)
     pixels = jax.ShapeDtypeStruct((*shape, 3), jnp.float32)
@@ -131,7 +140,10 @@ def untiled(model: VGG19, shape: tuple[int, int], settings: Settings) -> Compile
         ),
         model,
         pixels,
-        style,
+        style if masks is None else [style] * len(masks.styles),
+        regions=masks and masks.regions,
+        style_regions=masks and masks.styles,
+        keep=masks and masks.keep,
     )
     numbers = settings.loss_weights(), settings.controls(1)
     targets, (weights, controls) = jax.tree.map(_abstract, (targets, numbers))
