@@ -18,6 +18,7 @@ from jnst._checks import whole_number
 from jnst.arguments import whole_numbers
 from jnst.axes import LAYER_WEIGHTS, NUMBERS, Grid, Index, distinct, make_grid
 from jnst.cli import Diverged
+from jnst.cli_regions import add_regions, mask_files
 from jnst.cli_stylize import (
     Job,
     add_blend,
@@ -58,6 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--contents", **files, help="more contents, of one shape")
     add("--styles", **files, help="more styles")
     add_blend(add, "each style")
+    add_regions(parser)
     add_look(parser.add_argument_group("look").add_argument, several=True)
     add_optimisation(parser.add_argument_group("optimisation").add_argument, several=True)
     add = parser.add_argument_group("running").add_argument
@@ -169,7 +171,7 @@ def prepare_grid(args: argparse.Namespace) -> tuple[Job, Grid, GridFolder, list[
     pixels = [picture.pixels for picture in contents]
     # All cells make the same steps, even if --like's picture was made with a tolerance.
     settings = dataclasses.asdict(job.settings) | given | {"tolerance": Settings.tolerance}
-    grid = make_grid(pixels, styles, key=keys, palette=job.palette, **settings)
+    grid = make_grid(pixels, styles, key=keys, palette=job.palette, **job.masks, **settings)
 
     paths = {"content": [args.content, *args.contents], "style": [args.style, *args.styles]}
     shown: dict[str, Sequence[Any]] = {name: names_of(files) for name, files in paths.items()} | {
@@ -194,6 +196,8 @@ def prepare_grid(args: argparse.Namespace) -> tuple[Job, Grid, GridFolder, list[
     }
     if args.add_style:
         identity["added styles"] = [sha256_of(Path(file)) for file in args.add_style]
+    if job.masks:
+        identity["masks"] = [sha256_of(Path(file)) for file in mask_files(job.options)]
     if not isinstance(job.init, str):
         identity["init"] = sha256_of(Path(job.options["init"]))
     if job.palette is not None:

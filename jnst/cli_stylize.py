@@ -16,6 +16,17 @@ from jnst._checks import near_match, one_of, whole_number
 from jnst.arguments import layers, number, numbers, whole, wholes
 from jnst.checkpoint import check_checkpoint
 from jnst.cli import Diverged
+from jnst.cli_regions import (
+    OPTIONS as REGIONS,
+)
+from jnst.cli_regions import (
+    Masks,
+    add_regions,
+    check_names,
+    drop_other_styles,
+    mask_files,
+    read_masks,
+)
 from jnst.color import COLORS, check_palette
 from jnst.files import check_output, spare
 from jnst.fitting import AUTO, check_tile
@@ -50,6 +61,7 @@ OPTIONS: dict[str, Any] = {
     "pooling": "max",
     "padding": "zeros",
     "precision": "auto",
+    **REGIONS,
 }
 """Defaults of the options that shape the picture beside the fields of `Settings`."""
 
@@ -68,6 +80,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_picture(add)
     add("--seed", type=whole, metavar="N", help="of the noise (0)")
     add_blend(add)
+    add_regions(parser)
     example = "as in --beta 30 --style-layers relu1_1:4,relu3_1:1"
     add_look(parser.add_argument_group("look", example).add_argument)
     example = "as in --optimizer lbfgs --sizes 256,512 --steps 200,100"
@@ -191,6 +204,7 @@ class Job(NamedTuple):
     styles: list[np.ndarray]
     init: str | np.ndarray
     palette: np.ndarray | None
+    masks: Masks
     options: dict[str, Any]
     settings: Settings
     plan: Plan
@@ -208,6 +222,7 @@ def choose(args: argparse.Namespace) -> tuple[dict[str, Any], Settings]:
         styles = chosen.get("style_weights")
         if isinstance(styles, list) and len(styles) != len(style_files(args)):
             chosen["style_weights"] = None  # those of --like went with its styles
+        drop_other_styles(chosen, len(style_files(args)))
         if args.colors == "luminance":
             chosen["palette"] = None  # likewise with its colours
     if args.preset:
@@ -233,6 +248,7 @@ def choose(args: argparse.Namespace) -> tuple[dict[str, Any], Settings]:
             raise TypeError(f"--init must be a word or the name of a file, got {chosen['init']!r}")
         if not isinstance(chosen["palette"], str | None):
             raise TypeError(f"--palette must be the name of a file, got {chosen['palette']!r}")
+        check_names(chosen)
     except TypeError as error:  # of the right type unless somebody edited the picture of --like
         raise ValueError(str(error)) from error
     one_of("--pooling", chosen["pooling"], POOLINGS)
@@ -263,12 +279,15 @@ def prepare(args: argparse.Namespace) -> Job:
         init = read_input(init, options["size"]).pixels
     if palette is not None:
         palette = read_input(palette, options["size"]).pixels
+    styles = [read_input(path, style_size(options, settings)).pixels for path in paths]
+    masks = read_masks(options, content.pixels.shape, [style.shape for style in styles])
     found = find_weights(args.weights)
     return Job(
         content=content,
-        styles=[read_input(path, style_size(options, settings)).pixels for path in paths],
+        styles=styles,
         init=init,
         palette=palette,
+        masks=masks,
         options=options,
         settings=settings,
         plan=settings.plan(*content.pixels.shape[:2]),
@@ -378,6 +397,7 @@ def paint(
             key=jax.random.key(job.options["seed"]),
             init=job.init,
             palette=job.palette,
+            **job.masks,
             tile=args.tile,
             callback=callback,
             checkpoint=args.checkpoint,
@@ -447,6 +467,8 @@ def spare_inputs(args: argparse.Namespace, job: Job, outputs: list[Path]) -> Non
         spare(name, path, outputs)
     if job.palette is not None:
         spare("palette", job.options["palette"], outputs)
+    for mask in mask_files(job.options):
+        spare("mask", mask, outputs)
 
 
 def headline(job: Job) -> str:

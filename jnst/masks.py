@@ -125,7 +125,7 @@ def check_masks(
     )
     if keep is not None:
         left = checked.painted(content[:2]).max(axis=(1, 2)) > 0
-        if not left.any():
+        if checked.regions is None and not left.all():
             raise ValueError("keep leaves nothing to paint; it must be below 1 somewhere")
         if not left.all():
             number = int(jnp.argmin(left)) + 1

@@ -436,3 +436,23 @@ def test_a_mistake_is_told_before_anything_is_traced(pictures, other, change, er
 def test_make_targets_counts_its_masks_too(model, pictures):
     with pytest.raises(ValueError, match="regions must have a mask for each style image"):
         jnst.make_targets(model, *pictures, regions=[LEFT, RIGHT])
+
+
+def test_a_cell_of_a_grid_is_the_single_run(model, pictures, other):
+    content, style = pictures
+    masks = {"regions": [LEFT, RIGHT], "style_regions": [None, SOFT[:, :72]], "keep": HOLE}
+    contents, settings = [content, content[::-1]], QUICK | {"style_weights": [2, 1]}
+    for several in (contents, contents[1:]):  # which are shared by all cells, or not
+        grid = jnst.stylize_grid(
+            model, several, [[style, other]], beta=[5, 50], **masks, **settings
+        )
+        alone = jnst.stylize(model, contents[1], [style, other], beta=50, **masks, **settings)
+        cell = grid.images[(0, 1, *(1,) * (len(several) - 1))]
+        np.testing.assert_allclose(cell, alone.image, atol=1e-4)
+        np.testing.assert_array_equal(cell[HOLE == 1], contents[1][HOLE == 1])
+
+
+def test_in_a_grid_every_blend_has_an_image_for_each_region(model, pictures, other):
+    styles = [[pictures[1], other], [other]]
+    with pytest.raises(ValueError, match="regions must have a mask for each style image, of wh"):
+        jnst.stylize_grid(model, pictures[0], styles, regions=[LEFT, RIGHT], **QUICK)
