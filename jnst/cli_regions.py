@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from jnst.images import load_mask
-from jnst.masks import check_masks
+from jnst.masks import REST, check_masks
 
 OPTIONS: dict[str, Any] = {"region": None, "style_region": None, "keep": None}
 """Defaults."""
@@ -28,7 +28,7 @@ def add_regions(parser: argparse.ArgumentParser) -> None:
     several: dict[str, Any] = {"metavar": "MASK", "action": "append"}
     add("--region", **several, help="where STYLE goes; again for each added style")
     add("--style-region", **several, help=f"what counts of STYLE, likewise; or {ALL}")
-    add("--keep", metavar="MASK", help="what stays as it is in CONTENT")
+    add("--keep", metavar="MASK", help=f"what stays as it is in CONTENT; or {REST}: no region's")
 
 
 def drop_other_styles(chosen: dict[str, Any], styles: int) -> None:
@@ -53,8 +53,9 @@ def _are_names(value: Any) -> bool:
 
 def mask_files(options: dict[str, Any]) -> list[str]:
     """The files of all masks."""
-    listed = [*(options["region"] or ()), *(options["style_region"] or ()), options["keep"]]
-    return [name for name in listed if name not in (None, ALL)]
+    kept = options["keep"]
+    of_styles = [name for name in options["style_region"] or () if name != ALL]
+    return [*(options["region"] or ()), *of_styles, *([] if kept in (None, REST) else [kept])]
 
 
 def read_masks(
@@ -68,7 +69,7 @@ def read_masks(
       ValueError: for a file that cannot be read, or what `jnst.masks.check_masks` refuses, with
         the option and the file in it.
     """
-    if not mask_files(options) and options["style_region"] is None:
+    if all(options[name] is None for name in SETTINGS):
         return {}
     size = max(edge for shape in (content, *styles) for edge in shape[:2])
     masks: Masks = {}
@@ -78,8 +79,8 @@ def read_masks(
         masks["style_regions"] = [
             None if file == ALL else load_mask(file, size) for file in options["style_region"]
         ]
-    if options["keep"] is not None:
-        masks["keep"] = load_mask(options["keep"], size)
+    if (kept := options["keep"]) is not None:
+        masks["keep"] = kept if kept == REST else load_mask(kept, size)
     try:
         check_masks(content, styles, **dict.fromkeys(SETTINGS.values()) | masks)
     except ValueError as error:
@@ -95,7 +96,7 @@ def _named(message: str, options: dict[str, Any]) -> str:
             for number, file in enumerate(files, start=1):
                 if message.startswith(start := f"{setting} number {number} "):
                     return f"{_option(name)} {file} {message[len(start) :]}"
-        elif files and message.startswith(start := f"{setting} "):
+        elif files and files != REST and message.startswith(start := f"{setting} "):
             return f"{_option(name)} {files} {message[len(start) :]}"
         if message.startswith(start := f"{setting} "):
             return f"{_option(name)} {message[len(start) :]}"

@@ -84,7 +84,7 @@ def stylize_grid(
     palette: Float[ArrayLike, "_h _w 3"] | None = None,
     regions: Mask | Sequence[Mask] | None = None,
     style_regions: Mask | Sequence[Mask | None] | None = None,
-    keep: Mask | None = None,
+    keep: Mask | str | None = None,
     batch: int | str = "auto",
     mesh: Mesh | None = None,
     callback: GridCallback | None = None,

@@ -14,6 +14,8 @@ from jaxtyping import Array, Float
 
 MOST_APART = 0.02
 """How far, as a share, the proportions of a mask may be from those of its picture."""
+REST = "rest"
+"""As what is to be kept: all that no region covers."""
 LEVELS = 2**16
 """What a resized mask is rounded to, so that what is wholly inside or outside stays so."""
 
@@ -37,7 +39,7 @@ class Masks(NamedTuple):
     def painted(self, shape: tuple[int, ...]) -> Float[Array, "R H W"]:
         """The regions of a picture of `shape` = (height, width), without what is kept."""
         regions = [resize_mask(region, shape) for region in self.regions or ()]
-        painted = jnp.stack(regions) if regions else jnp.ones((1, *shape))
+        painted = jnp.stack(regions) if regions else jnp.ones((1, *shape), jnp.float32)
         return painted if self.keep is None else painted * (1 - resize_mask(self.keep, shape))
 
 
@@ -94,7 +96,7 @@ def check_masks(
     styles: Sequence[tuple[int, ...]],
     regions: Mask | Sequence[Mask] | None,
     style_regions: Mask | Sequence[Mask | None] | None,
-    keep: Mask | None,
+    keep: Mask | str | None,
 ) -> Masks | None:
     """As `gather_masks`, with every mask checked, as float32.
 
@@ -106,6 +108,8 @@ def check_masks(
       ValueError, TypeError: for a mask that will not do, that has other proportions than its
         picture, or that leaves a region with nothing to paint.
     """
+    if isinstance(keep, str):
+        return _keeping_the_rest(content, styles, regions, style_regions, keep)
     masks = gather_masks(len(styles), regions, style_regions, keep)
     if masks is None:
         return None
@@ -131,6 +135,19 @@ def check_masks(
             number = int(jnp.argmin(left)) + 1
             raise ValueError(f"regions number {number} covers nothing but what keep keeps")
     return checked
+
+
+def _keeping_the_rest(
+    content: tuple[int, ...], styles: Any, regions: Any, style_regions: Any, keep: str
+) -> Masks:
+    """As `check_masks`, for a `keep` that is a word."""
+    if keep != REST:
+        raise ValueError(f"keep must be a mask or {REST!r}, got {keep!r}")
+    masks = check_masks(content, styles, regions, style_regions, None)
+    if masks is None or masks.regions is None:
+        raise ValueError(f"keep is {REST!r}, and there are no regions of which it could be that")
+    covered = jnp.sum(masks.painted(content[:2]), axis=0)
+    return masks._replace(keep=1 - jnp.clip(covered, 0, 1))
 
 
 def check_mask(name: str, mask: Any, picture: str, shape: tuple[int, ...]) -> Float[Array, "_h _w"]:

@@ -208,7 +208,7 @@ def style_guides(
         return [None] * len(styles)
     shapes = [jnp.shape(style)[-3:-1] for style in styles]
     sized = [
-        jnp.ones(shape) if mask is None else resize_mask(mask, shape)
+        jnp.ones(shape, jnp.float32) if mask is None else resize_mask(mask, shape)
         for mask, shape in zip(masks.styles, shapes, strict=True)
     ]
     return [guidance(mask[None], layers) for mask in sized]

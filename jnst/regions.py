@@ -44,7 +44,7 @@ class Regions(NamedTuple):
 def make_regions(
     masks: Masks,
     content: Float[Array, "*batch H W 3"],
-    weights: Sequence[Array | float],
+    weights: Sequence[Array | float | int],
     layers: Iterable[str],
 ) -> Regions:
     """The regions of a picture.

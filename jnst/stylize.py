@@ -90,7 +90,7 @@ def stylize(
     palette: Float[ArrayLike, "_h _w 3"] | None = None,
     regions: Mask | Sequence[Mask] | None = None,
     style_regions: Mask | Sequence[Mask | None] | None = None,
-    keep: Mask | None = None,
+    keep: Mask | str | None = None,
     mesh: Mesh | None = None,
     tile: int | str | None = "auto",
     callback: Callback | None = None,
@@ -118,12 +118,14 @@ def stylize(
         `"luminance"`, which takes no colours from the style, it is refused.
       regions: a mask of the content for each style image, in their order, which is then painted
         there and nowhere else, instead of being blended with the others; a picture may be given
-        twice. Where no mask is there is no style. A mask is (h, w) floats in [0, 1], of any size
-        but of its picture's proportions: 1 is inside, 0 outside, and what lies between a soft edge.
-        A region has the style as strong as a whole picture would, times its `style_weights`.
+        twice. Where no mask is there is no style, though the deeper layers of a region see up to
+        70 px around it, which changes with them; `keep="rest"` prevents that. A mask is (h, w)
+        floats in [0, 1], of any size but of its picture's proportions: 1 is inside, 0 outside, and
+        what lies between a soft edge. A region has the style as strong as a whole picture would, times its `style_weights`.
       style_regions: a mask of each style image, of what is to count of it; None among them: all.
       keep: a mask of what stays the content's pixels: the picture is keep · content + (1 − keep) ·
-        what is painted, at every step, so that what is painted fits what is kept.
+        what is painted, at every step, so that what is painted fits what is kept. `"rest"`: all
+        that no region covers.
       mesh: devices that share one picture, each holding some of its rows, for pictures beyond the
         memory of one; as `jax.make_mesh((jax.device_count(),), ("rows",))`. Any height will do;
         one that 16 times the number of devices divides needs least.

@@ -80,6 +80,15 @@ def test_masks_of_other_styles_are_not_brought_back(folder):
     assert (options["region"], options["keep"]) == (None, "hole.png")
 
 
+def test_the_rest_can_be_kept(folder):
+    given = "content.png", "style.png", "--region", "left.png", "--keep", "rest"
+    assert main(["stylize", *given, *QUICK, "-o", "rest.png"]) == 0
+    assert read_settings("rest.png")["options"]["keep"] == "rest"
+    painted, content = (np.asarray(Image.open(name)) for name in ("rest.png", "content.png"))
+    np.testing.assert_array_equal(painted[:, 40:], content[:, 40:])
+    assert np.abs(painted[:, :40].astype(int) - content[:, :40]).mean() > 2
+
+
 def test_a_grid_has_the_regions_in_every_cell(folder):
     inputs = "content.png", "style.png", "--add-style", "other.png"
     options = *inputs, *MASKS, *QUICK
@@ -125,6 +134,7 @@ MISTAKES = {
         "--region left.png covers nothing but what keep keeps",
     ),
     "keep": (["--keep", "black.png"], "--keep black.png covers nothing"),
+    "no rest": (["--keep", "rest"], "--keep is 'rest', and there are no regions"),
     "missing": (["--keep", "none.png"], "none.png cannot be read (No such file"),
     "over a mask": (["--keep", "hole.png", "-o", "hole.png"], "hole.png is the mask itself"),
 }

@@ -242,6 +242,18 @@ def test_what_is_kept_is_the_content_to_the_bit(model, pictures, colors, setting
     assert np.abs(result.image - content)[~inside].mean() > 0.005
 
 
+def test_the_rest_is_what_no_region_covers(model, pictures, other):
+    content, styles = pictures[0], [pictures[1], other]
+    regions = [LEFT * SOFT, HOLE]
+    run = functools.partial(jnst.stylize, model, content, styles, regions=regions, **QUICK)
+    rest = 1 - np.clip(LEFT * SOFT + HOLE, 0, 1)
+    result = run(keep="rest")
+    np.testing.assert_allclose(result.image, run(keep=rest).image, atol=1e-5)
+    outside = rest == 1
+    np.testing.assert_array_equal(np.asarray(result.image)[outside], content[outside])
+    assert np.abs(result.image - content)[~outside].mean() > 0.01
+
+
 def test_a_soft_edge_of_what_is_kept_lets_both_be_seen(model, pictures):
     content, style = pictures
     heard = []
@@ -417,6 +429,8 @@ def test_regions_that_do_not_fit_are_worked_at_in_tiles(model, pictures, other, 
             "regions number 2 covers nothing but what keep keeps",
         ),
         ({"keep": np.ones((64, 80))}, ValueError, "keep leaves nothing to paint"),
+        ({"keep": "rest"}, ValueError, "keep is 'rest', and there are no regions of which it"),
+        ({"keep": "hole.png"}, ValueError, "keep must be a mask or 'rest', got 'hole.png'"),
         ({"keep": 0 * LEFT}, ValueError, "keep covers nothing"),
         ({"keep": LEFT[..., None]}, ValueError, "keep must have the shape (h, w), got (64, 80, 1)"),
         ({"style_regions": [None]}, ValueError, "style_regions must have a mask for each style"),
@@ -450,6 +464,16 @@ def test_a_cell_of_a_grid_is_the_single_run(model, pictures, other):
         cell = grid.images[(0, 1, *(1,) * (len(several) - 1))]
         np.testing.assert_allclose(cell, alone.image, atol=1e-4)
         np.testing.assert_array_equal(cell[HOLE == 1], contents[1][HOLE == 1])
+
+
+def test_float32_stays_float32_where_the_users_program_has_float64(model, pictures, other):
+    masks = {"style_regions": [None, SOFT[:, :72]], "keep": HOLE}
+    with jax.enable_x64(True):
+        wide = jnst.stylize(model, pictures[0], [pictures[1], other], **masks, **QUICK)
+    assert wide.image.dtype == jnp.float32
+    assert wide.losses["total"].dtype == np.float32
+    usual = jnst.stylize(model, pictures[0], [pictures[1], other], **masks, **QUICK)
+    np.testing.assert_allclose(wide.image, usual.image, atol=1e-4)
 
 
 def test_in_a_grid_every_blend_has_an_image_for_each_region(model, pictures, other):
