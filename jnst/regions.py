@@ -16,6 +16,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from jnst.masks import Masks, resize_mask
@@ -95,7 +96,7 @@ def composed(
 
 
 def composite(
-    image: Float[Array, "*batch H W 3"],
+    image: Float[Array | np.ndarray, "*batch H W 3"],
     content: Float[Array, "*batch H W 3"],
     keep: Float[Array, "H W"],
 ) -> Float[Array, "*batch H W 3"]:

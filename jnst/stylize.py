@@ -121,7 +121,8 @@ def stylize(
         twice. Where no mask is there is no style, though the deeper layers of a region see up to
         70 px around it, which changes with them; `keep="rest"` prevents that. A mask is (h, w)
         floats in [0, 1], of any size but of its picture's proportions: 1 is inside, 0 outside, and
-        what lies between a soft edge. A region has the style as strong as a whole picture would, times its `style_weights`.
+        what lies between a soft edge. A region has the style as strong as a whole picture would,
+        times its `style_weights`.
       style_regions: a mask of each style image, of what is to count of it; None among them: all.
       keep: a mask of what stays the content's pixels: the picture is keep · content + (1 − keep) ·
         what is painted, at every step, so that what is painted fits what is kept. `"rest"`: all

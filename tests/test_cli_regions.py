@@ -1,5 +1,6 @@
 """Regions on the command line: the masks that are read, carried, brought back and refused."""
 
+import argparse
 import shutil
 
 import numpy as np
@@ -8,6 +9,7 @@ from PIL import Image
 
 import jnst
 from jnst.cli import main
+from jnst.cli_stylize import add_arguments, choose
 from jnst.images import load_mask, read_settings
 
 LAYERS = "--content-layers", "relu2_1", "--style-layers", "relu1_1,relu2_1"
@@ -72,12 +74,17 @@ def test_regions_are_painted_recorded_and_brought_back(folder, model):
 
 
 def test_masks_of_other_styles_are_not_brought_back(folder):
-    inputs = "content.png", "style.png", "--add-style", "other.png"
-    assert main(["stylize", *inputs, *MASKS, *QUICK, "-o", "two.png"]) == 0
-    given = "content.png", "style.png", "--like", "two.png"
-    assert main(["stylize", *given, "-o", "one.png", "--quiet"]) == 0
-    options = read_settings("one.png")["options"]
-    assert (options["region"], options["keep"]) == (None, "hole.png")
+    alpha = np.full((64, 80, 3), 0.5)
+    options = {"region": ["left.png", "right.png"], "style_region": ["all"], "keep": "hole.png"}
+    jnst.save_image("made.png", alpha, settings={"jnst": "", "options": options})
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    given = "content.png", "style.png", "--like", "made.png"
+    chosen, _ = choose(parser.parse_args(given))
+    wanted = {"region": None, "style_region": ["all"], "keep": "hole.png"}
+    assert {name: chosen[name] for name in wanted} == wanted
+    chosen, _ = choose(parser.parse_args([*given, "--add-style", "other.png"]))
+    assert chosen["region"] == options["region"]
 
 
 def test_the_rest_can_be_kept(folder):
@@ -89,25 +96,20 @@ def test_the_rest_can_be_kept(folder):
     assert np.abs(painted[:, :40].astype(int) - content[:, :40]).mean() > 2
 
 
-def test_a_grid_has_the_regions_in_every_cell(folder):
+def test_a_grid_has_the_regions_in_every_cell_and_knows_its_masks(folder, capsys):
     inputs = "content.png", "style.png", "--add-style", "other.png"
     options = *inputs, *MASKS, *QUICK
     assert main(["grid", *options, "--beta", "5,50", "-o", "grid"]) == 0
     assert main(["stylize", *options, "--beta", "50", "-o", "cell.png"]) == 0
     cell, single = (np.asarray(Image.open(p)) for p in ("grid/alpha1_beta50.png", "cell.png"))
     np.testing.assert_allclose(cell / 255, single / 255, atol=1.5 / 255)
-    assert read_settings("grid/alpha1_beta50.png")["options"]["region"] == [
-        *("left.png", "right.png"),
-    ]
-
-
-def test_a_grid_does_not_go_on_with_another_mask(folder, capsys):
-    shutil.copy("left.png", "mask.png")
-    options = "content.png", "style.png", *QUICK, "--region", "mask.png", "-o", "masked"
-    assert main(["grid", *options]) == 0
-    shutil.copy("right.png", "mask.png")
-    assert main(["grid", *options]) == 2
+    carried = read_settings("grid/alpha1_beta50.png")["options"]
+    assert carried["region"] == ["left.png", "right.png"]
+    shutil.copy("left.png", "kept.png")
+    shutil.copy("right.png", "left.png")
+    assert main(["grid", *options, "--beta", "5,50", "-o", "grid"]) == 2
     assert "masks" in capsys.readouterr().err
+    shutil.copy("kept.png", "left.png")
 
 
 MISTAKES = {
