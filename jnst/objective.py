@@ -367,10 +367,10 @@ def seen_of(
             return {name: see(of_layer) for name, of_layer in features.items()}
 
         def see_regions(of_layer: Array, guides: Array) -> Seen:
-            # One after the other, so that the guided features of but one need be there at a time;
-            # not by `lax.map`, which beside the loops of "wasserstein" hangs on processors.
-            each = [see(of_layer, guide) for guide in guides]
-            return jax.tree.map(lambda *leaves: jnp.stack(leaves, of_layer.ndim - 3), *each)
+            # In a loop, and anew for the gradient: the guided features of all regions together
+            # would take the memory of as many networks.
+            each = jax.lax.map(jax.checkpoint(functools.partial(see, of_layer)), guides)
+            return jax.tree.map(lambda leaf: jnp.moveaxis(leaf, 0, of_layer.ndim - 3), each)
 
         return {name: see_regions(of_layer, guides[name]) for name, of_layer in features.items()}
 
