@@ -72,16 +72,36 @@ def outcome(args: argparse.Namespace) -> tuple[str, int]:
     try:
         return "", args.run(args)
     except (ValueError, OSError) as error:
-        message = " ".join(str(error).split())
-        return as_option(message, args), 2
+        return as_option(in_one_line(error), args), 2
     except Diverged as error:
         return str(error), 1
-    except (MemoryError, RuntimeError) as error:
+    except (MemoryError, RuntimeError, AssertionError) as error:
         # JAX's own error is a RuntimeError, too; its type is not asked for, to import no JAX.
-        if not isinstance(error, MemoryError) and "RESOURCE_EXHAUSTED" not in str(error):
-            raise
-        smaller = "--size or --batch" if "batch" in args else "--size"
-        return f"memory ran out; choose a smaller {smaller}", 1
+        if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):
+            smaller = "--size or --batch" if "batch" in args else "--size"
+            return f"memory ran out; choose a smaller {smaller}", 1
+        if said := of_devices(error):
+            return said, 2
+        raise
+
+
+def of_devices(error: Exception) -> str:
+    """What is to be said where JAX has not the devices that it was told to use: whatever needs one
+    first then fails, in one way or another. Nothing of any other error."""
+    from jnst.runtime import NO_BACKEND, devices, no_device
+
+    if NO_BACKEND in str(error):
+        return in_one_line(no_device(error))
+    try:
+        devices()
+    except ValueError as missing:
+        return in_one_line(missing)
+    return ""
+
+
+def in_one_line(error: Exception) -> str:
+    """What an error says."""
+    return " ".join(str(error).split())
 
 
 def as_option(message: str, args: argparse.Namespace) -> str:

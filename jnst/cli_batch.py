@@ -18,7 +18,7 @@ import jax
 from jnst.axes import Grid, Index, make_grid
 from jnst.cli import Diverged
 from jnst.cli_grid import names_of
-from jnst.cli_stylize import (
+from jnst.cli_job import (
     Job,
     headline,
     job_model,
@@ -69,8 +69,7 @@ class Batch(NamedTuple):
 def run_batch(args: argparse.Namespace) -> int:
     """Check everything, stylise every content, write; returns the exit code."""
     began = time.monotonic()
-    job, batches = prepare_batches(args)
-    folder = output_folder(args)
+    job, folder, batches = prepare_batches(args)
     total = sum(len(batch.paintings) for batch in batches)
     settings = dataclasses.asdict(job.settings)
     use_compilation_cache()
@@ -87,7 +86,8 @@ def run_batch(args: argparse.Namespace) -> int:
                     stopped = True
                     continue
                 file, picture, output = batch.painting(index)
-                record = job_record(job, file, style_files(args), job.options | settings)
+                styles = style_files(args.style, job.options)
+                record = job_record(job, file, styles, job.options | settings)
                 save_image(output, result.image, alpha=picture.alpha, settings=record)
                 done += 1
                 diverged += [output] if result.reason == "diverged" else []
@@ -130,11 +130,11 @@ def painted(
         yield from run_cells(model, batch.grid, init=job.init, callback=callback)
 
 
-def prepare_batches(args: argparse.Namespace) -> tuple[Job, list[Batch]]:
+def prepare_batches(args: argparse.Namespace) -> tuple[Job, Path, list[Batch]]:
     """Read and check everything that the arguments name; raises before anything is computed.
 
     Returns:
-      The job of the first content, and all contents by shape.
+      The job of the first content, the folder for the pictures, and all contents by shape.
     """
     for option in ONE_CONTENT:
         value = getattr(args, option)
@@ -170,7 +170,8 @@ def prepare_batches(args: argparse.Namespace) -> tuple[Job, list[Batch]]:
         except ValueError as error:
             raise ValueError(f"{file}: {error}") from error
         by_shape.setdefault(picture.pixels.shape, []).append(Painting(file, picture, output))
-    return job, [Batch(paintings, grid_of(paintings, job)) for paintings in by_shape.values()]
+    batches = [Batch(paintings, grid_of(paintings, job)) for paintings in by_shape.values()]
+    return job, folder, batches
 
 
 def grid_of(paintings: Sequence[Painting], job: Job) -> Grid:

@@ -18,22 +18,25 @@ from jnst._checks import whole_number
 from jnst.arguments import whole_numbers
 from jnst.axes import LAYER_WEIGHTS, NUMBERS, Grid, Index, distinct, make_grid
 from jnst.cli import Diverged
-from jnst.cli_regions import add_regions, mask_files
-from jnst.cli_stylize import (
+from jnst.cli_job import (
     Job,
+    headline,
+    job_model,
+    job_record,
+    prepare,
+    read_input,
+    style_files,
+    style_size,
+)
+from jnst.cli_options import (
     add_blend,
     add_look,
     add_optimisation,
     add_picture,
     add_running,
     check_seed,
-    headline,
-    job_model,
-    job_record,
-    prepare,
-    read_input,
-    style_size,
 )
+from jnst.cli_regions import add_regions, mask_files
 from jnst.files import sha256_of
 from jnst.grid import GridProgress, run_cells
 from jnst.grid_folder import SHEET, TABLE, TRADE_OFF, GridFolder, in_name
@@ -51,18 +54,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Give `parser` the command's arguments."""
     parser.add_argument("content", metavar="CONTENT", help="the picture to paint")
     parser.add_argument("style", metavar="STYLE", help="the picture in whose style to paint it")
-    add = parser.add_argument_group("picture").add_argument
+    example = "as in --size 1024 --styles other.jpg third.jpg"
+    add = parser.add_argument_group("picture", example).add_argument
     add("-o", "--output", metavar="DIR", default="grid", help="folder for the pictures (grid)")
     add_picture(add)
-    add("--seed", type=whole_numbers, metavar="N,…", help="of the noise (0)")
+    add("--seed", type=whole_numbers, metavar="N,…", help="of the noise of --init (0)")
     files: dict[str, Any] = {"metavar": "FILE", "nargs": "+", "action": "extend", "default": []}
     add("--contents", **files, help="more contents, of one shape")
     add("--styles", **files, help="more styles")
     add_blend(add, "each style")
     add_regions(parser)
-    add_look(parser.add_argument_group("look").add_argument, several=True)
-    add_optimisation(parser.add_argument_group("optimisation").add_argument, several=True)
-    add = parser.add_argument_group("running").add_argument
+    example = "several numbers, or layers given again, are an axis, as in --beta 1:100:5"
+    add_look(parser.add_argument_group("look", example).add_argument, several=True)
+    example = "several numbers are an axis, as in --steps 200 --learning-rate 0.02,0.04"
+    add_optimisation(parser.add_argument_group("optimisation", example).add_argument, several=True)
+    add = parser.add_argument_group("running", "as in --batch 8").add_argument
     add_running(add)
     add("--batch", default="auto", metavar="N", help="cells at a time (auto: what memory holds)")
     add(
@@ -186,7 +192,7 @@ def prepare_grid(args: argparse.Namespace) -> tuple[Job, Grid, GridFolder, list[
         number = dict(zip(grid.axes, index, strict=True)).get("key", 0)
         options = job.options | {"seed": seeds[number]} | dataclasses.asdict(cell.settings)
         content, style = paths["content"][cell.content], paths["style"][cell.style]
-        records[index] = job_record(job, content, [style, *args.add_style], options)
+        records[index] = job_record(job, content, style_files(style, options), options)
     fixed = next(iter(records.values()))["options"]
     identity: dict[str, Any] = {
         **{name: [sha256_of(Path(file)) for file in files] for name, files in paths.items()},
@@ -194,8 +200,8 @@ def prepare_grid(args: argparse.Namespace) -> tuple[Job, Grid, GridFolder, list[
         "axes": axes,
         "options": {name: value for name, value in fixed.items() if name not in axes},
     }
-    if args.add_style:
-        identity["added styles"] = [sha256_of(Path(file)) for file in args.add_style]
+    if added_files := job.options["add_style"]:
+        identity["added styles"] = [sha256_of(Path(file)) for file in added_files]
     if job.masks:
         identity["masks"] = [sha256_of(Path(file)) for file in mask_files(job.options)]
     if not isinstance(job.init, str):

@@ -7,8 +7,8 @@ from typing import Any
 from jnst.images import load_mask
 from jnst.masks import REST, check_masks
 
-OPTIONS: dict[str, Any] = {"region": None, "style_region": None, "keep": None}
-"""Defaults."""
+DEFAULTS: dict[str, Any] = {"region": None, "style_region": None, "keep": None}
+"""Of these options."""
 ALL = "all"
 """In place of a mask of a style: all of it."""
 SETTINGS = {"region": "regions", "style_region": "style_regions", "keep": "keep"}

@@ -2,21 +2,25 @@
 
 import functools
 import math
+from collections.abc import Callable, Sequence
 from numbers import Integral
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax.stages import Compiled
+from jaxtyping import Array, Float
 
 from jnst import cost
+from jnst.descent import style_half
 from jnst.images import fit
+from jnst.inputs import style_shape
 from jnst.masks import Masks
-from jnst.objective import flat_loss_terms, make_targets
+from jnst.objective import blend_shares, flat_loss_terms, make_targets
 from jnst.optimize import init_state, step
 from jnst.settings import SMALLEST_EDGE, Plan, Settings
 from jnst.tiles import cover, least_window
-from jnst.tiling import memory
+from jnst.tiling import memory, memory_of_moments
 from jnst.vgg import VGG19
 
 AUTO = "auto"
@@ -25,8 +29,8 @@ LARGEST_WINDOW = 1184
 SPARE = 0.95
 """Of an edge that is worked out from what another takes: a pixel takes not quite the same."""
 SURELY_FITS = 1024, 4 * 2**30
-"""A picture of no longer edge, where no fewer bytes are free, is not measured: that would keep a
-small run waiting for nothing, as no optimiser of ours takes so much for it."""
+"""A picture and styles of no longer edge, where no fewer bytes are free, are not measured: that
+would keep a small run waiting for nothing, as no optimiser of ours takes so much for it."""
 
 
 def check_tile(tile: Any, settings: Settings, mesh: Any = None, *, name: str = "tile") -> None:
@@ -45,11 +49,16 @@ def check_tile(tile: Any, settings: Settings, mesh: Any = None, *, name: str = "
         raise ValueError(f"{name} and mesh exclude each other; give one of them")
 
 
+Shape = tuple[int, int]
+"""(height, width) in pixels."""
+
+
 def window_edges(
     tile: int | str | None,
     plan: Plan,
     model: VGG19,
     settings: Settings,
+    styles: Sequence[Float[Array, "_h _w 3"]] = (),
     masks: Masks | None = None,
 ) -> list[int | None]:
     """The largest edge of a window for each size of a plan; None where no tiles are needed.
@@ -58,51 +67,121 @@ def window_edges(
       tile: as in `jnst.stylize`.
       plan: the sizes.
       model: the network.
-      settings, masks: of the run.
+      settings: of the run.
+      styles: the style images, which with a `style_scale` above 1 may need more than the picture.
+      masks: where there are regions.
 
     Raises:
       ValueError: for a picture that the device's memory does not hold.
     """
+    shapes = [shape for shape, _ in plan]
+    of_styles = [
+        [style_shape(style, shape, settings.style_scale) for style in styles] for shape in shapes
+    ]
+    longest = [
+        max(map(max, [shape, *sized])) for shape, sized in zip(shapes, of_styles, strict=True)
+    ]
     if isinstance(tile, Integral):
-        return [int(tile) if max(shape) > tile else None for shape, _ in plan]
-    (height, width), _ = plan[-1]
+        return [int(tile) if edge > tile else None for edge in longest]
     device = _device(model)
-    free, long = cost.free(device), max(height, width)
+    free = cost.free(device)
     edge, enough = SURELY_FITS
-    if long <= edge and free >= enough and not settings.photorealism and masks is None:
+    if longest[-1] <= edge and free >= enough and not settings.photorealism and masks is None:
         return [None] * len(plan)
-    # What could never fit is measured at a size that might: some compilers fail where memory does.
-    share = min(1.0, free / (cost.LEAST_BYTES * height * width))
-    shape = height, width
-    if share < 1:
-        shape = fit(height, width, max(SMALLEST_EDGE, int(long * math.sqrt(share))), SMALLEST_EDGE)
-    a_pixel = cost.needed(untiled(model, shape, settings, masks)) / math.prod(shape)
-    needed = a_pixel * height * width
-    if needed <= free:
+    of_steps, of_targets = _needed_whole(shapes, of_styles, model, settings, masks, free)
+    needed = list(map(max, of_steps, of_targets))
+    if needed[-1] <= free:
         return [None] * len(plan)
     if tile is None:
+        height, width = shapes[-1]
+        beside = ""
+        if of_targets[-1] > of_steps[-1]:
+            style = max(of_styles[-1], key=math.prod)
+            beside = f" with a style of {style[1]}×{style[0]} px"
         raise ValueError(
-            f"a picture of {width}×{height} px needs {needed / 2**30:.1f} GiB of memory and "
-            f"{device} has {free / 2**30:.1f} GiB free; choose a size of at most "
-            f"{int(SPARE * long * math.sqrt(free / needed))} px, or tile"
+            f"a picture of {width}×{height} px{beside} needs {needed[-1] / 2**30:.1f} GiB of "
+            f"memory and {device} has {free / 2**30:.1f} GiB free; choose a size of at most "
+            f"{int(SPARE * max(height, width) * math.sqrt(free / needed[-1]))} px, or tile"
         )
-    window = _largest_window((height, width), model, settings, masks, free)
-    return [window if a_pixel * math.prod(shape) > free else None for shape, _ in plan]
+    window = _largest_window(shapes[-1], of_styles[-1], model, settings, masks, free)
+    return [window if of_shape > free else None for of_shape in needed]
+
+
+def _needed_whole(
+    shapes: list[Shape],
+    of_styles: list[list[Shape]],
+    model: VGG19,
+    settings: Settings,
+    masks: Masks | None,
+    free: float,
+) -> tuple[list[float], list[float]]:
+    """Bytes that the step and the targets of the styles need at each size, without tiles."""
+    shape, styles = shapes[-1], of_styles[-1]
+    step = _bytes_a_pixel(lambda shapes: untiled(model, shapes[0], settings, masks), [shape], free)
+    targets = 0.0
+    if _pixels(styles) > math.prod(shape):  # fewer do not need more, having no gradient
+        targets = _bytes_a_pixel(
+            lambda shapes: untiled_styles(model, shapes, settings, masks), styles, free
+        )
+    return (
+        [step * math.prod(shape) for shape in shapes],
+        [targets * _pixels(styles) for styles in of_styles],
+    )
+
+
+def _bytes_a_pixel(
+    compiled: Callable[[list[Shape]], Compiled], shapes: list[Shape], free: float
+) -> float:
+    """What the program for images of these shapes needs, by pixel.
+
+    What could never fit is measured at sizes that might: some compilers fail where memory does.
+    """
+    share = min(1.0, free / (cost.LEAST_BYTES * _pixels(shapes)))
+    if share < 1:
+        edges = [int(max(shape) * math.sqrt(share)) for shape in shapes]
+        shapes = [
+            fit(*shape, max(SMALLEST_EDGE, edge), SMALLEST_EDGE)
+            for shape, edge in zip(shapes, edges, strict=True)
+        ]
+    return cost.needed(compiled(shapes)) / _pixels(shapes)
+
+
+def _pixels(shapes: Sequence[Shape]) -> int:
+    """Of all these images."""
+    return sum(map(math.prod, shapes))
 
 
 def _largest_window(
-    shape: tuple[int, int], model: VGG19, settings: Settings, masks: Masks | None, free: float
+    shape: Shape,
+    styles: Sequence[Shape],
+    model: VGG19,
+    settings: Settings,
+    masks: Masks | None,
+    free: float,
 ) -> int:
     """The largest edge of windows that fit beside what is kept of the whole picture."""
     layers = (*settings.content_layers, *settings.style_layers)
     weights, controls = settings.loss_weights(), settings.controls(1)
     least = least_window(layers)
-    most = max(least, min(LARGEST_WINDOW, max(shape) - 1))
+    most = max(least, min(LARGEST_WINDOW, max(map(max, [shape, *styles])) - 1))
     while True:
         tiles = cover(*shape, layers, most)
         of_tile, of_whole = memory(
             model, tiles, weights, controls, settings.transformation(), settings.style_loss, masks
         )
+        for style in styles:
+            of_style = cover(*style, settings.style_layers, most)
+            if math.prod(of_style.window) > math.prod(tiles.window):
+                of_tile = max(
+                    of_tile,
+                    memory_of_moments(
+                        model,
+                        of_style,
+                        tuple(settings.style_layers),
+                        settings.style_loss,
+                        masked=masks is not None,
+                    ),
+                )
         needed = max(of_tile, of_whole)
         if needed <= free:
             return most
@@ -153,6 +232,18 @@ def untiled(
         controls,
         objective=flat_loss_terms(structure, None),
         optimizer=optimizer,
+    ).compile()
+
+
+def untiled_styles(
+    model: VGG19, shapes: Sequence[Shape], settings: Settings, masks: Masks | None = None
+) -> Compiled:
+    """The targets of whole styles, likewise."""
+    images = tuple(jax.ShapeDtypeStruct((*shape, 3), jnp.float32) for shape in shapes)
+    shares = blend_shares(settings.style_weights, len(images))
+    layers = tuple(settings.style_layers)
+    return style_half.lower(  # called as for a run, since otherwise that would compile it anew
+        model, images, shares, layers, settings.weighing, settings.style_loss, None, masks
     ).compile()
 
 

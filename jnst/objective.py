@@ -117,7 +117,8 @@ def make_targets(
         photorealism then mean the same for every family of weights, size and picture. `"mean"`:
         every term as a mean of squares, that of the features, of the Gram matrices, and the terms
         of the pixels divided by their number; this is how most other programs weigh.
-      style_loss: one of `STYLE_LOSSES`; see `jnst.Settings`.
+      style_loss: one of `STYLE_LOSSES`; see `jnst.Settings`, whose default is another: here it is
+        the paper's.
       style_weights: how much each of several style images counts; None: all the same.
       photorealism: whether there is the term of that name, the matting loss of the content.
       regions, style_regions, keep: masks, as for `jnst.stylize`, which checks them; here they may

@@ -286,13 +286,13 @@ def draw_curves(values: list[tuple[int, dict[str, float]]], sizes: list[int], in
 def as_text(value: Any) -> str:
     """A setting as the page shows it.
 
-    >>> as_text({"relu1_1": 0.5, "relu2_1": 0.5}), as_text(None), as_text(1e-5)
+    >>> as_text({"relu1_1": 0.5, "relu2_1": 0.5}), as_text(()), as_text(1e-5)
     ('relu1_1 0.5, relu2_1 0.5', '–', '1e-05')
     """
     if isinstance(value, Mapping):
         return ", ".join(f"{name} {as_text(weight)}" for name, weight in value.items())
     if isinstance(value, list | tuple):
-        return ", ".join(map(as_text, value))
+        return ", ".join(map(as_text, value)) or "–"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):

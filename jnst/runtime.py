@@ -13,13 +13,23 @@ from jnst.files import cache_folder
 
 PRECISION, CACHE = "jax_default_matmul_precision", "jax_compilation_cache_dir"  # JAX's own settings
 
+NO_BACKEND = "Unable to initialize backend"
+"""How JAX's error begins where it is told of a platform that it does not know."""
+
 
 def devices() -> list[jax.Device]:
     """JAX's devices; raises ValueError where it finds none."""
     try:
         return jax.devices()
     except (RuntimeError, AssertionError) as error:  # JAX_PLATFORMS names what is not there
-        raise ValueError(f"JAX finds no device ({error}); is JAX_PLATFORMS set wrongly?") from error
+        raise no_device(error) from error
+
+
+def no_device(error: Exception) -> ValueError:
+    """The error of JAX's that it has no device, as one of the user's."""
+    why = f" ({error})" if str(error) else ""
+    platforms = os.environ.get("JAX_PLATFORMS", "")
+    return ValueError(f"JAX finds no device{why}; is JAX_PLATFORMS={platforms} set wrongly?")
 
 
 def connect(text: str) -> None:

@@ -14,7 +14,7 @@ from jnst.color import COLORS
 from jnst.images import fit
 from jnst.objective import CONTENT_LAYERS, STYLE_LAYERS, WEIGHINGS, LossWeights
 from jnst.optimize import OPTIMIZERS, RATES, Controls, make_optimizer
-from jnst.style_losses import GRAM, STYLE_LOSSES
+from jnst.style_losses import STYLE_LOSSES
 from jnst.vgg import check_layers
 
 SCHEDULES = ("cosine", "constant")
@@ -24,7 +24,8 @@ LARGEST_EDGE = 10**6
 SMALLEST_SCALE, LARGEST_SCALE = 0.1, 10.0
 """Of the style image; beyond these it holds next to no strokes, or only parts of one."""
 COARSEST = 128
-"""Long edge below which no size is added of its own accord."""
+"""Pixels: the long edge at which a picture is begun. It decides the layout, and so is the same for
+all."""
 Plan = list[tuple[tuple[int, int], int]]
 """[((height, width), steps), …], coarse to fine."""
 COARSER_STEPS = 1.5
@@ -44,15 +45,16 @@ class Settings:
       content_layers: where the content is compared: {layer: weight}, or names alone for equal
         weights that sum to 1.
       style_layers: where the style is compared, likewise.
-      style_loss: how: `"gram"`, the paper's, by Gram matrices; `"wasserstein"`, the distance of
-        Gaussians with the features' means and covariances; `"statistics"`, by the channels' means
-        and standard deviations alone; `"gram+statistics"`, the first and the third in equal parts.
+      style_loss: how: `"wasserstein"`, the distance of Gaussians with the features' means and
+        covariances; `"gram"`, the paper's, by Gram matrices, which is faster where small pictures
+        are made on a processor; `"statistics"`, by the channels' means and standard deviations
+        alone; `"gram+statistics"`, the second and the third in equal parts.
       style_weights: how much each of several style images counts, in any unit; None: all the same.
         Where the styles have regions of their own, what beta is multiplied with in each; None: 1.
       style_scale: the long edge of the style image in those of the picture: more than 1 paints with
         larger strokes and less with smaller ones.
       sizes: long edge in pixels to work at, or several, rising, each started from the last one's
-        result. None: the content's own, preceded by its halves down to about 128.
+        result. None: from 128 to the content's own in equal ratios of about 2.
       steps: updates in all, shared out over the sizes, coarser ones getting more; or a number for
         each size.
       optimizer: `"adam"`, `"lbfgs"`, or any Optax transformation, whose own learning rate counts.
@@ -86,7 +88,7 @@ class Settings:
     weighing: str = "relative"
     content_layers: Mapping[str, float] | Sequence[str] = CONTENT_LAYERS
     style_layers: Mapping[str, float] | Sequence[str] = STYLE_LAYERS
-    style_loss: str = GRAM
+    style_loss: str = "wasserstein"
     style_weights: Sequence[float] | None = None
     style_scale: float = 1.0
     sizes: int | Sequence[int] | None = None
@@ -194,10 +196,7 @@ class Settings:
         if isinstance(self.sizes, Sequence):
             sizes = list(self.sizes)
         else:
-            sizes, size = [long], long // 2
-            while size >= COARSEST and size * short // long >= SMALLEST_EDGE:
-                sizes.insert(0, size)
-                size //= 2
+            sizes = coarse_to_fine(long, short)
         shapes = [fit(height, width, size) for size in sizes]
         if min(shapes[0]) < SMALLEST_EDGE:
             raise ValueError(
@@ -250,6 +249,19 @@ def blend_weights(weights: Any) -> tuple[float, ...]:
     if not any(weights):
         raise ValueError("style_weights must not all be 0")
     return tuple(map(float, weights))
+
+
+def coarse_to_fine(long: int, short: int) -> list[int]:
+    """Long edges from `COARSEST` to `long` in equal ratios, as near to 2 as can be; from a larger
+    one where the short edge would else be less than `SMALLEST_EDGE`.
+
+    >>> coarse_to_fine(512, 384), coarse_to_fine(700, 500), coarse_to_fine(1024, 100)
+    ([128, 256, 512], [128, 299, 700], [328, 580, 1024])
+    """
+    coarsest = max(COARSEST, math.ceil(SMALLEST_EDGE * long / short))
+    doublings = max(0, round(math.log2(long / coarsest)))
+    ratio = (long / coarsest) ** (1 / max(1, doublings))
+    return [*(round(coarsest * ratio**n) for n in range(doublings)), long]
 
 
 def share(steps: int, sizes: int) -> list[int]:

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 
 from jnst.losses import style_loss
 from jnst.moments import Moments, Seen
-from jnst.wasserstein import squared_distance
+from jnst.wasserstein import squared_distance, target_factor
 
 GRAM = "gram"
 STYLE_LOSSES = (GRAM, "wasserstein", "statistics", "gram+statistics")
@@ -55,7 +55,7 @@ def style_target(seen: Seen, loss: str) -> StyleTarget:
     epsilon = SPREAD * jnp.mean(_diagonal(seen.gram), axis=-1)
     epsilon = jnp.maximum(epsilon, jnp.finfo(epsilon.dtype).tiny ** 0.25)  # of a silent layer
     if loss == "wasserstein":
-        return Gaussian(seen.mean, jnp.linalg.cholesky(covariance(seen, epsilon)), epsilon)
+        return Gaussian(seen.mean, target_factor(covariance(seen, epsilon)), epsilon)
     statistics = Statistics(seen.mean, deviation(seen, epsilon), epsilon)
     if loss == "statistics":
         return statistics

@@ -132,8 +132,8 @@ def stylize(
         one that 16 times the number of devices divides needs least.
       tile: the largest edge in pixels of the windows in which sizes that are larger are worked at,
         their overlap included: a picture of any size then takes little more memory than one of
-        that edge, and comes out the same. `"auto"`: where the picture would not fit, unless there
-        is a mesh; None: never.
+        that edge, and comes out the same. Styles that are larger are looked at likewise. `"auto"`:
+        where picture or styles would not fit, unless there is a mesh; None: never.
       callback: called with a `Progress` after every step; True ends the run.
       checkpoint: a file to keep all in that the run needs to go on, written anew every
         `checkpoint_every` steps of a size, at the end of each, and where the callback ends the run.
@@ -189,7 +189,7 @@ def stylize(
     show = functools.partial(shown, options.colors, content, keep=masks and masks.keep)
     edges: list[int | None] = [None] * len(plan)
     if mesh is None:
-        edges = window_edges(tile, plan, model, options, masks)
+        edges = window_edges(tile, plan, model, options, styles, masks)
     else:
         inputs = inputs._replace(model=model.over_devices())
         inputs, image = place((inputs, image), whole(mesh))

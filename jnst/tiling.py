@@ -48,7 +48,7 @@ from jnst.objective import (
     weighed,
 )
 from jnst.optimize import Controls, State, Update, advance, init_state
-from jnst.regions import Guides, Regions, composed, make_regions, of_image
+from jnst.regions import Guides, Regions, composed, guidance, make_regions, of_image
 from jnst.style_losses import GRAM
 from jnst.tiles import Tiles, level
 from jnst.vgg import VGG19
@@ -504,17 +504,7 @@ def memory(
     weights, controls = jax.tree.map(lambda _: number, (weights, controls))
     window = jax.ShapeDtypeStruct((*tiles.window, 3), jnp.float32)
     crop = jax.eval_shape(lambda model, x: model(x, weights.content), model, window)
-    slopes = jax.eval_shape(
-        functools.partial(
-            _nothing_seen,
-            structure=structure,
-            layers=tuple(weights.style),
-            means=style_loss != GRAM,
-        ),
-        leaves,
-        window,
-        guides,
-    )
+    slopes = _abstract_moments(model, tiles, tuple(weights.style), style_loss, guides)
     state = jax.eval_shape(functools.partial(init_state, optimizer=optimizer), image)
     at_tile = _add_gradient.lower(
         image,
@@ -550,3 +540,38 @@ def memory(
 
 def _bytes(tree: Any) -> int:
     return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
+
+
+def memory_of_moments(
+    model: VGG19, tiles: Tiles, layers: tuple[str, ...], style_loss: str, masked: bool = False
+) -> int:
+    """Bytes on the device while the moments of a picture, or of a part of it, are at a tile,
+    likewise."""
+    leaves, structure = jax.tree.flatten(model)
+    guides = None
+    if masked:
+        mask = jax.ShapeDtypeStruct((1, *tiles.shape), jnp.float32)
+        guides = jax.eval_shape(functools.partial(guidance, layers=layers), mask)
+    program = _add_moments.lower(
+        _abstract_moments(model, tiles, layers, style_loss, guides),
+        tuple(leaves),
+        jax.ShapeDtypeStruct((*tiles.shape, 3), jnp.float32),
+        jax.ShapeDtypeStruct((2, 3), jnp.int32),
+        guides,
+        structure=structure,
+        layers=layers,
+        window=tiles.window,
+    )
+    return cost.needed(program.compile())
+
+
+def _abstract_moments(
+    model: VGG19, tiles: Tiles, layers: tuple[str, ...], style_loss: str, guides: Guides | None
+) -> dict[str, Seen]:
+    """The shapes of a picture's moments, and so of what the style term changes with."""
+    leaves, structure = jax.tree.flatten(model)
+    seen = functools.partial(
+        _nothing_seen, structure=structure, layers=layers, means=style_loss != GRAM
+    )
+    window = jax.ShapeDtypeStruct((*tiles.window, 3), jnp.float32)
+    return jax.eval_shape(seen, leaves, window, guides)

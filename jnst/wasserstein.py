@@ -9,6 +9,8 @@ is the sum of the singular values of A = Lᵀ L_t,
 and A is conditioned as the covariances are. U comes from Newton and Schulz's iteration.
 """
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -58,6 +60,39 @@ def orthogonal_factor(matrix: Float[Array, "*batch C C"]) -> Float[Array, "*batc
         return jax.lax.scan(iterate, matrix / norm, scales)[0]
 
 
+def _divided(matrix: Array, lower: Array) -> Array:
+    """B L⁻¹, for a lower triangular L."""
+    return jax.lax.linalg.triangular_solve(lower, matrix, left_side=False, lower=True)
+
+
+def one_by_one(function: Callable[..., Array], signature: str) -> Callable[..., Array]:
+    """A function of matrices that on processors takes those of a batch one after the other.
+
+    There, XLA has code of its own for batches of factors and triangular systems. It is far slower
+    than LAPACK, which does single ones; and where several batches are worked at at a time, they can
+    wait for each other for ever (JAX 0.10).
+    """
+    in_turn = jnp.vectorize(jax.custom_batching.sequential_vmap(function), signature=signature)
+
+    def chosen(*matrices: Array) -> Array:
+        return jax.lax.platform_dependent(*matrices, cpu=in_turn, default=function)
+
+    return chosen
+
+
+_cholesky = one_by_one(jnp.linalg.cholesky, "(n,n)->(n,n)")
+_divide = one_by_one(_divided, "(n,n),(n,n)->(n,n)")
+
+
+def target_factor(covariance: Float[Array, "*batch C C"]) -> Float[Array, "*batch C C"]:
+    """L of Σ = L Lᵀ: unlike `_cholesky`, which is for the inside of `overlap`, with derivatives.
+
+    One matrix after the other, as there; but `jax.vmap` makes a batch of it.
+    """
+    flat = covariance.reshape(-1, *covariance.shape[-2:])
+    return jax.lax.map(jnp.linalg.cholesky, flat).reshape(covariance.shape)
+
+
 @jax.custom_jvp
 def overlap(
     covariance: Float[Array, "*batch C C"], factor: Float[Array, "*batch C C"]
@@ -81,12 +116,10 @@ def _(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Arra
 
 def _overlap_and_slopes(covariance: Array, factor: Array) -> tuple[Array, Array, Array]:
     with jax.default_matmul_precision("highest"):
-        lower = jnp.linalg.cholesky(covariance)
+        lower = _cholesky(covariance)
         product = jnp.swapaxes(lower, -1, -2) @ factor
         orthogonal = orthogonal_factor(product)
-        of_covariance = jax.lax.linalg.triangular_solve(
-            lower, factor @ jnp.swapaxes(orthogonal, -1, -2), left_side=False, lower=True
-        )
+        of_covariance = _divide(factor @ jnp.swapaxes(orthogonal, -1, -2), lower)
         of_factor = lower @ orthogonal
     value = jnp.sum(orthogonal * product, axis=(-2, -1))
     return value, (of_covariance + jnp.swapaxes(of_covariance, -1, -2)) / 4, of_factor

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import jnst
 from jnst import weights as jnst_weights
 
 
@@ -31,3 +32,14 @@ def pictures():
     texture = np.random.default_rng(3).uniform(size=(72, 64, 3))
     texture[:, ::4] = (0.9, 0.7, 0.1)
     return content.astype(np.float32), texture.astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, pictures, real_weights):
+    """A content and a style picture, and the weights in the cache folder."""
+    folder = tmp_path_factory.mktemp("cli")
+    for name, picture in zip(("content.png", "style.png"), pictures, strict=True):
+        jnst.save_image(folder / name, picture)
+    (folder / "cache").mkdir()
+    jnst_weights.write_weights(folder / "cache" / "vgg19.h5", real_weights)
+    return folder

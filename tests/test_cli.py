@@ -15,41 +15,15 @@ from concurrent.futures import ThreadPoolExecutor
 import h5py
 import numpy as np
 import pytest
+from commands import environment, jnst_command
 from PIL import Image
 
 import jnst
+from jnst.cli import build_parser
+from jnst.cli_options import choose
 from jnst.images import read_picture, read_settings
-from jnst.weights import write_weights
 
 BOTH = ["content.png", "style.png"]
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory, pictures, real_weights):
-    """A content and a style picture, and the weights in the cache folder."""
-    folder = tmp_path_factory.mktemp("cli")
-    for name, picture in zip(("content.png", "style.png"), pictures, strict=True):
-        jnst.save_image(folder / name, picture)
-    (folder / "cache").mkdir()
-    write_weights(folder / "cache" / "vgg19.h5", real_weights)
-    return folder
-
-
-def environment(folder, **changed):
-    cache = folder / "cache"
-    return {**os.environ, "JNST_CACHE": str(cache), "TORCH_HOME": str(folder), **changed}
-
-
-def jnst_command(folder, *arguments, **changed):
-    """Runs `jnst` in a folder."""
-    return subprocess.run(
-        [sys.executable, "-W", "error", "-m", "jnst", *map(str, arguments)],
-        cwd=folder,
-        env=environment(folder, **changed),
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -128,21 +102,39 @@ def test_like_gives_way_to_what_is_given(folder, finished):
 
 
 def test_blend_loss_and_scale_of_styles_are_recorded_and_taken_again(folder):
-    options = "--sizes", "48", "--steps", "2", "--quiet", "--add-style", "content.png"
+    (folder / "added.png").write_bytes((folder / "content.png").read_bytes())
     done = jnst_command(
-        folder, "stylize", *BOTH, "-o", "blend.png", *options, "--style-weights", "2,1",
-        "--style-loss", "statistics", "--style-scale", "1.5",
+        folder, "stylize", *BOTH, "-o", "blend.png", "--sizes", "48", "--steps", "2", "--quiet",
+        "--add-style", "added.png", "--style-weights", "2,1", "--style-loss", "statistics",
+        "--style-scale", "1.5", "--content-layers", "relu2_1", "--style-layers", "relu1_1",
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
     record = read_settings(folder / "blend.png")
-    assert record["style"] == "style.png, content.png"
+    assert record["style"] == "style.png, added.png"
     wanted = {"style_weights": [2.0, 1.0], "style_loss": "statistics", "style_scale": 1.5}
+    wanted["add_style"] = ["added.png"]
     assert {name: record["options"][name] for name in wanted} == wanted
-    again = jnst_command(
-        folder, "stylize", *BOTH, "-o", "blend2.png", *options, "--like", "blend.png"
-    )
+    like = *BOTH, "-o", "blend2.png", "--like", "blend.png", "--quiet"
+    again = jnst_command(folder, "stylize", *like)
     assert (again.returncode, again.stderr) == (0, "")
     assert (folder / "blend2.png").read_bytes() == (folder / "blend.png").read_bytes()
+    (folder / "added.png").unlink()
+    for command in ("stylize", "grid"):
+        lost = jnst_command(folder, command, *like)
+        assert lost.returncode == 2
+        assert "--like blend.png: there is no file 'added.png', which was added" in lost.stderr
+        assert lost.stderr.count("\n") == 1
+
+
+def test_other_added_styles_than_those_of_like_go_without_its_weights(folder):
+    settings = {"options": {"add_style": ["gone.png"], "style_weights": [2.0, 1.0]}}
+    jnst.save_image(folder / "two.png", np.ones((40, 40, 3)), settings=settings)
+    like = ["stylize", *BOTH, "--like", str(folder / "two.png")]
+    for added, weights in ((["a.png"], (2.0, 1.0)), (["a.png", "b.png"], None)):
+        given = [word for file in added for word in ("--add-style", file)]
+        options, settings = choose(build_parser().parse_args([*like, *given]))
+        assert options["add_style"] == added
+        assert settings.style_weights == weights
 
 
 def test_the_alpha_of_the_content_is_kept(folder):
@@ -246,10 +238,13 @@ def test_info_shows_devices_versions_and_weights(folder):
 
 def test_help_is_there_for_every_command(folder):
     assert "stylize" in jnst_command(folder, "--help").stdout
-    for command in ("stylize", "convert", "info"):
+    for command in ("stylize", "grid", "recolor", "convert", "info"):
         told = jnst_command(folder, command, "--help").stdout
-        assert "example: jnst" in told
+        assert re.search("examples?: jnst", told)
         assert max(map(len, told.splitlines())) <= 100
+        if command in ("stylize", "grid"):
+            groups = re.findall(r"^(picture|look|optimisation|running):\n  .*as in --", told, re.M)
+            assert groups == ["picture", "look", "optimisation", "running"]
 
 
 MISTAKES = {
@@ -363,6 +358,26 @@ def test_a_mistake_is_one_line_and_exit_code_2(answers, mistake):
     assert done.stderr.startswith("jnst stylize: error: ")
     assert done.stderr.count("\n") == 1
     assert said in done.stderr
+
+
+@pytest.mark.parametrize("platforms", ["cud", "cpu,"])  # the second has one that JAX knows
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("recolor", *BOTH, "-o", "never.png"),
+        ("stylize", *BOTH, "-o", "never.png", "--quiet"),
+        ("stylize", *BOTH, "style.png", "-o", "never"),
+        ("grid", *BOTH, "-o", "never"),
+        ("info",),
+    ],
+)
+def test_platforms_that_jax_does_not_know_are_one_line(folder, platforms, command):
+    done = jnst_command(folder, *command, JAX_PLATFORMS=platforms)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"jnst {command[0]}: error: JAX finds no device")
+    assert done.stderr.endswith(f"is JAX_PLATFORMS={platforms} set wrongly?\n")
+    assert done.stderr.count("\n") == 1
+    assert not list(folder.glob("never*"))
 
 
 def test_no_weights_at_all_says_where_to_get_them(folder, tmp_path):

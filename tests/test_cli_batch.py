@@ -2,17 +2,15 @@
 
 import argparse
 import contextlib
-import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
+from commands import jnst_command
 
 import jnst
 from jnst.cli import main
 from jnst.cli_grid import add_arguments as add_arguments_of_grid
-from jnst.cli_stylize import choose
+from jnst.cli_options import choose
 from jnst.images import read_picture, read_settings
 from jnst.weights import write_weights
 
@@ -38,21 +36,11 @@ SHALLOW = "--content-layers", "relu2_1", "--style-layers", "relu1_1"
 FEW = "--size", "64", "--steps", "3", "--precision", "highest", *SHALLOW
 
 
-def command(folder, *arguments):
-    environment = {**os.environ, "JNST_CACHE": str(folder / "cache"), "TORCH_HOME": str(folder)}
-    return subprocess.run(
-        [sys.executable, "-W", "error", "-m", "jnst", "stylize", *map(str, arguments)],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=200,
-    )
-
-
 def test_every_content_becomes_the_picture_that_it_becomes_alone(folder, model):
     blend = "--add-style", "b.png", "--style-weights", "1,3"
-    ran = command(folder, "a.png", "b.png", "tall.png", "style.png", "-o", "painted", *FEW, *blend)
+    ran = jnst_command(
+        folder, "stylize", "a.png", "b.png", "tall.png", "style.png", "-o", "painted", *FEW, *blend
+    )
     assert ran.returncode == 0, ran.stderr
     assert "3 pictures of 2 shapes" in ran.stderr
     assert "a.png, b.png · step" in ran.stderr
@@ -125,7 +113,7 @@ def test_mistakes_are_told_in_one_line_before_anything_is_written(
 def test_given_options_override_a_preset_and_one_size_stays_one(folder):
     several = ["a.png", "sub/a.png", "style.png", "-o", "of-preset"]
     given = *SHALLOW, "--size", "48", "--steps", "2", "--beta", "7"
-    ran = command(folder, *several, "--preset", "paper", *given)
+    ran = jnst_command(folder, "stylize", *several, "--preset", "paper", *given)
     assert ran.returncode == 0, ran.stderr
     assert sorted(path.name for path in (folder / "of-preset").iterdir()) == ["1-a.png", "2-a.png"]
     options = read_settings(folder / "of-preset" / "2-a.png")["options"]

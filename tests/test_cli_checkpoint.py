@@ -1,7 +1,6 @@
 """The real command, killed and started again."""
 
 import csv
-import os
 import random
 import re
 import signal
@@ -11,11 +10,10 @@ import time
 
 import numpy as np
 import pytest
+from commands import environment
 
-import jnst
 from jnst.cli import build_parser, main
-from jnst.cli_stylize import choose
-from jnst.weights import write_weights
+from jnst.cli_options import choose
 
 RUN = ["stylize", "content.png", "style.png", "--sizes", "40,56", "--steps", "60,90",
        "--content-layers", "relu2_1", "--style-layers", "relu1_1,relu2_1",
@@ -23,22 +21,11 @@ RUN = ["stylize", "content.png", "style.png", "--sizes", "40,56", "--steps", "60
 KEEP = ["--checkpoint", "run.npz", "--checkpoint-every", "1"]
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory, pictures, real_weights):
-    """A content and a style picture, and the weights in the cache folder."""
-    folder = tmp_path_factory.mktemp("cli")
-    for name, picture in zip(("content.png", "style.png"), pictures, strict=True):
-        jnst.save_image(folder / name, picture)
-    (folder / "cache").mkdir()
-    write_weights(folder / "cache" / "vgg19.h5", real_weights)
-    return folder
-
-
 def start(folder, *arguments):
     return subprocess.Popen(
         [sys.executable, "-W", "error", "-m", "jnst", *arguments],
         cwd=folder,
-        env=os.environ | {"JNST_CACHE": str(folder / "cache"), "TORCH_HOME": str(folder)},
+        env=environment(folder),
         stderr=subprocess.PIPE,
         text=True,
     )

@@ -141,6 +141,8 @@ def test_added_styles_are_blended_with_every_style(capsys, folder, tmp_path):
         assert record["style"] == f"{style}.png, content.png"
         assert record["options"]["style_weights"] == [2, 1]
     assert run(folder, *options, output=tmp_path / "out") == 0  # which is this very grid
+    like = "--like", str(tmp_path / "style.png"), *options[-2:]
+    assert run(folder, *like, output=tmp_path / "out") == 0  # and so is this
     options = "--add-style", str(folder / "style.png"), *options[2:]
     assert "differs in added styles" in refused(capsys, folder, *options, output=tmp_path / "out")
 

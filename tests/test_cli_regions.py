@@ -9,7 +9,8 @@ from PIL import Image
 
 import jnst
 from jnst.cli import main
-from jnst.cli_stylize import add_arguments, choose
+from jnst.cli_options import choose
+from jnst.cli_stylize import add_arguments
 from jnst.images import load_mask, read_settings
 
 LAYERS = "--content-layers", "relu2_1", "--style-layers", "relu1_1,relu2_1"

@@ -7,6 +7,7 @@ import pytest
 
 import jnst
 from jnst.cli import main
+from jnst.cli_job import read_palette
 from jnst.color import (
     COLORS,
     METHODS,
@@ -348,12 +349,26 @@ def test_the_command_line_paints_with_colors_and_like_carries_them(folder, monke
     assert main([*grid, "-o", "grid", "--palette", "content.png"]) == 2  # another grid
 
 
+def test_what_nobody_sees_of_a_palette_has_no_say(folder):
+    seen = read_picture(folder / "content.png", 48)
+    hidden = seen.alpha == 0
+    assert hidden.mean() > 0.1
+    palette = read_palette(str(folder / "content.png"), 48)
+    assert palette.shape == seen.pixels.shape
+    for found, wanted in zip(moments(palette), moments(seen.pixels[~hidden]), strict=True):
+        np.testing.assert_allclose(found, wanted, atol=0.002)
+    assert np.abs(moments(palette)[0] - moments(seen.pixels)[0]).max() > 0.02  # white is hidden
+    opaque = read_picture(folder / "style.png", 48).pixels
+    np.testing.assert_array_equal(read_palette(str(folder / "style.png"), 48), opaque)
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (["--colors", "lum"], "--colors must be one of style, luminance, cholesky, pca, got 'lum'"),
         (["--colors", "luminance", "--palette", "style.png"], "--palette gives the style other"),
         (["--palette", "none.png"], "none.png cannot be read"),
+        (["--palette", "nothing.png"], "nothing.png is transparent everywhere and has no colours"),
         (["--palette", "style.png", "-o", "style.png"], "style.png is the style itself and"),
         (["--palette", "p.png", "-o", "p.png"], "p.png is the palette itself and"),
     ],

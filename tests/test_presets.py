@@ -55,6 +55,7 @@ def targets_and_weights(model, name, content, style):
         content_layers=tuple(settings.content_layers),
         style_layers=tuple(settings.style_layers),
         weighing=settings.weighing,
+        style_loss=settings.style_loss,
     )
     return model, targets, settings.loss_weights()
 

@@ -401,7 +401,7 @@ def test_what_regions_need_is_counted_before_it_is_run(model, monkeypatch):
     assert needed[0] < needed[1]
     monkeypatch.setattr(cost, "free", lambda device: sum(needed) / 2)
     assert choose() == [None]
-    (edge,) = choose(three)
+    (edge,) = choose(masks=three)
     assert 30 < edge < 160
 
 

@@ -67,14 +67,16 @@ def test_names_alone_get_equal_weights_that_sum_to_1():
     assert Settings(style_layers={"relu1_1": 3.0}).style_layers == {"relu1_1": 3.0}
 
 
-def test_the_default_plan_halves_down_to_about_128():
+def test_the_default_plan_rises_from_128_in_ratios_of_about_2():
     def edges(settings, *shape):
         return [max(shape) for shape, _ in settings.plan(*shape)]
 
     assert edges(Settings(), 384, 512) == [128, 256, 512]
-    assert edges(Settings(), 600, 450) == [150, 300, 600]
-    assert edges(Settings(), 200, 200) == [200]
-    assert edges(Settings(), 60, 1024) == [1024]  # 30 px at half the size would be too narrow
+    assert edges(Settings(), 600, 450) == [128, 277, 600]  # 128 (600/128)^½
+    assert edges(Settings(), 1536, 2048) == [128, 256, 512, 1024, 2048]
+    assert edges(Settings(), 200, 200) == [128, 200]
+    assert edges(Settings(), 180, 180) == [180]  # nearer to no doubling than to one
+    assert edges(Settings(), 60, 1024) == [547, 1024]  # at 546 px 31.99 px high
     assert edges(Settings(sizes=(100, 300)), 384, 512) == [100, 300]
     assert edges(Settings(sizes=200), 384, 512) == [200]
     assert edges(Settings(sizes=np.int64(200)), 384, 512) == [200]

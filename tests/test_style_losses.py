@@ -213,7 +213,7 @@ def test_the_style_is_compared_at_its_scale_in_a_picture_and_in_a_grid(model, pi
     larger = jax.image.resize(style, (128, 128, 3), "lanczos3").clip(0, 1)
     args = model, jnst.make_targets(model, content, larger, **layers), weights
     wanted = float(jnst.loss_terms(content, args)["style"])
-    given = {"alpha": 0, "sizes": 64, "steps": 1, **layers}
+    given = {"alpha": 0, "sizes": 64, "steps": 1, "style_loss": "gram", **layers}
     scaled = jnst.stylize(model, content, style, style_scale=2, **given)
     usual = jnst.stylize(model, content, style, **given)
     assert scaled.losses["style"][0] == pytest.approx(wanted, rel=1e-4)
@@ -241,3 +241,21 @@ def test_a_mistake_is_told_before_anything_is_traced(pictures, change, error, sa
         with pytest.raises(error) as raised:
             run(None, **arguments)
         assert said in str(raised.value)
+
+
+def test_batches_of_several_layers_end():
+    # Factors and triangular systems of batches, of several layers at a time, once waited for each
+    # other for ever on processors.
+    def total(features):
+        return sum(
+            style_distance(moments(f), target).sum()
+            for f, target in zip(features, targets, strict=True)
+        )
+
+    channels = (64, 128, 128, 256, 256)
+    features = [jax.random.normal(jax.random.key(n), (6, 8, 8, n)) for n in channels]
+    targets = [style_target(moments(f[0] ** 2), "wasserstein") for f in features]
+    slopes = jax.jit(jax.vmap(jax.grad(total)))(features)
+    one = jax.jit(jax.grad(total))([f[2] for f in features])
+    for batched, alone in zip(slopes, one, strict=True):
+        np.testing.assert_allclose(batched[2], alone, rtol=1e-3, atol=1e-5 * np.abs(alone).max())

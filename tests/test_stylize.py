@@ -10,6 +10,8 @@ import jnst
 from jnst.inputs import resize
 
 QUICK = {"sizes": (64,), "steps": 8}
+SHALLOW = {"sizes": (64,), "content_layers": ["relu2_1"], "style_layers": ["relu1_1"]}
+"""Layers that compile in a second."""
 
 
 def gram_distance(model, image, style):
@@ -51,6 +53,29 @@ def test_beta_0_from_the_content_is_the_content(model, pictures):
     content, style = pictures
     result = jnst.stylize(model, content, style, beta=0, sizes=(80,), steps=3)
     np.testing.assert_allclose(result.image, content, atol=1e-5)
+
+
+def test_more_alpha_keeps_more_of_the_content(model, pictures):
+    little, much = (
+        jnst.stylize(model, *pictures, alpha=alpha, steps=15, **SHALLOW) for alpha in (0.1, 300.0)
+    )
+    assert much.losses["content"][-1] < 0.5 * little.losses["content"][-1]
+    assert much.losses["style"][-1] > little.losses["style"][-1]
+
+
+@pytest.mark.parametrize("other", [("relu1_1",), ("relu2_1",)])
+def test_the_style_comes_nearest_at_the_layers_that_are_named(model, pictures, other):
+    content, style = pictures
+    small = resize(jnp.asarray(style), (64, 57))
+
+    def distance(layers):
+        given = SHALLOW | {"style_layers": layers, "alpha": 0.0, "steps": 15}
+        image = jnst.stylize(model, content, style, **given).image
+        grams = (jnst.gram_matrix(model(x, other)[other[0]]) for x in (image, small))
+        return float(np.linalg.norm(np.subtract(*map(np.float64, grams))))
+
+    named, not_named = (distance(layers) for layers in (other, ("relu3_1",)))
+    assert named < 0.8 * not_named
 
 
 def test_alpha_0_needs_no_content(model, pictures):
@@ -141,6 +166,45 @@ def test_stopped_at_a_coarse_size_the_picture_still_has_the_size_asked_for(model
         model, content, style, sizes=(48, 80), steps=(3, 4), callback=lambda progress: True
     )
     assert (result.steps, result.image.shape) == (1, content.shape)
+
+
+def iterates(model, pictures, **settings):
+    """What a callback sees after each of some steps, and the result."""
+    seen = []
+    result = jnst.stylize(
+        model,
+        *pictures,
+        callback=lambda progress: seen.append(np.float64(progress.picture())),
+        **SHALLOW | settings,
+    )
+    return seen, result
+
+
+def test_the_schedule_decides_how_far_the_last_step_goes(model, pictures):
+    moved = {}
+    for schedule in ("constant", "cosine"):
+        seen, _ = iterates(model, pictures, schedule=schedule, averaging=0, steps=12, alpha=0)
+        moved[schedule] = np.abs(seen[-1] - seen[-2]).mean() / np.abs(seen[1] - seen[0]).mean()
+    assert moved["cosine"] < 0.4 * moved["constant"]
+
+
+def test_averaging_shows_the_average_of_the_iterates(model, pictures):
+    single, _ = iterates(model, pictures, averaging=0, steps=4)
+    _, averaged = iterates(model, pictures, averaging=0.8, steps=4)
+    start = np.float64(resize(jnp.asarray(pictures[0]), single[0].shape[:2]))
+    weights = 0.8 ** np.arange(4, -1, -1)
+    expected = np.tensordot(weights / weights.sum(), np.array([start, *single]), 1)
+    np.testing.assert_allclose(averaged.image, expected, atol=1e-4)
+
+
+def test_without_clip_pixels_leave_the_range_until_the_end(model, pictures):
+    ranges = {}
+    for clip in (True, False):
+        seen, result = iterates(model, pictures, clip=clip, averaging=0, learning_rate=0.2, steps=6)
+        ranges[clip] = min(image.min() for image in seen), max(image.max() for image in seen)
+        assert result.image.min() >= 0 and result.image.max() <= 1
+    assert ranges[True] == (0, 1)
+    assert ranges[False][0] < -0.02 and ranges[False][1] > 1.02
 
 
 def test_a_run_that_diverges_says_so_and_keeps_a_finite_picture(model, pictures):

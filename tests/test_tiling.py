@@ -16,7 +16,7 @@ from jnst.objective import flat_loss_terms
 from jnst.optimize import Controls, init_state, make_optimizer, minimize, step
 from jnst.settings import Settings
 from jnst.tiles import cover, halo, least_window, stride
-from jnst.tiling import tiled_step, tiled_targets
+from jnst.tiling import memory_of_moments, tiled_step, tiled_targets
 
 DEEP = ("relu4_2", "relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 SHALLOW = ("relu2_2",), ("relu1_1", "relu2_1")
@@ -251,13 +251,46 @@ def test_only_what_does_not_fit_is_tiled_of_its_own_accord(model, cramped):
         choose()
 
 
+def test_a_style_too_large_is_worked_at_in_tiles(model, cramped, monkeypatch):
+    content, style = photograph(64, 96), texture(60, 90)
+    settings = Settings(**QUICK, style_scale=4.0)
+    plan = [((32, 48), 1), ((64, 96), 1)]
+    choose = functools.partial(fitting.window_edges, plan=plan, model=model, settings=settings)
+    assert choose(300, styles=[style]) == [None, 300]
+    cramped(1e10)
+    assert choose("auto", styles=[style]) == [None, None]
+    of_step = cost.needed(fitting.untiled(model, (64, 96), settings))
+    of_style = cost.needed(fitting.untiled_styles(model, [(256, 384)], settings))
+    assert of_style > of_step
+    free = (of_step + 2 * of_style) / 3
+    cramped(free)
+    assert choose("auto") == [None, None]
+    none, edge = choose("auto", styles=[style])
+    assert none is None and 96 < edge < 384
+    windows, seen = [], fitting.cover
+    monkeypatch.setattr("jnst.descent.cover", lambda *a: windows.append(seen(*a)) or windows[-1])
+    run = functools.partial(jnst.stylize, model, content, style, style_scale=4.0, **QUICK)
+    tiled = run(sizes=96)
+    assert [tiles.shape for tiles in windows] == [(64, 96), (256, 384)]
+    of_tile = memory_of_moments(model, windows[1], SHALLOW[1], "gram")
+    assert len(windows[1].spans) > 1 and of_tile <= free
+    with pytest.raises(ValueError, match=r"96×64 px with a style of 384×256 px needs .* or tile"):
+        run(sizes=96, tile=None)
+    cramped(1e10)
+    np.testing.assert_allclose(tiled.image, run(sizes=96).image, atol=1e-4)
+    cramped(1e6)
+    with pytest.raises(ValueError, match="even in tiles"):
+        choose("auto", styles=[style])
+
+
 def test_what_is_foretold_is_not_compiled_again(model, cramped, caplog):
     cramped(3.5e9)  # so little that it is measured, and enough
     content, style = photograph(60, 71), texture(60, 40)
     with jax.log_compiles(), caplog.at_level("WARNING"):
-        jnst.stylize(model, content, style, sizes=71, **QUICK)
-    compiled = [r for r in caplog.records if "XLA compilation of jit(step)" in r.getMessage()]
-    assert len(compiled) == 1
+        jnst.stylize(model, content, style, sizes=71, style_scale=2.0, **QUICK)
+    for program in ("step", "style_half"):
+        said = f"XLA compilation of jit({program})"
+        assert len([r for r in caplog.records if said in r.getMessage()]) == 1
 
 
 @pytest.mark.parametrize(

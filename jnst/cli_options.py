@@ -1,0 +1,183 @@
+"""What the commands that paint can be told: their options, and the settings that come of these."""
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from jnst._checks import one_of, whole_number
+from jnst.arguments import layers, number, numbers, whole, wholes
+from jnst.cli_regions import DEFAULTS, check_names, drop_other_styles
+from jnst.color import COLORS, check_palette
+from jnst.images import read_settings
+from jnst.inputs import INITS
+from jnst.objective import WEIGHINGS
+from jnst.optimize import OPTIMIZERS, RATES
+from jnst.presets import PRESETS
+from jnst.settings import LARGEST_EDGE, SCHEDULES, SETTINGS, SMALLEST_EDGE, Settings
+from jnst.style_losses import STYLE_LOSSES
+from jnst.vgg import PADDINGS, POOLINGS, PRECISIONS
+
+OPTIONS: dict[str, Any] = {
+    "size": 512,
+    "init": "content",
+    "add_style": (),
+    "palette": None,
+    "seed": 0,
+    "pooling": "max",
+    "padding": "zeros",
+    "precision": "auto",
+    **DEFAULTS,
+}
+"""Defaults of the options that shape the picture beside the fields of `Settings`."""
+
+Add = Callable[..., Any]
+"""The `add_argument` of a group."""
+
+
+def add_picture(add: Add) -> None:
+    """The options that choose size and start, here and in a grid."""
+    add("--size", type=whole, metavar="PX", help=f"long edge of the result ({OPTIONS['size']})")
+    add("--init", metavar="INIT", help=f"from {', '.join(INITS)} or a file (content)")
+    add("--like", metavar="PICTURE", help="settings not given here are those of PICTURE")
+    add("--preset", metavar="NAME", help=f"or those of {', '.join(PRESETS)}")
+
+
+def choice(names: Sequence[str], default: str) -> str:
+    """What an option can be, for its help."""
+    return f"{', '.join(names)} ({default})"
+
+
+def add_blend(add: Add, of: str = "STYLE") -> None:
+    """The options that blend styles."""
+    add("--add-style", metavar="FILE", action="append", help=f"blend {of} with it; repeatable")
+    add("--style-weights", type=numbers, metavar="W,…", help=f"of {of} and each added (1,1,…)")
+
+
+def add_look(add: Add, several: bool = False) -> None:
+    """The options that weigh the terms; a grid takes several numbers and layers for each."""
+    default, one, more = Settings(), numbers if several else number, ",…" if several else ""
+    of_layers: dict[str, Any] = {"type": layers, "metavar": "L,…"}
+    if several:
+        of_layers["action"] = "append"
+    add("--alpha", type=one, metavar=f"A{more}", help=f"weight of the content ({default.alpha:g})")
+    add("--beta", type=one, metavar=f"B{more}", help=f"weight of the style ({default.beta:g})")
+    add("--gamma", type=one, metavar=f"G{more}", help="weight of the total variation (0)")
+    add("--weighing", metavar="W", help=f"of terms: {choice(WEIGHINGS, default.weighing)}")
+    compared = "compare content at these, or layer:weight (relu4_2)"
+    add("--content-layers", **of_layers, help=compared)
+    compared = "compare style at these (relu1_1,relu2_1,…,relu5_1)"
+    add("--style-layers", **of_layers, help=compared)
+    add("--style-loss", metavar="S", help=choice(STYLE_LOSSES, default.style_loss))
+    add("--style-scale", type=number, metavar="S", help="size of strokes, times the usual (1)")
+    add("--pooling", metavar="P", help=f"of layers: {choice(POOLINGS, OPTIONS['pooling'])}")
+    add("--padding", metavar="P", help=f"likewise: {choice(PADDINGS, OPTIONS['padding'])}")
+    of_content = choice(COLORS[1:], default.colors)
+    add("--colors", metavar="C", help=f"{COLORS[0]}, or content's: {of_content}")
+    add("--palette", metavar="FILE", help="give the style the colours of this picture first")
+    add("--photorealism", type=one, metavar=f"W{more}", help="weight of staying a photograph (0)")
+
+
+def add_optimisation(add: Add, several: bool = False) -> None:
+    """The options that steer the descent; a grid takes several numbers for each."""
+    default, one, more = Settings(), numbers if several else number, ",…" if several else ""
+    add("--steps", type=wholes, metavar="N", help=f"in all ({default.steps}), or N,N,… for --sizes")
+    add("--sizes", type=wholes, metavar="PX,…", help="long edges to work at, instead of --size")
+    add("--optimizer", metavar="O", help=f"{' or '.join(OPTIMIZERS)} ({default.optimizer})")
+    rates = ", ".join(f"{name}: {first:g}" for name, (first, _) in RATES.items())
+    add("--learning-rate", type=one, metavar=f"R{more}", help=f"of the first step ({rates})")
+    usual = ", ".join(
+        f"{name}: {'cosine' if last < first else 'constant'}"
+        for name, (first, last) in RATES.items()
+    )
+    add("--schedule", metavar="S", help=f"{' or '.join(SCHEDULES)} ({usual})")
+    over = f"decay of the average over steps ({default.averaging:g})"
+    add("--averaging", type=one, metavar=f"D{more}", help=over)
+    add("--clip", action=argparse.BooleanOptionalAction, help="keep pixels in [0, 1] (--clip)")
+    if not several:
+        gain = "end a size if 20 steps gain less than this share (0)"
+        add("--tolerance", type=number, metavar="T", help=gain)
+
+
+def add_running(add: Add) -> None:
+    """The options that leave the picture as it is, but for rounding."""
+    add("--precision", metavar="P", help=f"arithmetic: {choice(PRECISIONS, OPTIONS['precision'])}")
+    add("--weights", metavar="FILE", help="VGG-19 weights (those that `jnst info` shows)")
+    add("--quiet", action="store_true", help="say nothing but errors")
+
+
+def choose(args: argparse.Namespace) -> tuple[dict[str, Any], Settings]:
+    """The options beside the settings, and the settings: given ones, those of --like, defaults."""
+    chosen = dict(OPTIONS)
+    if args.like:
+        if args.preset:
+            raise ValueError("--like and --preset exclude each other; give one of them")
+        chosen |= read_options(args.like)
+        if args.add_style is None:
+            check_added(args.like, chosen["add_style"])
+        else:
+            chosen["add_style"] = args.add_style
+        weights = chosen.get("style_weights")
+        if isinstance(weights, list) and len(weights) != 1 + len(chosen["add_style"]):
+            chosen["style_weights"] = None  # those of --like went with its styles
+        drop_other_styles(chosen, 1 + len(chosen["add_style"]))
+        if args.colors == "luminance":
+            chosen["palette"] = None  # likewise with its colours
+    if args.preset:
+        one_of("--preset", args.preset, PRESETS)
+        chosen |= {**PRESETS[args.preset].run, **PRESETS[args.preset].network}
+    if args.size is not None:
+        if args.sizes is not None:
+            raise ValueError("--size and --sizes exclude each other; give one of them")
+        sizes = chosen.get("sizes")
+        one_size = isinstance(sizes, int) or (isinstance(sizes, Sequence) and len(sizes) == 1)
+        chosen["sizes"] = args.size if one_size else None  # what is made at one size stays so
+    if (args.size or args.sizes) and isinstance(chosen.get("steps"), list | tuple):
+        chosen["steps"] = sum(chosen["steps"])  # those of --like went with its sizes
+    given = ((name, getattr(args, name, None)) for name in (*OPTIONS, *SETTINGS))
+    chosen |= {name: value for name, value in given if value is not None}
+    try:
+        settings = Settings.of(**{name: chosen.pop(name) for name in SETTINGS if name in chosen})
+        if isinstance(settings.sizes, Sequence):
+            chosen["size"] = settings.sizes[-1]
+        whole_number("--size", chosen["size"], least=SMALLEST_EDGE, most=LARGEST_EDGE)
+        check_seed(chosen["seed"])
+        if not isinstance(chosen["init"], str):
+            raise TypeError(f"--init must be a word or the name of a file, got {chosen['init']!r}")
+        if not isinstance(chosen["palette"], str | None):
+            raise TypeError(f"--palette must be the name of a file, got {chosen['palette']!r}")
+        check_names(chosen)
+    except TypeError as error:  # of the right type unless somebody edited the picture of --like
+        raise ValueError(str(error)) from error
+    one_of("--pooling", chosen["pooling"], POOLINGS)
+    one_of("--padding", chosen["padding"], PADDINGS)
+    one_of("--precision", chosen["precision"], PRECISIONS)
+    check_palette(settings.colors, chosen["palette"], name="--palette")
+    return chosen, settings
+
+
+def check_added(like: str, files: Any) -> None:
+    """Raise unless the added styles that --like's picture names are there."""
+    if not isinstance(files, list | tuple) or not all(isinstance(file, str) for file in files):
+        raise ValueError(f"--add-style must be names of files, got {files!r} from --like {like}")
+    for file in files:
+        if not Path(file).is_file():
+            raise ValueError(
+                f"--like {like}: there is no file {file!r}, which was added to its style; say with "
+                "--add-style where it is"
+            )
+
+
+def read_options(path: str) -> dict[str, Any]:
+    """The options stored in a picture that jnst made."""
+    record = read_settings(path)
+    if record is None or not isinstance(record.get("options"), dict):
+        raise ValueError(f"--like {path}: the picture carries no settings of jnst")
+    return {
+        name: value for name, value in record["options"].items() if name in (*OPTIONS, *SETTINGS)
+    }
+
+
+def check_seed(seed: Any) -> None:
+    """Raise unless `seed` is one that JAX's random keys tell from all others."""
+    whole_number("--seed", seed, least=0, most=2**32 - 1)
