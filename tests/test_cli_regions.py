@@ -13,7 +13,14 @@ from jnst.cli_options import choose
 from jnst.cli_stylize import add_arguments
 from jnst.images import load_mask, read_settings
 
-LAYERS = "--content-layers", "relu2_1", "--style-layers", "relu1_1,relu2_1"
+LAYERS = [
+    "--content-layers",
+    "relu2_1",
+    "--style-layers",
+    "relu1_1,relu2_1",
+    "--style-loss",
+    "gram",
+]
 """Which are soon compiled."""
 QUICK = "--size", "80", "--steps", "3", "--quiet", "--precision", "highest", *LAYERS
 MASKS = "--region", "left.png", "--region", "right.png", "--keep", "hole.png"
@@ -22,6 +29,7 @@ SETTINGS = {
     "style_layers": ["relu1_1", "relu2_1"],
     "steps": 3,
     "sizes": 80,
+    "style_loss": "gram",
 }
 
 

@@ -22,7 +22,7 @@ from jnst.tiling import tiled_step, tiled_targets
 
 LAYERS = {"content_layers": ["relu2_1"], "style_layers": ["relu1_1", "relu2_1"]}
 """Which are soon compiled."""
-QUICK = {"sizes": (80,), "steps": 4} | LAYERS
+QUICK = {"sizes": (80,), "steps": 4, "style_loss": "gram"} | LAYERS
 TELL_GRADIENT = optax.GradientTransformation(
     jnp.zeros_like, lambda gradient, state, params=None: (0 * gradient, gradient)
 )
