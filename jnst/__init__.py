@@ -20,6 +20,7 @@ _MODULES = {
     "GridResult": "grid",
     "stylize_grid": "grid",
     "load_image": "images",
+    "load_mask": "images",
     "save_image": "images",
     "content_loss": "losses",
     "gram_matrix": "losses",
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from jnst.grid import GridResult as GridResult
     from jnst.grid import stylize_grid as stylize_grid
     from jnst.images import load_image as load_image
+    from jnst.images import load_mask as load_mask
     from jnst.images import save_image as save_image
     from jnst.losses import content_loss as content_loss
     from jnst.losses import gram_matrix as gram_matrix

@@ -14,6 +14,7 @@ from jnst import cost
 from jnst._checks import finite_number
 from jnst.color import check_palette
 from jnst.inputs import check_image, check_images, is_image
+from jnst.masks import Masks, check_masks
 from jnst.objective import blend_shares
 from jnst.settings import Plan, Settings, weighted_layers
 from jnst.vgg import LAYERS
@@ -50,6 +51,7 @@ class Grid(NamedTuple):
       cells: {index: cell}, the last axis running fastest.
       plan: the sizes and the steps at each, the same for all cells.
       palette: whose colours the style images are given, or None.
+      masks: the regions, the same for all cells, or None.
     """
 
     axes: dict[str, tuple[Any, ...]]
@@ -58,6 +60,7 @@ class Grid(NamedTuple):
     cells: dict[Index, Cell]
     plan: Plan
     palette: Float[Array, "_h _w 3"] | None = None
+    masks: Masks | None = None
 
     @property
     def photorealistic(self) -> bool:
@@ -66,7 +69,15 @@ class Grid(NamedTuple):
 
 
 def make_grid(
-    content: Any, style: Any, *, key: Array | None = None, palette: Any = None, **settings: Any
+    content: Any,
+    style: Any,
+    *,
+    key: Array | None = None,
+    palette: Any = None,
+    regions: Any = None,
+    style_regions: Any = None,
+    keep: Any = None,
+    **settings: Any,
 ) -> Grid:
     """The cells of a grid; arguments and errors as for `stylize_grid`."""
     settings = {"alpha": Settings.alpha, "beta": Settings.beta} | settings
@@ -89,6 +100,8 @@ def make_grid(
     common = Settings.of(**settings)
     for blend in styles:
         blend_shares(common.style_weights, len(blend))
+        shapes_of_blend = [image.shape for image in blend]
+        masks = check_masks(contents[0].shape, shapes_of_blend, regions, style_regions, keep)
     plan = common.plan(*contents[0].shape[:2])
     check_palette(common.colors, palette)
     if palette is not None:
@@ -111,7 +124,7 @@ def make_grid(
         pictures = chosen.pop("content"), chosen.pop("style")
         cell_key = keys[chosen.pop("key")]
         cells[index] = Cell(*pictures, cell_key, Settings.of(**settings, **chosen))
-    return Grid(axes, contents, styles, cells, plan, palette)
+    return Grid(axes, contents, styles, cells, plan, palette, masks)
 
 
 def several_numbers(name: str, value: Any) -> tuple[Any, ...]:

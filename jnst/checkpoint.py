@@ -22,6 +22,7 @@ from jax.typing import ArrayLike
 
 from jnst._checks import whole_number
 from jnst.files import check_output, written_whole
+from jnst.masks import Masks
 from jnst.optimize import State, init_state
 from jnst.settings import Plan, Settings
 from jnst.sharding import fetch
@@ -80,6 +81,7 @@ def identity(
     content: ArrayLike,
     styles: Sequence[ArrayLike],
     start: ArrayLike,
+    masks: Masks | None = None,
 ) -> dict[str, Any]:
     """What a run is made of, as JSON holds it: two runs of the same identity make the same steps.
 
@@ -88,6 +90,7 @@ def identity(
       model: the network.
       content, styles: the images.
       start: the image that the first step is made from.
+      masks: where there are regions.
     """
     chosen = {field.name: getattr(settings, field.name) for field in dataclasses.fields(settings)}
     if not isinstance(settings.optimizer, str):
@@ -102,6 +105,9 @@ def identity(
         "style": _hash(styles),
         "init": _hash([start]),
     }
+    if masks is not None:
+        listed = (masks.keep, *masks.styles, *(masks.regions or ()))
+        made_of["masks"] = _hash(np.zeros(0) if mask is None else mask for mask in listed)
     return json.loads(json.dumps(made_of, default=float))
 
 
@@ -179,9 +185,13 @@ def read_checkpoint(
 
 def _compare(path: Path, found: dict[str, Any], wanted: dict[str, Any]) -> None:
     """Raise ValueError, naming what differs, unless the two identities are the same."""
-    hashed = ("weights", "content", "style", "init")
+    hashed = {
+        **{name: f"another {name}" for name in ("weights", "content", "style")},
+        "init": "another initial image",
+        "masks": "other regions or something else kept",
+    }
     differ = [
-        f"another {'initial image' if name == 'init' else name}"
+        hashed[name]
         if name in hashed
         else f"{name} {found.get(name)} instead of {wanted.get(name)}"
         for name in {**wanted, **found}

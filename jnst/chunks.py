@@ -20,8 +20,10 @@ from jnst.inputs import first_image, resize, style_shape
 from jnst.matting import Matting
 from jnst.objective import Targets, blend_shares, flat_loss_terms, variation_scale
 from jnst.optimize import Controls, State, Watch, batched_step, init_state, minimize, picture
+from jnst.regions import Regions
 from jnst.sharding import fetch, keep, least, place, split, whole
 from jnst.stylize import Result, shown
+from jnst.tiling import regions_of
 from jnst.vgg import VGG19
 
 LARGEST_BATCH = {"cpu": 4}
@@ -131,15 +133,32 @@ def _arguments(work: Work, cells: list[Cell], level: int) -> tuple[Any, Any, Con
             return place(matting, whole(work.mesh)), None
         return stacked([matting_of(resize(_seen_content(work, cell), shape)) for cell in cells]), 0
 
+    def regions() -> tuple[Regions | None, Any]:
+        masks, settings = work.grid.masks, cells[0].settings
+        if masks is None:
+            return None, None
+        shares = blend_shares(settings.style_weights, len(masks.styles))
+        first = resize(_seen_content(work, cells[0]), shape)
+        made = regions_of(masks, first, shares, tuple(settings.style_layers))
+        made = place(made, whole(work.mesh))
+        if masks.keep is None or len(work.grid.contents) == 1:
+            return made, None
+        contents = stacked([resize(_seen_content(work, cell), shape) for cell in cells])
+        of_content: Any = None, None, None, 0
+        return made._replace(content=contents), Regions(*of_content)
+
     weighing = cells[0].settings.weighing
     (features, content_scale), content = halves("content")
     (compared, style_scale), style = halves("style")
     variation = place(np.float32(variation_scale((*shape, 3), weighing)), whole(work.mesh))
     matting, guide = mattings()
-    targets = Targets(features, compared, content_scale, style_scale, variation, matting)
+    of_regions, kept = regions()
+    targets = Targets(
+        features, compared, content_scale, style_scale, variation, matting, of_regions
+    )
     weights = stacked([cell.settings.loss_weights() for cell in cells])
     controls = stacked([cell.settings.controls(steps) for cell in cells])
-    of_targets: Any = content, style, content, style, None, guide
+    of_targets: Any = content, style, content, style, None, guide, kept
     axes = None, Targets(*of_targets), 0
     return (tuple(jax.tree.leaves(work.spread)), targets, weights), axes, controls
 
@@ -162,7 +181,13 @@ def _half(work: Work, kind: str, cell: Cell, shape: tuple[int, int]) -> Half:
             shares = blend_shares(settings.style_weights, len(images))
             layers = tuple(settings.style_layers)
             half = style_half(
-                work.model, images, shares, layers, settings.weighing, settings.style_loss
+                work.model,
+                images,
+                shares,
+                layers,
+                settings.weighing,
+                settings.style_loss,
+                masks=work.grid.masks,
             )
         shared = _shared(work, kind)
         half = place(half, whole(work.mesh)) if shared else jax.device_get(half)
@@ -207,9 +232,10 @@ def shown_cells(
     work: Work, cells: Sequence[Cell], images: Float[np.ndarray, "n H W 3"]
 ) -> Float[np.ndarray, "n H W 3"]:
     """What there is to be seen of the images of some cells."""
-    pairs = zip(cells, images, strict=True)
+    pairs, grid = zip(cells, images, strict=True), work.grid
+    kept = grid.masks and grid.masks.keep
     return np.stack(
-        [shown(cell.settings.colors, work.grid.contents[cell.content], x) for cell, x in pairs]
+        [shown(cell.settings.colors, grid.contents[cell.content], x, kept) for cell, x in pairs]
     )
 
 

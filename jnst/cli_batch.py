@@ -38,7 +38,10 @@ from jnst.runtime import interrupts, use_compilation_cache
 from jnst.stylize import Result
 from jnst.vgg import VGG19
 
-ONE_CONTENT = "log", "save_every", "tile", "tolerance", "preview", "checkpoint", "resume"
+ONE_CONTENT = (
+    *("region", "style_region", "keep", "log", "save_every", "tile", "tolerance", "preview"),
+    *("checkpoint", "resume"),
+)
 """Options that only a run of one content has."""
 SHOWN = 3
 """Names in the line of progress; further ones are counted."""
@@ -141,6 +144,8 @@ def prepare_batches(args: argparse.Namespace) -> tuple[Job, Path, list[Batch]]:
             raise ValueError(f"--{name} is for one content, got {len(args.content)}")
     folder = output_folder(args)
     job = prepare(argparse.Namespace(**vars(args) | {"content": args.content[0]}))
+    if job.masks:
+        raise ValueError(f"the regions of --like are for one content, got {len(args.content)}")
     # All make the same steps, even if --like's picture was made with a tolerance.
     job = job._replace(settings=dataclasses.replace(job.settings, tolerance=0.0))
     outputs = [folder / f"{name}.png" for name in names_of(args.content)]

@@ -36,6 +36,7 @@ from jnst.cli_options import (
     add_running,
     check_seed,
 )
+from jnst.cli_regions import add_regions, mask_files
 from jnst.files import sha256_of
 from jnst.grid import GridProgress, run_cells
 from jnst.grid_folder import SHEET, TABLE, TRADE_OFF, GridFolder, in_name
@@ -62,6 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--contents", **files, help="more contents, of one shape")
     add("--styles", **files, help="more styles")
     add_blend(add, "each style")
+    add_regions(parser)
     example = "several numbers, or layers given again, are an axis, as in --beta 1:100:5"
     add_look(parser.add_argument_group("look", example).add_argument, several=True)
     example = "several numbers are an axis, as in --steps 200 --learning-rate 0.02,0.04"
@@ -175,7 +177,7 @@ def prepare_grid(args: argparse.Namespace) -> tuple[Job, Grid, GridFolder, list[
     pixels = [picture.pixels for picture in contents]
     # All cells make the same steps, even if --like's picture was made with a tolerance.
     settings = dataclasses.asdict(job.settings) | given | {"tolerance": Settings.tolerance}
-    grid = make_grid(pixels, styles, key=keys, palette=job.palette, **settings)
+    grid = make_grid(pixels, styles, key=keys, palette=job.palette, **job.masks, **settings)
 
     paths = {"content": [args.content, *args.contents], "style": [args.style, *args.styles]}
     shown: dict[str, Sequence[Any]] = {name: names_of(files) for name, files in paths.items()} | {
@@ -200,6 +202,8 @@ def prepare_grid(args: argparse.Namespace) -> tuple[Job, Grid, GridFolder, list[
     }
     if added_files := job.options["add_style"]:
         identity["added styles"] = [sha256_of(Path(file)) for file in added_files]
+    if job.masks:
+        identity["masks"] = [sha256_of(Path(file)) for file in mask_files(job.options)]
     if not isinstance(job.init, str):
         identity["init"] = sha256_of(Path(job.options["init"]))
     if job.palette is not None:

@@ -10,6 +10,7 @@ import numpy as np
 from jnst._checks import near_match
 from jnst.cli_options import choose
 from jnst.cli_recolor import visible
+from jnst.cli_regions import Masks, mask_files, read_masks
 from jnst.files import spare
 from jnst.images import Picture, fit, image_size, read_picture
 from jnst.inputs import INITS
@@ -28,6 +29,7 @@ class Job(NamedTuple):
     styles: list[np.ndarray]
     init: str | np.ndarray
     palette: np.ndarray | None
+    masks: Masks
     options: dict[str, Any]
     settings: Settings
     plan: Plan
@@ -51,12 +53,15 @@ def prepare(args: argparse.Namespace) -> Job:
         init = read_input(init, options["size"]).pixels
     if palette is not None:
         palette = read_palette(palette, options["size"])
+    styles = [read_input(path, style_size(options, settings)).pixels for path in paths]
+    masks = read_masks(options, content.pixels.shape, [style.shape for style in styles])
     found = find_weights(args.weights)
     return Job(
         content=content,
-        styles=[read_input(path, style_size(options, settings)).pixels for path in paths],
+        styles=styles,
         init=init,
         palette=palette,
+        masks=masks,
         options=options,
         settings=settings,
         plan=settings.plan(*content.pixels.shape[:2]),
@@ -103,6 +108,8 @@ def spare_inputs(args: argparse.Namespace, job: Job, outputs: list[Path]) -> Non
         spare(name, path, outputs)
     if job.palette is not None:
         spare("palette", job.options["palette"], outputs)
+    for mask in mask_files(job.options):
+        spare("mask", mask, outputs)
 
 
 def job_record(

@@ -7,6 +7,7 @@ from typing import Any
 
 from jnst._checks import one_of, whole_number
 from jnst.arguments import layers, number, numbers, whole, wholes
+from jnst.cli_regions import DEFAULTS, check_names, drop_other_styles
 from jnst.color import COLORS, check_palette
 from jnst.images import read_settings
 from jnst.inputs import INITS
@@ -26,6 +27,7 @@ OPTIONS: dict[str, Any] = {
     "pooling": "max",
     "padding": "zeros",
     "precision": "auto",
+    **DEFAULTS,
 }
 """Defaults of the options that shape the picture beside the fields of `Settings`."""
 
@@ -118,6 +120,7 @@ def choose(args: argparse.Namespace) -> tuple[dict[str, Any], Settings]:
         weights = chosen.get("style_weights")
         if isinstance(weights, list) and len(weights) != 1 + len(chosen["add_style"]):
             chosen["style_weights"] = None  # those of --like went with its styles
+        drop_other_styles(chosen, 1 + len(chosen["add_style"]))
         if args.colors == "luminance":
             chosen["palette"] = None  # likewise with its colours
     if args.preset:
@@ -143,6 +146,7 @@ def choose(args: argparse.Namespace) -> tuple[dict[str, Any], Settings]:
             raise TypeError(f"--init must be a word or the name of a file, got {chosen['init']!r}")
         if not isinstance(chosen["palette"], str | None):
             raise TypeError(f"--palette must be the name of a file, got {chosen['palette']!r}")
+        check_names(chosen)
     except TypeError as error:  # of the right type unless somebody edited the picture of --like
         raise ValueError(str(error)) from error
     one_of("--pooling", chosen["pooling"], POOLINGS)

@@ -16,6 +16,7 @@ from jnst.checkpoint import check_checkpoint
 from jnst.cli import Diverged
 from jnst.cli_job import Job, headline, job_model, job_record, prepare, spare_inputs, style_files
 from jnst.cli_options import add_blend, add_look, add_optimisation, add_picture, add_running
+from jnst.cli_regions import add_regions
 from jnst.files import check_output
 from jnst.fitting import AUTO, check_tile
 from jnst.images import check_image_output, save_image
@@ -39,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_picture(add)
     add("--seed", type=whole, metavar="N", help="of the noise of --init (0)")
     add_blend(add)
+    add_regions(parser)
     example = "as in --beta 30 --style-layers relu1_1:4,relu3_1:1"
     add_look(parser.add_argument_group("look", example).add_argument)
     example = "as in --optimizer lbfgs --sizes 256,512 --steps 200,100"
@@ -167,6 +169,7 @@ def paint(
             key=jax.random.key(job.options["seed"]),
             init=job.init,
             palette=job.palette,
+            **job.masks,
             tile=args.tile,
             callback=callback,
             checkpoint=args.checkpoint,

@@ -12,6 +12,7 @@ from jax.sharding import Mesh, NamedSharding
 from jaxtyping import Array, Float
 
 from jnst.inputs import resize, style_shape
+from jnst.masks import Masks
 from jnst.matting import make_matting
 from jnst.objective import (
     Scalar,
@@ -26,7 +27,7 @@ from jnst.optimize import Run, State, init_state
 from jnst.settings import Settings
 from jnst.sharding import keep, place, split, split_rows, whole
 from jnst.tiles import cover
-from jnst.tiling import tiled_step, tiled_targets
+from jnst.tiling import regions_of, tiled_step, tiled_targets
 from jnst.vgg import VGG19
 
 Half = tuple[dict[str, Any], dict[str, Array]]
@@ -40,16 +41,18 @@ class Inputs(NamedTuple):
       model: the network.
       content: the content image.
       styles: the style images.
+      masks: the regions, of any size; None: there are none.
     """
 
     model: VGG19
     content: Float[Array, "H W 3"]
     styles: tuple[Float[Array, "_h _w 3"], ...]
+    masks: Masks | None = None
 
     def at(self, shape: tuple[int, int], scale: float) -> "Inputs":
         """The same for a picture of `shape`, whose strokes are `scale` times the usual ones."""
         sized = tuple(resize(style, style_shape(style, shape, scale)) for style in self.styles)
-        return Inputs(self.model, resize(self.content, shape), sized)
+        return self._replace(content=resize(self.content, shape), styles=sized)
 
 
 @functools.partial(jax.jit, static_argnames=("layers", "weighing", "sharding"))
@@ -73,10 +76,11 @@ def style_half(
     weighing: str,
     style_loss: str,
     sharding: NamedSharding | None = None,
+    masks: Masks | None = None,
 ) -> Half:
     """The styles' half, likewise."""
     images = tuple(keep(image, sharding) for image in images)
-    return style_targets(model, images, shares, layers, weighing, style_loss)
+    return style_targets(model, images, shares, layers, weighing, style_loss, masks)
 
 
 matting_of = jax.jit(make_matting)
@@ -117,7 +121,7 @@ def _whole(
     minimize: Callable[..., Run],
     mesh: Mesh | None,
 ) -> Run:
-    model, content, styles = inputs
+    model, content, styles, masks = inputs
     rows = None if mesh is None else split(mesh)
     weighing = settings.weighing
     content_layers, style_layers = tuple(settings.content_layers), tuple(settings.style_layers)
@@ -126,7 +130,7 @@ def _whole(
     if mesh is not None:
         shares = place(tuple(map(np.float32, shares)), whole(mesh))
     compared, style_scale = style_half(
-        model, styles, shares, style_layers, weighing, settings.style_loss, rows
+        model, styles, shares, style_layers, weighing, settings.style_loss, rows, masks
     )
     variation = variation_scale(content.shape, weighing)
     matting = matting_of(content) if settings.photorealism else None
@@ -134,7 +138,8 @@ def _whole(
     if mesh is not None:
         numbers = place(jax.tree.map(np.float32, numbers), whole(mesh))
     weights, controls, variation = numbers
-    targets = Targets(features, compared, content_scale, style_scale, variation, matting)
+    regions = masks and regions_of(masks, content, shares, style_layers)
+    targets = Targets(features, compared, content_scale, style_scale, variation, matting, regions)
     leaves, structure = jax.tree.flatten(model)
     return minimize(
         flat_loss_terms(structure, rows),
@@ -152,7 +157,7 @@ def _in_tiles(
     minimize: Callable[..., Run],
     edge: int,
 ) -> Run:
-    model, content, styles = inputs
+    model, content, styles, masks = inputs
     content_layers, style_layers = tuple(settings.content_layers), tuple(settings.style_layers)
     tiles = cover(content.shape[0], content.shape[1], content_layers + style_layers, edge)
     targets, crops = tiled_targets(
@@ -167,6 +172,7 @@ def _in_tiles(
         style_loss=settings.style_loss,
         shares=blend_shares(settings.style_weights, len(styles)),
         photorealism=settings.photorealism > 0,
+        masks=masks,
     )
     leaves, structure = jax.tree.flatten(model)
     return minimize(

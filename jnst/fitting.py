@@ -15,6 +15,7 @@ from jnst import cost
 from jnst.descent import style_half
 from jnst.images import fit
 from jnst.inputs import style_shape
+from jnst.masks import Masks
 from jnst.objective import blend_shares, flat_loss_terms, make_targets
 from jnst.optimize import init_state, step
 from jnst.settings import SMALLEST_EDGE, Plan, Settings
@@ -58,6 +59,7 @@ def window_edges(
     model: VGG19,
     settings: Settings,
     styles: Sequence[Float[Array, "_h _w 3"]] = (),
+    masks: Masks | None = None,
 ) -> list[int | None]:
     """The largest edge of a window for each size of a plan; None where no tiles are needed.
 
@@ -67,6 +69,7 @@ def window_edges(
       model: the network.
       settings: of the run.
       styles: the style images, which with a `style_scale` above 1 may need more than the picture.
+      masks: where there are regions.
 
     Raises:
       ValueError: for a picture that the device's memory does not hold.
@@ -83,9 +86,9 @@ def window_edges(
     device = _device(model)
     free = cost.free(device)
     edge, enough = SURELY_FITS
-    if longest[-1] <= edge and free >= enough and not settings.photorealism:
+    if longest[-1] <= edge and free >= enough and not settings.photorealism and masks is None:
         return [None] * len(plan)
-    of_steps, of_targets = _needed_whole(shapes, of_styles, model, settings, free)
+    of_steps, of_targets = _needed_whole(shapes, of_styles, model, settings, masks, free)
     needed = list(map(max, of_steps, of_targets))
     if needed[-1] <= free:
         return [None] * len(plan)
@@ -100,20 +103,25 @@ def window_edges(
             f"memory and {device} has {free / 2**30:.1f} GiB free; choose a size of at most "
             f"{int(SPARE * max(height, width) * math.sqrt(free / needed[-1]))} px, or tile"
         )
-    window = _largest_window(shapes[-1], of_styles[-1], model, settings, free)
+    window = _largest_window(shapes[-1], of_styles[-1], model, settings, masks, free)
     return [window if of_shape > free else None for of_shape in needed]
 
 
 def _needed_whole(
-    shapes: list[Shape], of_styles: list[list[Shape]], model: VGG19, settings: Settings, free: float
+    shapes: list[Shape],
+    of_styles: list[list[Shape]],
+    model: VGG19,
+    settings: Settings,
+    masks: Masks | None,
+    free: float,
 ) -> tuple[list[float], list[float]]:
     """Bytes that the step and the targets of the styles need at each size, without tiles."""
     shape, styles = shapes[-1], of_styles[-1]
-    step = _bytes_a_pixel(lambda shapes: untiled(model, shapes[0], settings), [shape], free)
+    step = _bytes_a_pixel(lambda shapes: untiled(model, shapes[0], settings, masks), [shape], free)
     targets = 0.0
     if _pixels(styles) > math.prod(shape):  # fewer do not need more, having no gradient
         targets = _bytes_a_pixel(
-            lambda shapes: untiled_styles(model, shapes, settings), styles, free
+            lambda shapes: untiled_styles(model, shapes, settings, masks), styles, free
         )
     return (
         [step * math.prod(shape) for shape in shapes],
@@ -144,7 +152,12 @@ def _pixels(shapes: Sequence[Shape]) -> int:
 
 
 def _largest_window(
-    shape: Shape, styles: Sequence[Shape], model: VGG19, settings: Settings, free: float
+    shape: Shape,
+    styles: Sequence[Shape],
+    model: VGG19,
+    settings: Settings,
+    masks: Masks | None,
+    free: float,
 ) -> int:
     """The largest edge of windows that fit beside what is kept of the whole picture."""
     layers = (*settings.content_layers, *settings.style_layers)
@@ -154,7 +167,7 @@ def _largest_window(
     while True:
         tiles = cover(*shape, layers, most)
         of_tile, of_whole = memory(
-            model, tiles, weights, controls, settings.transformation(), settings.style_loss
+            model, tiles, weights, controls, settings.transformation(), settings.style_loss, masks
         )
         for style in styles:
             of_style = cover(*style, settings.style_layers, most)
@@ -162,7 +175,11 @@ def _largest_window(
                 of_tile = max(
                     of_tile,
                     memory_of_moments(
-                        model, of_style, tuple(settings.style_layers), settings.style_loss
+                        model,
+                        of_style,
+                        tuple(settings.style_layers),
+                        settings.style_loss,
+                        masked=masks is not None,
                     ),
                 )
         needed = max(of_tile, of_whole)
@@ -183,7 +200,9 @@ def _device(model: VGG19) -> jax.Device:
     return next(iter(jax.tree.leaves(model)[0].devices()))
 
 
-def untiled(model: VGG19, shape: tuple[int, int], settings: Settings) -> Compiled:
+def untiled(
+    model: VGG19, shape: tuple[int, int], settings: Settings, masks: Masks | None = None
+) -> Compiled:
     """The step on a whole picture; running it compiles nothing anew."""
     leaves, structure = jax.tree.flatten(model)
     pixels = jax.ShapeDtypeStruct((*shape, 3), jnp.float32)
@@ -200,7 +219,10 @@ def untiled(model: VGG19, shape: tuple[int, int], settings: Settings) -> Compile
         ),
         model,
         pixels,
-        style,
+        style if masks is None else [style] * len(masks.styles),
+        regions=masks and masks.regions,
+        style_regions=masks and masks.styles,
+        keep=masks and masks.keep,
     )
     numbers = settings.loss_weights(), settings.controls(1)
     targets, (weights, controls) = jax.tree.map(_abstract, (targets, numbers))
@@ -213,13 +235,15 @@ def untiled(model: VGG19, shape: tuple[int, int], settings: Settings) -> Compile
     ).compile()
 
 
-def untiled_styles(model: VGG19, shapes: Sequence[Shape], settings: Settings) -> Compiled:
+def untiled_styles(
+    model: VGG19, shapes: Sequence[Shape], settings: Settings, masks: Masks | None = None
+) -> Compiled:
     """The targets of whole styles, likewise."""
     images = tuple(jax.ShapeDtypeStruct((*shape, 3), jnp.float32) for shape in shapes)
     shares = blend_shares(settings.style_weights, len(images))
     layers = tuple(settings.style_layers)
     return style_half.lower(  # called as for a run, since otherwise that would compile it anew
-        model, images, shares, layers, settings.weighing, settings.style_loss, None
+        model, images, shares, layers, settings.weighing, settings.style_loss, None, masks
     ).compile()
 
 

@@ -19,6 +19,7 @@ from jnst._checks import whole_number
 from jnst.axes import Grid, Index, make_grid
 from jnst.chunks import Work, fitting_batch, pictures, run_chunk, shown_cells
 from jnst.inputs import NOISES, check_init
+from jnst.masks import Mask
 from jnst.optimize import Controls, State, Watch
 from jnst.settings import Settings
 from jnst.sharding import checked_mesh, fetch, make_mesh, place, whole
@@ -81,6 +82,9 @@ def stylize_grid(
     key: Array | None = None,
     init: str | Float[ArrayLike, "_h _w 3"] = "content",
     palette: Float[ArrayLike, "_h _w 3"] | None = None,
+    regions: Mask | Sequence[Mask] | None = None,
+    style_regions: Mask | Sequence[Mask | None] | None = None,
+    keep: Mask | str | None = None,
     batch: int | str = "auto",
     mesh: Mesh | None = None,
     callback: GridCallback | None = None,
@@ -102,6 +106,8 @@ def stylize_grid(
       key: for noise; an array of several keys, as `jax.random.split` makes it, is a
         further axis.
       init, palette: as for `jnst.stylize`, the same for all cells.
+      regions, style_regions, keep: masks as for `jnst.stylize`, the same for all cells: each style
+        must then be a blend of as many images, which are not blended but have these regions.
       batch: how many cells are worked at together, rounded to a multiple of the devices, which
         share them; `"auto"`: as many as help and as the memory holds, by what the compiled step
         says that it needs.
@@ -129,7 +135,10 @@ def stylize_grid(
     >>> result.images.shape, result.losses["style"].shape, result.axes
     ((2, 3, 32, 48, 3), (2, 3, 2), {'alpha': (1, 2), 'beta': (3, 30, 300)})
     """
-    grid = make_grid(content, style, alpha=alpha, beta=beta, key=key, palette=palette, **settings)
+    masks = {"regions": regions, "style_regions": style_regions, "keep": keep}
+    grid = make_grid(
+        content, style, alpha=alpha, beta=beta, key=key, palette=palette, **masks, **settings
+    )
     results = run_cells(model, grid, init=init, batch=batch, mesh=mesh, callback=callback)
     shape = tuple(map(len, grid.axes.values()))
     steps = sum(count for _, count in grid.plan)

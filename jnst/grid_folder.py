@@ -24,7 +24,7 @@ RECORD, TABLE, SHEET, TRADE_OFF = "grid.json", "grid.csv", "sheet.png", "trade-o
 """What lies in the folder beside the cells' pictures."""
 ENDED = {"losses", "steps", "reason"}
 """What the record of a finished cell says beside its settings."""
-AT_TIMES = {"added styles", "init", "palette"}
+AT_TIMES = {"added styles", "init", "masks", "palette"}
 """What the identity of a grid says only where it has these."""
 LONGEST = 40
 """Characters of a picture's name within that of a cell."""

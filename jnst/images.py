@@ -110,6 +110,38 @@ def read_picture(path: str | os.PathLike[str], size: int | None = None) -> Pictu
     return Picture(pixels, alpha)
 
 
+def load_mask(path: str | os.PathLike[str], size: int | None = None) -> Float[np.ndarray, "h w"]:
+    """A picture file as a mask: white is inside, black and transparent outside, grey a soft edge.
+
+    Args:
+      path: as for `load_image`.
+      size: the long edge in pixels at most; None leaves the size alone.
+
+    Returns:
+      float32 (h, w) in [0, 1], the mean of the channels times alpha, upright, of 256 levels.
+
+    Raises:
+      ValueError, TypeError: as `load_image`.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "left.png"
+    >>> save_image(path, np.repeat([[[1.0] * 3, [0.0] * 3]], 2, axis=0), alpha=np.full((2, 2), 0.8))
+    >>> load_mask(path)
+    array([[0.8, 0. ],
+           [0.8, 0. ]], dtype=float32)
+    """
+    if size is not None:
+        whole_number("size", size, least=1, most=10**6)
+    pixels, alpha = read_picture(path)
+    mask = np.mean(pixels, axis=-1) * (1 if alpha is None else alpha)
+    # As levels, of which Pillow's filter leaves those of even parts as they are, to the bit.
+    levels = Image.fromarray(np.rint(255 * mask).astype(np.uint8))
+    if size is not None and size < max(levels.size):
+        height, width = fit(levels.height, levels.width, size)
+        levels = levels.resize((width, height), Image.Resampling.BILINEAR)
+    return _unit(np.asarray(levels))
+
+
 def fit(height: int, width: int, long_edge: int, least: int = 1) -> tuple[int, int]:
     """(height, width) in proportion with this long edge, or a longer one for a short of `least`."""
     scale = max(long_edge / max(height, width), least / min(height, width) if least > 1 else 0)

@@ -1,7 +1,8 @@
 """The first two moments of features over their positions, which is all that a style loss sees.
 
 Moments are sums over positions divided by their number. So those of a picture are those of its
-tiles added up, and those of several styles together are a weighted average.
+tiles added up, those of several styles together are a weighted average, and with a guide (see
+`jnst.regions`) those of a region are too.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,17 +33,21 @@ Seen = Array | Moments
 
 
 def moments(
-    features: Float[Array | np.ndarray, "*batch H W C"], *, rows_apart: bool = False
+    features: Float[Array | np.ndarray, "*batch H W C"],
+    guide: Float[Array, "H W"] | None = None,
+    *,
+    rows_apart: bool = False,
 ) -> Moments:
     """Mean and second raw moment over the positions.
 
-        μ_i = 1/M Σ_k F_ik,   G_ij = 1/M Σ_k F_ik F_jk,   M = H·W
+        μ_i = 1/M Σ_k T_k² F_ik,   G_ij = 1/M Σ_k T_k² F_ik F_jk,   M = H·W
 
     The products are exact to float32 at any precision of the network: the covariance G − μμᵀ is a
     difference, and would else have eigenvalues below 0.
 
     Args:
       features: the responses of a layer.
+      guide: T, the root of how much each position counts; None: 1.
       rows_apart: as for `jnst.gram_matrix`.
 
     Returns:
@@ -51,11 +56,18 @@ def moments(
     >>> moments(jnp.array([[[1.0, 2.0], [3.0, 0.0]]])).mean
     Array([2., 1.], dtype=float32)
     """
-    features = jnp.asarray(features)
+    features = guided(jnp.asarray(features), guide)
     wide = jnp.promote_types(features.dtype, jnp.float32)
     with jax.default_matmul_precision("highest"):
         gram = gram_matrix(features, rows_apart=rows_apart)
-    return Moments(jnp.mean(features, axis=(-3, -2), dtype=wide), gram)
+    return Moments(jnp.mean(guided(features, guide), axis=(-3, -2), dtype=wide), gram)
+
+
+def guided(
+    features: Float[Array, "*batch H W C"], guide: Float[Array, "H W"] | None
+) -> Float[Array, "*batch H W C"]:
+    """T ∘ F, as precise as F."""
+    return features if guide is None else (features * guide[..., None]).astype(features.dtype)
 
 
 def blend(each: Sequence[Mapping[str, Seen]], shares: Sequence[Array | float]) -> dict[str, Any]:
@@ -74,3 +86,14 @@ def blend(each: Sequence[Mapping[str, Seen]], shares: Sequence[Array | float]) -
     return jax.tree.map(
         lambda *leaves: sum(s / whole * x for s, x in zip(shares, leaves, strict=True)), *each
     )
+
+
+def side_by_side(each: Sequence[Mapping[str, Seen]], axis: int = 0) -> dict[str, Any]:
+    """The moments of several regions, by layer, one after the other along an axis that they have.
+
+    >>> side_by_side([{"relu1_1": jnp.array([[[2.0]]])}, {"relu1_1": jnp.array([[[6.0]]])}])
+    {'relu1_1': Array([[[2.]],
+    <BLANKLINE>
+           [[6.]]], dtype=float32)}
+    """
+    return jax.tree.map(lambda *leaves: jnp.concatenate(leaves, axis), *each)

@@ -20,8 +20,10 @@ from jaxtyping import Array, Float
 
 from jnst._checks import one_of
 from jnst.losses import content_loss, gram_matrix, total_variation
+from jnst.masks import Mask, Masks, gather_masks, resize_mask
 from jnst.matting import Matting, make_matting, matting_loss
-from jnst.moments import Seen, blend, moments
+from jnst.moments import Seen, blend, guided, moments, side_by_side
+from jnst.regions import Guides, Regions, composed, guidance, make_regions
 from jnst.sharding import keep
 from jnst.style_losses import (
     GRAM,
@@ -72,6 +74,8 @@ class Targets(NamedTuple):
       style_scale: {layer: factor} of each layer's style loss.
       variation_scale: factor of the total variation, and of the matting loss.
       matting: what the content contributes to the matting loss; None: there is no such term.
+      regions: where each style counts, and what is kept; None: one style everywhere. Else what is
+        compared of a layer's style, and its factor, have an axis of the regions before their own.
     """
 
     content: dict[str, Float[Array, "*batch _h _w _c"]]
@@ -80,6 +84,7 @@ class Targets(NamedTuple):
     style_scale: dict[str, Float[Array, "*batch"]]
     variation_scale: Scalar
     matting: Matting | None = None
+    regions: Regions | None = None
 
 
 def make_targets(
@@ -94,6 +99,9 @@ def make_targets(
     style_loss: str = GRAM,
     style_weights: Sequence[Scalar | int] | None = None,
     photorealism: bool = False,
+    regions: Mask | Sequence[Mask] | None = None,
+    style_regions: Mask | Sequence[Mask | None] | None = None,
+    keep: Mask | None = None,
 ) -> Targets:
     """The targets of a content and a style image.
 
@@ -113,24 +121,30 @@ def make_targets(
         the paper's.
       style_weights: how much each of several style images counts; None: all the same.
       photorealism: whether there is the term of that name, the matting loss of the content.
+      regions, style_regions, keep: masks, as for `jnst.stylize`, which checks them; here they may
+        be traced, and their values are taken as they are.
 
     Returns:
       The targets, a pytree of arrays.
 
     Raises:
-      ValueError: for an unknown layer, weighing or style loss, or weights of another number than
-        the style images.
+      ValueError: for an unknown layer, weighing or style loss, or weights or masks of another
+        number than the style images.
     """
     one_of("weighing", weighing, WEIGHINGS)
     one_of("style_loss", style_loss, STYLE_LOSSES)
     shape = jnp.shape(content)[-3:]
     styles = tuple(style) if isinstance(style, list | tuple) else (style,)
     shares = blend_shares(style_weights, len(styles))
+    masks = gather_masks(len(styles), regions, style_regions, keep)
     features, content_scale = content_targets(model, content, content_layers, weighing)
-    compared, style_scale = style_targets(model, styles, shares, style_layers, weighing, style_loss)
+    compared, style_scale = style_targets(
+        model, styles, shares, style_layers, weighing, style_loss, masks
+    )
     variation = variation_scale(shape, weighing)
     matting = make_matting(content) if photorealism else None
-    return Targets(features, compared, content_scale, style_scale, variation, matting)
+    of_regions = masks and make_regions(masks, jnp.asarray(content), shares, style_layers)
+    return Targets(features, compared, content_scale, style_scale, variation, matting, of_regions)
 
 
 def blend_shares(weights: Sequence[Scalar | int] | None, count: int) -> tuple[Scalar | int, ...]:
@@ -171,12 +185,39 @@ def style_targets(
     layers: Sequence[str],
     weighing: str,
     style_loss: str,
+    masks: Masks | None = None,
 ) -> tuple[dict[str, StyleTarget], dict[str, Array]]:
     """The style images' half of `make_targets`: what is compared with and factors by layer."""
     layers = check_layers("style_layers", layers)
     means = style_loss != GRAM
-    each = [seen_of(model, model(jnp.asarray(style), layers), means=means) for style in styles]
-    return compared_and_scales(blend(each, shares), weighing, style_loss)
+    each = [
+        seen_of(model, model(jnp.asarray(style), layers), means=means, guides=guides)
+        for style, guides in zip(styles, style_guides(styles, masks, layers), strict=True)
+    ]
+    axis = jnp.ndim(styles[0]) - 3
+    seen = side_by_side(each, axis) if apart(masks) else blend(each, shares)
+    return compared_and_scales(seen, weighing, style_loss)
+
+
+def style_guides(
+    styles: Sequence[Float[Array | np.ndarray, "*batch _h _w 3"]],
+    masks: Masks | None,
+    layers: Sequence[str],
+) -> list[Guides | None]:
+    """T of each style image as the only region of it; None for all where there are no masks."""
+    if masks is None:
+        return [None] * len(styles)
+    shapes = [jnp.shape(style)[-3:-1] for style in styles]
+    sized = [
+        jnp.ones(shape, jnp.float32) if mask is None else resize_mask(mask, shape)
+        for mask, shape in zip(masks.styles, shapes, strict=True)
+    ]
+    return [guidance(mask[None], layers) for mask in sized]
+
+
+def apart(masks: Masks | None) -> bool:
+    """Whether each style image has a region of its own, so that they are not blended."""
+    return masks is not None and masks.regions is not None
 
 
 def compared_and_scales(
@@ -231,11 +272,15 @@ def loss_terms(
       ValueError: for a layer without a target, or an image of another size than the content's.
     """
     model, targets, weights = args
-    image = jnp.asarray(image)
+    image = composed(jnp.asarray(image), targets.regions)
     features = model(image, {*weights.content, *weights.style})
     _check_targets(features, targets, weights)
-    means = needs_means(targets.style)
-    seen = seen_of(model, {name: features[name] for name in weights.style}, means=means)
+    seen = seen_of(
+        model,
+        {name: features[name] for name in weights.style},
+        means=needs_means(targets.style),
+        guides=targets.regions and targets.regions.guides,
+    )
     return weighed(
         content_term(features, targets.content, targets.content_scale, weights),
         style_term(seen, targets, weights),
@@ -259,11 +304,15 @@ def content_term(
 def style_term(
     seen: Mapping[str, Seen], targets: Targets, weights: LossWeights
 ) -> Float[Array, "*batch"]:
-    """L_style, likewise."""
-    return _sum_of_layers(
-        weights.style,
-        lambda name: targets.style_scale[name] * style_distance(seen[name], targets.style[name]),
-    )
+    """L_style, likewise, and over the regions by their shares."""
+
+    def of_layer(name: str) -> Array:
+        loss = targets.style_scale[name] * style_distance(seen[name], targets.style[name])
+        if targets.regions is None:
+            return loss
+        return jnp.sum(targets.regions.shares * loss, axis=-1)
+
+    return _sum_of_layers(weights.style, of_layer)
 
 
 def _sum_of_layers(weights: Mapping[str, Scalar], loss: Callable[[str], Array]) -> Array:
@@ -298,21 +347,33 @@ def needs_means(of_layers: Mapping[str, StyleTarget | Seen]) -> bool:
 
 
 def seen_of(
-    model: VGG19, features: Mapping[str, Float[Array, "*batch _h _w _c"]], *, means: bool
+    model: VGG19,
+    features: Mapping[str, Float[Array, "*batch _h _w _c"]],
+    *,
+    means: bool,
+    guides: Guides | None = None,
 ) -> dict[str, Seen]:
     """What the style loss sees of each layer: both moments, or but Gram matrices, which then are
-    computed as precisely as the model's features are."""
-    if means:
-        return {
-            name: moments(of_layer, rows_apart=model.rows_apart)
-            for name, of_layer in features.items()
-        }
+    computed as precisely as the model's features are. With guides, those of every region, along an
+    axis before their own."""
+
+    def see(of_layer: Array, guide: Array | None = None) -> Seen:
+        if means:
+            return moments(of_layer, guide, rows_apart=model.rows_apart)
+        return gram_matrix(guided(of_layer, guide), rows_apart=model.rows_apart)
+
     exact = model.precision == "highest"
     with jax.default_matmul_precision("highest") if exact else contextlib.nullcontext():
-        return {
-            name: gram_matrix(of_layer, rows_apart=model.rows_apart)
-            for name, of_layer in features.items()
-        }
+        if guides is None:
+            return {name: see(of_layer) for name, of_layer in features.items()}
+
+        def see_regions(of_layer: Array, guides: Array) -> Seen:
+            # In a loop, and anew for the gradient: the guided features of all regions together
+            # would take the memory of as many networks.
+            each = jax.lax.map(jax.checkpoint(functools.partial(see, of_layer)), guides)
+            return jax.tree.map(lambda leaf: jnp.moveaxis(leaf, 0, of_layer.ndim - 3), each)
+
+        return {name: see_regions(of_layer, guides[name]) for name, of_layer in features.items()}
 
 
 def _check_targets(features: dict[str, Array], targets: Targets, weights: LossWeights) -> None:

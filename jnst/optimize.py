@@ -74,8 +74,11 @@ class State(NamedTuple):
     halted: Bool[Array, ""]
 
 
-def _rms(updates: Float[Array, "H W 3"]) -> Float[Array, ""]:
-    return jnp.sqrt(jnp.mean(jnp.square(updates)))
+def _rms(gradient: Float[Array, "H W 3"]) -> Float[Array, ""]:
+    """Of what is not 0: pixels that are kept have no gradient, however many there are, and must not
+    make the others move more."""
+    count = jnp.maximum(jnp.count_nonzero(gradient), 1).astype(gradient.dtype)
+    return jnp.sqrt(jnp.sum(jnp.square(gradient)) / count)
 
 
 def _unit_gradient() -> optax.GradientTransformation:

@@ -50,6 +50,7 @@ class Settings:
         are made on a processor; `"statistics"`, by the channels' means and standard deviations
         alone; `"gram+statistics"`, the second and the third in equal parts.
       style_weights: how much each of several style images counts, in any unit; None: all the same.
+        Where the styles have regions of their own, what beta is multiplied with in each; None: 1.
       style_scale: the long edge of the style image in those of the picture: more than 1 paints with
         larger strokes and less with smaller ones.
       sizes: long edge in pixels to work at, or several, rising, each started from the last one's

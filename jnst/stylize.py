@@ -16,8 +16,10 @@ from jnst.color import check_palette, keep_colors, seen_content, seen_style
 from jnst.descent import Inputs, begin, descend
 from jnst.fitting import check_tile, window_edges
 from jnst.inputs import check_image, check_images, check_init, first_image, resize
+from jnst.masks import Mask, check_masks, resize_mask
 from jnst.objective import blend_shares
 from jnst.optimize import Controls, Run, State, Watch, minimize, picture
+from jnst.regions import composite
 from jnst.settings import Plan, Settings
 from jnst.sharding import checked_mesh, fetch, place, whole
 from jnst.vgg import VGG19
@@ -86,6 +88,9 @@ def stylize(
     key: Array | None = None,
     init: str | Float[ArrayLike, "_h _w 3"] = "content",
     palette: Float[ArrayLike, "_h _w 3"] | None = None,
+    regions: Mask | Sequence[Mask] | None = None,
+    style_regions: Mask | Sequence[Mask | None] | None = None,
+    keep: Mask | str | None = None,
     mesh: Mesh | None = None,
     tile: int | str | None = "auto",
     callback: Callback | None = None,
@@ -111,6 +116,17 @@ def stylize(
       palette: a third image, of any size, whose colours the style image is given before anything
         else: by the method that `colors` names, or by PCA where that is `"style"`. With
         `"luminance"`, which takes no colours from the style, it is refused.
+      regions: a mask of the content for each style image, in their order, which is then painted
+        there and nowhere else, instead of being blended with the others; a picture may be given
+        twice. Where no mask is there is no style, though the deeper layers of a region see up to
+        70 px around it, which changes with them; `keep="rest"` prevents that. A mask is (h, w)
+        floats in [0, 1], of any size but of its picture's proportions: 1 is inside, 0 outside, and
+        what lies between a soft edge. A region has the style as strong as a whole picture would,
+        times its `style_weights`.
+      style_regions: a mask of each style image, of what is to count of it; None among them: all.
+      keep: a mask of what stays the content's pixels: the picture is keep · content + (1 − keep) ·
+        what is painted, at every step, so that what is painted fits what is kept. `"rest"`: all
+        that no region covers.
       mesh: devices that share one picture, each holding some of its rows, for pictures beyond the
         memory of one; as `jax.make_mesh((jax.device_count(),), ("rows",))`. Any height will do;
         one that 16 times the number of devices divides needs least.
@@ -148,6 +164,8 @@ def stylize(
     options = Settings.of(**settings)
     content, styles = check_image("content", content), tuple(check_images("style", style))
     blend_shares(options.style_weights, len(styles))
+    shapes = [image.shape for image in styles]
+    masks = check_masks(content.shape, shapes, regions, style_regions, keep)
     plan = options.plan(*content.shape[:2])
     if callback is not None and not callable(callback):
         raise TypeError(f"callback must be a function of a jnst.Progress, got {callback!r}")
@@ -165,17 +183,19 @@ def stylize(
     seen = seen_content(options.colors, content)
     image = first_image(init, seen, styles[0], plan[0][0], key)
     optimizer = options.transformation()
-    made_of = identity(options, model, content, styles, image) if file else {}
+    made_of = identity(options, model, content, styles, image, masks) if file else {}
     saved = read_checkpoint(file, made_of, plan, optimizer) if file and goes_on else None
-    inputs = Inputs(model, seen, styles)
-    show = functools.partial(shown, options.colors, content)
+    inputs = Inputs(model, seen, styles, masks)
+    show = functools.partial(shown, options.colors, content, keep=masks and masks.keep)
     edges: list[int | None] = [None] * len(plan)
     if mesh is None:
-        edges = window_edges(tile, plan, model, options, styles)
+        edges = window_edges(tile, plan, model, options, styles, masks)
     else:
         inputs = inputs._replace(model=model.over_devices())
         inputs, image = place((inputs, image), whole(mesh))
-        show = functools.partial(shown, options.colors, place(content, whole(mesh)))
+        show = functools.partial(
+            shown, options.colors, place(content, whole(mesh)), keep=masks and masks.keep
+        )
     history = saved.losses[:-1] if saved else []
 
     def save(run: Run) -> None:
@@ -226,14 +246,20 @@ def stylize(
 
 
 def shown(
-    colors: str, content: Float[Array, "H W 3"], image: Float[Array, "_h _w 3"]
+    colors: str,
+    content: Float[Array, "H W 3"],
+    image: Float[Array, "_h _w 3"],
+    keep: Mask | None = None,
 ) -> Float[Array, "_h _w 3"]:
     """What there is to be seen of an image that is worked at: with the content's chrominance where
-    `colors` says so."""
-    if colors != "luminance":
+    `colors` says so, and with the content itself where the mask says so."""
+    if colors != "luminance" and keep is None:
         return image
     height, width, _ = image.shape
-    return keep_colors(image, resize(content, (height, width)))
+    content = resize(content, (height, width))
+    if colors == "luminance":
+        image = keep_colors(image, content)
+    return image if keep is None else composite(image, content, resize_mask(keep, (height, width)))
 
 
 def _watch(callback: Callback, done: int, total: int, show: Callable[[Array], Array]) -> Watch:

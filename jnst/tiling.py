@@ -27,12 +27,14 @@ from jaxtyping import Array, Bool, Float, Int
 
 from jnst import cost
 from jnst.losses import content_loss
+from jnst.masks import Masks
 from jnst.matting import Matting, make_matting
-from jnst.moments import Moments, Seen, blend
+from jnst.moments import Moments, Seen, blend, side_by_side
 from jnst.objective import (
     LossWeights,
     Scalar,
     Targets,
+    apart,
     compared_and_scales,
     content_average,
     content_term,
@@ -40,11 +42,13 @@ from jnst.objective import (
     pixel_terms,
     scale,
     seen_of,
+    style_guides,
     style_term,
     variation_scale,
     weighed,
 )
 from jnst.optimize import Controls, State, Update, advance, init_state
+from jnst.regions import Guides, Regions, composed, guidance, make_regions, of_image
 from jnst.style_losses import GRAM
 from jnst.tiles import Tiles, level
 from jnst.vgg import VGG19
@@ -96,16 +100,32 @@ def _cut_out(
 
 
 def _parts(
-    model: VGG19, features: Mapping[str, Array], whole: tuple[int, ...], *, means: bool
+    model: VGG19,
+    features: Mapping[str, Array],
+    whole: tuple[int, ...],
+    tile: Int[Array, "2 3"],
+    guides: Guides | None,
+    *,
+    means: bool,
 ) -> dict[str, Seen]:
     """What a tile adds to the moments of a picture whose shape is `whole`."""
-    parts = seen_of(model, features, means=means)
+    of_window = guides and {
+        name: _cut_out_guides(guides[name], tile >> level(name), of_tile.shape)
+        for name, of_tile in features.items()
+    }
+    parts = seen_of(model, features, means=means, guides=of_window)
     for name, of_tile in features.items():
         height, width, _ = of_tile.shape
         positions = (whole[0] >> level(name)) * (whole[1] >> level(name))
         share = height * width / positions
         parts[name] = jax.tree.map(lambda moment, share=share: moment * share, parts[name])
     return parts
+
+
+def _cut_out_guides(
+    guides: Float[Array, "R _H _W"], tile: Int[Array, "2 3"], shape: tuple[int, ...]
+) -> Float[Array, "R _h _w"]:
+    return jax.lax.dynamic_slice(guides, (0, tile[0, 0], tile[1, 0]), (len(guides), *shape[:2]))
 
 
 @functools.partial(
@@ -116,6 +136,7 @@ def _add_moments(
     leaves: tuple[Array, ...],
     image: Float[Array, "H W 3"],
     tile: Int[Array, "2 3"],
+    guides: Guides | None,
     *,
     structure: Any,
     layers: tuple[str, ...],
@@ -124,7 +145,7 @@ def _add_moments(
     """The first pass over one tile."""
     model = jax.tree.unflatten(structure, leaves)
     features = _own_features(model, _cut_out(image, tile, window), tile, layers)
-    parts = _parts(model, features, image.shape, means=needs_means(seen))
+    parts = _parts(model, features, image.shape, tile, guides, means=needs_means(seen))
     return jax.tree.map(jnp.add, seen, parts)
 
 
@@ -155,6 +176,7 @@ def _add_gradient(
     slopes: dict[str, Seen],
     scales: dict[str, Array],
     weights: LossWeights,
+    guides: Guides | None,
     *,
     structure: Any,
     window: Window,
@@ -166,7 +188,7 @@ def _add_gradient(
         features = _own_features(model, pixels, tile, tuple({*weights.content, *weights.style}))
         content = content_term(features, crop, scales, weights)
         of_style = {name: features[name] for name in slopes}
-        parts = _parts(model, of_style, image.shape, means=needs_means(slopes))
+        parts = _parts(model, of_style, image.shape, tile, guides, means=needs_means(slopes))
         products = jax.tree.map(lambda slope, part: jnp.sum(slope * part), slopes, parts)
         style = sum(jax.tree.leaves(products))
         return weights.alpha * content + style, content
@@ -185,6 +207,7 @@ def _finish(
     style: Float[Array, ""],
     variation_scale: Float[Array, ""],
     matting: Matting | None,
+    regions: Regions | None,
     weights: LossWeights,
     controls: Controls,
     *,
@@ -193,11 +216,13 @@ def _finish(
     """The step, once the tiles have been gone through."""
 
     def of_pixels(image: Array) -> tuple[Array, dict[str, Array]]:
-        terms = weighed(content, style, pixel_terms(image, variation_scale, matting), weights)
+        of_picture = pixel_terms(composed(image, regions), variation_scale, matting)
+        terms = weighed(content, style, of_picture, weights)
         return terms["total"], terms
 
     slope, terms = jax.grad(of_pixels, has_aux=True)(state.image)
-    return advance(state, terms, gradient + slope, controls, optimizer, _no_line_search)
+    gradient = of_image(gradient, regions) + slope
+    return advance(state, terms, gradient, controls, optimizer, _no_line_search)
 
 
 def _no_line_search(image: Array, rate: Array | None = None) -> Array:
@@ -236,43 +261,58 @@ def tiled_moments(
     layers: Sequence[str],
     *,
     means: bool,
+    guides: Guides | None = None,
 ) -> dict[str, Seen]:
-    """The moments of a picture by layer, or but its Gram matrices, added up over its tiles."""
+    """The moments of a picture by layer, or but its Gram matrices, added up over its tiles; of its
+    regions where there are guides."""
     leaves, structure = jax.tree.flatten(model)
     places = _places(tiles)
-    return _moments(tuple(leaves), image, places, structure, tuple(layers), tiles.window, means)
+    return _moments(
+        tuple(leaves), image, places, guides, structure, tuple(layers), tiles.window, means
+    )
 
 
 def _moments(
     leaves: tuple[Array, ...],
     image: Float[Array, "H W 3"],
     places: list[Array],
+    guides: Guides | None,
     structure: Any,
     layers: tuple[str, ...],
     window: Window,
     means: bool,
 ) -> dict[str, Seen]:
-    seen = _nothing_seen(leaves, image, structure=structure, layers=layers, means=means)
+    seen = _nothing_seen(leaves, image, guides, structure=structure, layers=layers, means=means)
     for place in places:
         seen = _add_moments(
-            seen, leaves, image, place, structure=structure, layers=layers, window=window
+            seen, leaves, image, place, guides, structure=structure, layers=layers, window=window
         )
     return seen
 
 
 def _nothing_seen(
-    leaves: tuple[Array, ...], image: Array, *, structure: Any, layers: tuple[str, ...], means: bool
+    leaves: tuple[Array, ...],
+    image: Array,
+    guides: Guides | None,
+    *,
+    structure: Any,
+    layers: tuple[str, ...],
+    means: bool,
 ) -> dict[str, Seen]:
     def features(leaves: tuple[Array, ...], image: Array) -> dict[str, Array]:
         return jax.tree.unflatten(structure, leaves)(image, layers)
 
     shapes = jax.eval_shape(features, leaves, image)
     channels = {name: shapes[name].shape[-1] for name in layers}
-    grams = {name: jnp.zeros((count, count), image.dtype) for name, count in channels.items()}
+    lead = {name: guides[name].shape[:1] if guides else () for name in layers}
+    grams = {
+        name: jnp.zeros((*lead[name], count, count), image.dtype)
+        for name, count in channels.items()
+    }
     if not means:
         return dict(grams)
     return {
-        name: Moments(jnp.zeros(count, image.dtype), grams[name])
+        name: Moments(jnp.zeros((*lead[name], count), image.dtype), grams[name])
         for name, count in channels.items()
     }
 
@@ -290,6 +330,7 @@ def tiled_targets(
     style_loss: str = GRAM,
     shares: Sequence[Scalar | int] = (1.0,),
     photorealism: bool = False,
+    masks: Masks | None = None,
 ) -> TiledTargets:
     """What `jnst.make_targets` makes, a window at a time.
 
@@ -305,6 +346,7 @@ def tiled_targets(
       style_loss: one of `STYLE_LOSSES`.
       shares: how much each style image counts.
       photorealism: whether there is the term of that name.
+      masks: where there are regions.
 
     Returns:
       The targets; the content's features are on the host.
@@ -324,22 +366,36 @@ def tiled_targets(
         name: scale(energy, weighing, content_average(whole[name].shape))
         for name, energy in energies.items()
     }
+    guides = style_guides(styles, masks, style_layers)
     each = [
-        tiled_moments(model, style, of_style, style_layers, means=style_loss != GRAM)
-        for style, of_style in zip(styles, style_tiles, strict=True)
+        tiled_moments(
+            model, style, of_style, style_layers, means=style_loss != GRAM, guides=of_mask
+        )
+        for style, of_style, of_mask in zip(styles, style_tiles, guides, strict=True)
     ]
-    compared, style_scale = _compared_and_scales(each, tuple(shares), weighing, style_loss)
+    compared, style_scale = _compared_and_scales(
+        each, tuple(shares), weighing, style_loss, apart(masks)
+    )
     variation = variation_scale(content.shape, weighing)
     matting = jax.jit(make_matting)(content) if photorealism else None
-    targets = Targets({}, compared, content_scale, style_scale, variation, matting)
+    regions = masks and regions_of(masks, content, tuple(shares), tuple(style_layers))
+    targets = Targets({}, compared, content_scale, style_scale, variation, matting, regions)
     return TiledTargets(targets, crops)
 
 
-@functools.partial(jax.jit, static_argnames=("weighing", "style_loss"))
+regions_of = jax.jit(make_regions, static_argnames="layers")
+
+
+@functools.partial(jax.jit, static_argnames=("weighing", "style_loss", "regional"))
 def _compared_and_scales(
-    each: list[dict[str, Seen]], shares: tuple[Scalar | int, ...], weighing: str, style_loss: str
+    each: list[dict[str, Seen]],
+    shares: tuple[Scalar | int, ...],
+    weighing: str,
+    style_loss: str,
+    regional: bool,
 ) -> tuple[dict[str, Any], dict[str, Array]]:
-    return compared_and_scales(blend(each, shares), weighing, style_loss)
+    seen = side_by_side(each) if regional else blend(each, shares)
+    return compared_and_scales(seen, weighing, style_loss)
 
 
 def tiled_step(structure: Any, tiles: Tiles, crops: list[Crop]) -> Update:
@@ -365,13 +421,25 @@ def tiled_step(structure: Any, tiles: Tiles, crops: list[Crop]) -> Update:
         optimizer: optax.GradientTransformation,
     ) -> tuple[State, dict[str, Array], Bool[Array, ""]]:
         _, targets, weights = args
-        gradient, terms = _gradient(state.image, args, places, crops, structure, tiles.window)
+        image = _composed(state.image, targets.regions)
+        gradient, terms = _gradient(image, args, places, crops, structure, tiles.window)
         scale = jnp.asarray(targets.variation_scale, state.image.dtype)
         return _finish(
-            state, gradient, *terms, scale, targets.matting, weights, controls, optimizer=optimizer
+            state,
+            gradient,
+            *terms,
+            scale,
+            targets.matting,
+            targets.regions,
+            weights,
+            controls,
+            optimizer=optimizer,
         )
 
     return update
+
+
+_composed = jax.jit(composed)
 
 
 def _gradient(
@@ -382,10 +450,12 @@ def _gradient(
     structure: Any,
     window: Window,
 ) -> tuple[Float[Array, "H W 3"], tuple[Array, Array]]:
-    """The gradient but for that of `pixel_terms`, and the terms of content and style."""
+    """The gradient by the picture but for that of `pixel_terms`, and the terms of content and
+    style."""
     leaves, targets, weights = args
     means = needs_means(targets.style)
-    seen = _moments(leaves, image, places, structure, tuple(weights.style), window, means)
+    guides = targets.regions and targets.regions.guides
+    seen = _moments(leaves, image, places, guides, structure, tuple(weights.style), window, means)
     style, slopes = _style_and_slopes(seen, targets, weights)
     gradient, content = jnp.zeros_like(image), jnp.zeros((), image.dtype)
     for place, crop in zip(places, crops, strict=True):
@@ -399,6 +469,7 @@ def _gradient(
             slopes,
             targets.content_scale,
             weights,
+            guides,
             structure=structure,
             window=window,
         )
@@ -412,6 +483,7 @@ def memory(
     controls: Controls,
     optimizer: optax.GradientTransformation,
     style_loss: str = GRAM,
+    masks: Masks | None = None,
 ) -> tuple[int, int]:
     """Bytes on the device while a step is at a tile, and while it finishes, from shapes alone.
 
@@ -421,10 +493,18 @@ def memory(
     number = jax.ShapeDtypeStruct((), jnp.float32)
     image = jax.ShapeDtypeStruct((*tiles.shape, 3), jnp.float32)
     matting = jax.eval_shape(make_matting, image) if weights.photorealism else None
+    regions = masks and jax.eval_shape(
+        functools.partial(
+            make_regions, weights=(1.0,) * len(masks.styles), layers=tuple(weights.style)
+        ),
+        masks,
+        image,
+    )
+    guides = regions and regions.guides
     weights, controls = jax.tree.map(lambda _: number, (weights, controls))
     window = jax.ShapeDtypeStruct((*tiles.window, 3), jnp.float32)
     crop = jax.eval_shape(lambda model, x: model(x, weights.content), model, window)
-    slopes = _abstract_moments(model, tiles, tuple(weights.style), style_loss)
+    slopes = _abstract_moments(model, tiles, tuple(weights.style), style_loss, guides)
     state = jax.eval_shape(functools.partial(init_state, optimizer=optimizer), image)
     at_tile = _add_gradient.lower(
         image,
@@ -436,24 +516,48 @@ def memory(
         slopes,
         dict.fromkeys(weights.content, number),
         weights,
+        guides,
         structure=structure,
         window=tiles.window,
     ).compile()
     at_end = _finish.lower(
-        state, image, number, number, number, matting, weights, controls, optimizer=optimizer
+        state,
+        image,
+        number,
+        number,
+        number,
+        matting,
+        regions,
+        weights,
+        controls,
+        optimizer=optimizer,
     ).compile()
-    kept = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves((state, matting)))
-    return cost.needed(at_tile) + kept - image.size * 4, cost.needed(at_end)
+    # A program counts what it is given: here the guides and the image, unless that is composed.
+    image_counts = regions is None or regions.keep is None
+    kept = _bytes((state, matting, regions)) - _bytes((guides, image if image_counts else None))
+    return cost.needed(at_tile) + kept, cost.needed(at_end) + _bytes(guides)
 
 
-def memory_of_moments(model: VGG19, tiles: Tiles, layers: tuple[str, ...], style_loss: str) -> int:
-    """Bytes on the device while the moments of a picture are at a tile, likewise."""
+def _bytes(tree: Any) -> int:
+    return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
+
+
+def memory_of_moments(
+    model: VGG19, tiles: Tiles, layers: tuple[str, ...], style_loss: str, masked: bool = False
+) -> int:
+    """Bytes on the device while the moments of a picture, or of a part of it, are at a tile,
+    likewise."""
     leaves, structure = jax.tree.flatten(model)
+    guides = None
+    if masked:
+        mask = jax.ShapeDtypeStruct((1, *tiles.shape), jnp.float32)
+        guides = jax.eval_shape(functools.partial(guidance, layers=layers), mask)
     program = _add_moments.lower(
-        _abstract_moments(model, tiles, layers, style_loss),
+        _abstract_moments(model, tiles, layers, style_loss, guides),
         tuple(leaves),
         jax.ShapeDtypeStruct((*tiles.shape, 3), jnp.float32),
         jax.ShapeDtypeStruct((2, 3), jnp.int32),
+        guides,
         structure=structure,
         layers=layers,
         window=tiles.window,
@@ -462,11 +566,12 @@ def memory_of_moments(model: VGG19, tiles: Tiles, layers: tuple[str, ...], style
 
 
 def _abstract_moments(
-    model: VGG19, tiles: Tiles, layers: tuple[str, ...], style_loss: str
+    model: VGG19, tiles: Tiles, layers: tuple[str, ...], style_loss: str, guides: Guides | None
 ) -> dict[str, Seen]:
     """The shapes of a picture's moments, and so of what the style term changes with."""
     leaves, structure = jax.tree.flatten(model)
     seen = functools.partial(
         _nothing_seen, structure=structure, layers=layers, means=style_loss != GRAM
     )
-    return jax.eval_shape(seen, leaves, jax.ShapeDtypeStruct((*tiles.window, 3), jnp.float32))
+    window = jax.ShapeDtypeStruct((*tiles.window, 3), jnp.float32)
+    return jax.eval_shape(seen, leaves, window, guides)

@@ -43,13 +43,21 @@ def grids(model):
     }
 
 
-def rows(model, height):
+def rows(model, height, style=STYLE, **options):
     """A picture whose rows are split over all devices against the same on one device."""
-    options = {"sizes": (height,), "steps": 3}
+    options |= {"sizes": (height,), "steps": 3}
     mesh = jax.make_mesh((jax.device_count(),), ("rows",))
-    one = jnst.stylize(model, CONTENT[:height], STYLE, **options)
-    several = jnst.stylize(model, CONTENT[:height], STYLE, mesh=mesh, **options)
+    one = jnst.stylize(model, CONTENT[:height], style, **options)
+    several = jnst.stylize(model, CONTENT[:height], style, mesh=mesh, **options)
     return distance(one.image, several.image)
+
+
+def regions(model):
+    """The same with regions and something that is kept."""
+    left = np.float32(COLUMNS[:77] < 0.5)
+    layers = {"content_layers": ["relu2_1"], "style_layers": ["relu1_1", "relu2_1"]}
+    masks = {"regions": [left, 1 - left], "keep": ROWS[:77] / 2, "colors": "luminance"}
+    return rows(model, 77, [STYLE, 1 - STYLE], **masks, **layers)
 
 
 def problem(model, content, optimizer, mesh):
@@ -105,6 +113,7 @@ if __name__ == "__main__":
     network = jnst.load_vgg19(precision="highest")
     found = grids(network)
     found["rows"] = rows(network, 77)
+    found["regions"] = regions(network)
     found["memory"] = {h: [memory(network, h, n) for n in (1, 2, 4, 8)] for h in (512, 500)}
     jax.config.update("jax_enable_x64", True)
     found["rows_in_float64"] = {

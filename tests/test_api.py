@@ -27,6 +27,7 @@ PUBLIC = {
     "content_loss",
     "gram_matrix",
     "load_image",
+    "load_mask",
     "load_vgg19",
     "loss_terms",
     "make_matting",
@@ -50,6 +51,8 @@ ALLOWED = {
     "files": set(),
     "losses": set(),
     "moments": {"losses"},
+    "masks": set(),
+    "regions": {"masks", "tiles"},
     "wasserstein": set(),
     "style_losses": {"losses", "moments", "wasserstein"},
     "color": {"_checks"},
@@ -60,13 +63,16 @@ ALLOWED = {
     "vgg": {"_checks", "convolution", "winograd"},
     "weights": {"_checks", "files", "vgg", "convert"},
     "sharding": set(),
-    "objective": {"_checks", "losses", "matting", "moments", "sharding", "style_losses", "vgg"},
+    "objective": {
+        *("_checks", "losses", "masks", "matting", "moments", "regions", "sharding"),
+        *("style_losses", "vgg"),
+    },
     "lbfgs": set(),
     "convergence": set(),
     "optimize": {"_checks", "convergence", "lbfgs", "sharding"},
     "settings": {"_checks", "color", "images", "objective", "optimize", "style_losses", "vgg"},
     "checkpoint": {
-        *("_checks", "files", "optimize", "settings", "sharding", "version", "vgg"),
+        *("_checks", "files", "masks", "optimize", "settings", "sharding", "version", "vgg"),
     },
     "presets": {"_checks"},
     "arguments": {"_checks"},
@@ -74,30 +80,30 @@ ALLOWED = {
     "cost": {"settings"},
     "tiles": {"vgg"},
     "tiling": {
-        *("cost", "losses", "matting", "moments", "objective", "optimize", "style_losses"),
-        *("tiles", "vgg"),
+        *("cost", "losses", "masks", "matting", "moments", "objective", "optimize", "regions"),
+        *("style_losses", "tiles", "vgg"),
     },
     "fitting": {
-        *("cost", "descent", "images", "inputs", "objective", "optimize", "settings", "tiles"),
-        *("tiling", "vgg"),
+        *("cost", "descent", "images", "inputs", "masks", "objective", "optimize", "settings"),
+        *("tiles", "tiling", "vgg"),
     },
     "inputs": {"_checks", "images", "settings"},
     "descent": {
-        *("inputs", "matting", "objective", "optimize", "settings", "sharding", "tiles"),
-        *("tiling", "vgg"),
+        *("inputs", "masks", "matting", "objective", "optimize", "settings", "sharding"),
+        *("tiles", "tiling", "vgg"),
     },
     "stylize": {
-        *("checkpoint", "color", "descent", "fitting", "inputs", "objective", "optimize"),
-        *("settings", "sharding", "vgg"),
+        *("checkpoint", "color", "descent", "fitting", "inputs", "masks", "objective"),
+        *("optimize", "regions", "settings", "sharding", "vgg"),
     },
-    "axes": {"_checks", "color", "cost", "inputs", "objective", "settings", "vgg"},
+    "axes": {"_checks", "color", "cost", "inputs", "masks", "objective", "settings", "vgg"},
     "chunks": {
         *("axes", "color", "cost", "descent", "inputs", "matting", "objective", "optimize"),
-        *("sharding", "stylize", "vgg"),
+        *("regions", "sharding", "stylize", "tiling", "vgg"),
     },
     "grid": {
-        *("_checks", "axes", "chunks", "inputs", "optimize", "settings", "sharding", "stylize"),
-        "vgg",
+        *("_checks", "axes", "chunks", "inputs", "masks", "optimize", "settings", "sharding"),
+        *("stylize", "vgg"),
     },
     "sheets": {"images"},
     "grid_folder": {"axes", "files", "images", "sheets", "stylize"},
@@ -132,7 +138,7 @@ def third_party(path):
 def test_imports_point_one_way():
     command_line = {
         *("__init__", "__main__", "cli", "cli_batch", "cli_grid", "cli_job", "cli_options"),
-        *("cli_recolor", "cli_stylize"),
+        *("cli_recolor", "cli_regions", "cli_stylize"),
     }
     modules = {path.stem for path in ROOT.glob("*.py")} - command_line
     assert modules == set(ALLOWED)

@@ -211,6 +211,19 @@ def test_the_state_can_be_donated_and_the_start_survives():
     np.testing.assert_array_equal(start, START)
 
 
+def test_pixels_without_a_gradient_make_the_others_move_no_more():
+    gradient = jax.random.normal(jax.random.key(2), (8, 8, 3))
+    within = jnp.pad(gradient, ((0, 24), (8, 0), (0, 0)))  # of a picture that else is kept
+    optimizer = make_optimizer("adam")
+    alone, among = (
+        optimizer.update(values, optimizer.init(values), rate=0.1)[0]
+        for values in (gradient, within)
+    )
+    assert jnp.abs(alone).max() > 0.05
+    np.testing.assert_allclose(among[:8, 8:], alone, rtol=1e-6)
+    assert not jnp.any(among[8:])
+
+
 def test_the_step_can_be_vmapped():
     optimizer = make_optimizer("adam")
     starts = jnp.stack([jnp.asarray(START), jnp.asarray(START) / 2])

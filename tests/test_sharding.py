@@ -50,6 +50,7 @@ def test_a_cell_on_one_of_eight_devices_is_the_single_run(found):
 
 def test_a_picture_split_by_rows_is_the_picture_of_one_device(found):
     assert found["rows"] < 1e-5
+    assert found["regions"] < 1e-5
 
 
 def test_a_longer_run_differs_by_nothing_but_rounding(found):

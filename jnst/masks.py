@@ -1,0 +1,174 @@
+"""Masks: which part of a picture is meant, 1 inside, 0 outside, soft edges between; checked, and
+brought to size.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float
+
+MOST_APART = 0.02
+"""How far, as a share, the proportions of a mask may be from those of its picture."""
+REST = "rest"
+"""As what is to be kept: all that no region covers."""
+LEVELS = 2**16
+"""What a resized mask is rounded to, so that what is wholly inside or outside stays so."""
+
+Mask = Float[ArrayLike, "_h _w"]
+
+
+class Masks(NamedTuple):
+    """What a run is told of regions; each mask of any size.
+
+    Attributes:
+      regions: a mask of the picture for each style image; None: the styles are blended, and the
+        whole picture is one region.
+      styles: what counts of each style image; None: all of it.
+      keep: what stays the content's pixels; None: nothing does.
+    """
+
+    regions: tuple[Mask, ...] | None
+    styles: tuple[Mask | None, ...]
+    keep: Mask | None
+
+    def painted(self, shape: tuple[int, ...]) -> Float[Array, "R H W"]:
+        """The regions of a picture of `shape` = (height, width), without what is kept."""
+        regions = [resize_mask(region, shape) for region in self.regions or ()]
+        painted = jnp.stack(regions) if regions else jnp.ones((1, *shape), jnp.float32)
+        return painted if self.keep is None else painted * (1 - resize_mask(self.keep, shape))
+
+
+def resize_mask(mask: Mask, shape: tuple[int, ...]) -> Float[Array, "_H _W"]:
+    """A mask at another (height, width), linearly, antialiased, so that it stays in [0, 1].
+
+    >>> resize_mask(jnp.array([[0.0, 0.0, 1.0, 1.0, 1.0, 1.0]]), (1, 3)).round(2)
+    Array([[0.14, 0.88, 1.  ]], dtype=float32)
+    """
+    mask = jnp.asarray(mask)
+    if mask.shape == shape:
+        return mask
+    mask = jax.image.resize(mask, shape, "linear")
+    return jnp.clip(jnp.round(mask * LEVELS) / LEVELS, 0, 1)
+
+
+def gather_masks(
+    styles: int,
+    regions: Mask | Sequence[Mask] | None,
+    style_regions: Mask | Sequence[Mask | None] | None,
+    keep: Mask | None,
+) -> Masks | None:
+    """The masks of a run with so many style images, as they come; None where there are none.
+
+    Raises:
+      ValueError, TypeError: for another number of masks than of style images.
+    """
+    if regions is None and style_regions is None and keep is None:
+        return None
+    of_styles = (None,) * styles
+    if style_regions is not None:
+        of_styles = _several("style_regions", style_regions, styles)
+    of_picture = None if regions is None else _several("regions", regions, styles)
+    return Masks(of_picture, of_styles, keep)
+
+
+def _several(name: str, value: Any, count: int) -> tuple[Any, ...]:
+    """One mask or several (a list, or an array of three axes), as a tuple of `count`."""
+    axes = getattr(value, "ndim", None)
+    if axes == 2:
+        value = (value,)
+    elif axes != 3 and not isinstance(value, list | tuple):
+        raise TypeError(f"{name} must be a mask for each style image, got {value!r}")
+    if len(value) != count:
+        raise ValueError(
+            f"{name} must have a mask for each style image, of which there are {count}, "
+            f"got {len(value)}"
+        )
+    return tuple(value)
+
+
+def check_masks(
+    content: tuple[int, ...],
+    styles: Sequence[tuple[int, ...]],
+    regions: Mask | Sequence[Mask] | None,
+    style_regions: Mask | Sequence[Mask | None] | None,
+    keep: Mask | str | None,
+) -> Masks | None:
+    """As `gather_masks`, with every mask checked, as float32.
+
+    Args:
+      content, styles: the shapes of the images.
+      regions, style_regions, keep: as for `jnst.stylize`.
+
+    Raises:
+      ValueError, TypeError: for a mask that will not do, that has other proportions than its
+        picture, or that leaves a region with nothing to paint.
+    """
+    if isinstance(keep, str):
+        return _keeping_the_rest(content, styles, regions, style_regions, keep)
+    masks = gather_masks(len(styles), regions, style_regions, keep)
+    if masks is None:
+        return None
+    checked = Masks(
+        masks.regions
+        and tuple(
+            check_mask(f"regions number {number}", mask, "the content", content)
+            for number, mask in enumerate(masks.regions, start=1)
+        ),
+        tuple(
+            None
+            if mask is None
+            else check_mask(f"style_regions number {number}", mask, "its style image", shape)
+            for number, (mask, shape) in enumerate(zip(masks.styles, styles, strict=True), start=1)
+        ),
+        None if masks.keep is None else check_mask("keep", masks.keep, "the content", content),
+    )
+    if keep is not None:
+        left = checked.painted(content[:2]).max(axis=(1, 2)) > 0
+        if checked.regions is None and not left.all():
+            raise ValueError("keep leaves nothing to paint; it must be below 1 somewhere")
+        if not left.all():
+            number = int(jnp.argmin(left)) + 1
+            raise ValueError(f"regions number {number} covers nothing but what keep keeps")
+    return checked
+
+
+def _keeping_the_rest(
+    content: tuple[int, ...], styles: Any, regions: Any, style_regions: Any, keep: str
+) -> Masks:
+    """As `check_masks`, for a `keep` that is a word."""
+    if keep != REST:
+        raise ValueError(f"keep must be a mask or {REST!r}, got {keep!r}")
+    masks = check_masks(content, styles, regions, style_regions, None)
+    if masks is None or masks.regions is None:
+        raise ValueError(f"keep is {REST!r}, and there are no regions of which it could be that")
+    covered = jnp.sum(masks.painted(content[:2]), axis=0)
+    return masks._replace(keep=1 - jnp.clip(covered, 0, 1))
+
+
+def check_mask(name: str, mask: Any, picture: str, shape: tuple[int, ...]) -> Float[Array, "_h _w"]:
+    """`mask` as a float32 array; raises unless it will do for a picture of (height, width, …)."""
+    mask = np.asarray(mask)
+    if mask.ndim != 2 or mask.size == 0:
+        raise ValueError(f"{name} must have the shape (h, w), got {mask.shape}")
+    if not (np.issubdtype(mask.dtype, np.floating) or mask.dtype == bool):
+        raise TypeError(f"{name} must hold floats in [0, 1], got {mask.dtype}")
+    if not np.isfinite(mask).all():
+        raise ValueError(f"{name} holds NaN or infinite values")
+    if mask.min() < 0 or mask.max() > 1:
+        raise ValueError(
+            f"{name} must lie in [0, 1], got values from {mask.min():g} to {mask.max():g}"
+        )
+    (high, wide), (height, width) = mask.shape, shape[:2]
+    if abs(math.log(wide * height / (high * width))) > math.log1p(MOST_APART):
+        raise ValueError(
+            f"{name} must have the proportions of {picture}, {width}×{height} px, got "
+            f"{wide}×{high} px"
+        )
+    if not mask.any():
+        raise ValueError(f"{name} covers nothing; it must be above 0 somewhere")
+    return jnp.asarray(mask, jnp.float32)
