@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("style", nargs="?", help="the style to paint it in (our own painting)")
     parser.add_argument("--size", type=int, default=256, help="long edge in pixels (256)")
     parser.add_argument("--steps", type=int, default=150, help="updates in all (150)")
-    parser.add_argument("--beta", type=float, default=10.0, help="weight of the style (10)")
+    parser.add_argument("--beta", type=float, default=5.0, help="weight of the style (5)")
     args = parser.parse_args()
     portrait = get_sample_data("grace_hopper.jpg", asfileobj=False)
     painting = Path(__file__).parent / "images" / "style.jpg"

@@ -127,6 +127,8 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
             "The colours of the style, and its strokes where the photograph is flat; edges stay "
             "where they are and straight.",
             "the term of Luan, Paris, Shechtman and Bala (arXiv:1703.07511); its weight by looking",
+            style_loss="gram",
+            beta=10.0,
             photorealism=1000.0,
             init="content",
         ),

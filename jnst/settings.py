@@ -38,7 +38,7 @@ class Settings:
 
     Attributes:
       alpha: weight of the content, at least 0.
-      beta: weight of the style, at least 0. With relative weighing 1 to 100 times alpha is the
+      beta: weight of the style, at least 0. With relative weighing 1 to 30 times alpha is the
         interesting range: less keeps the photograph, more dissolves it.
       gamma: weight of the total variation, at least 0; more is smoother.
       weighing: `"relative"`, `"paper"` or `"mean"`; see `jnst.make_targets`.
@@ -70,8 +70,9 @@ class Settings:
         dark are transferred, and the picture keeps the content's chrominance.
       photorealism: weight of `jnst.matting_loss`, at least 0, which keeps the picture a photograph:
         within every 3×3 window its colours stay an affine function of the content's. At 0 it is
-        not computed. With relative weighing and beta 10, 100 leaves strokes in flat parts and 1000
-        hardly any in walls and roofs, 10000 a recoloured photograph. Meant to start from content.
+        not computed. With relative weighing, Gram matrices and beta 10, 100 leaves strokes in flat
+        parts and 1000 hardly any in walls and roofs, 10000 a recoloured photograph. Meant to start
+        from content.
 
     Raises:
       ValueError, TypeError: name the setting, what was wanted and what came.
@@ -83,7 +84,7 @@ class Settings:
     """
 
     alpha: float = 1.0
-    beta: float = 10.0
+    beta: float = 5.0
     gamma: float = 0.0
     weighing: str = "relative"
     content_layers: Mapping[str, float] | Sequence[str] = CONTENT_LAYERS

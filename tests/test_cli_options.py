@@ -10,6 +10,7 @@ import jnst
 from jnst.cli import main
 from jnst.images import read_settings
 from jnst.inputs import resize, style_shape
+from jnst.settings import Settings
 from jnst.stylize import stylize
 from jnst.weights import find_weights, make_vgg19, open_weights, write_weights
 
@@ -51,7 +52,7 @@ def paint(studio, monkeypatch):
     return paint
 
 
-def expected(studio, weights, alpha=1.0, beta=10.0, gamma=0.0, photorealism=0.0, **chosen):
+def expected(studio, weights, alpha=1.0, beta=5.0, gamma=0.0, photorealism=0.0, **chosen):
     """The losses of the picture that the run starts from, by the functions of the library."""
     network = {"precision": "highest"} | {name: chosen.pop(name) for name in NETWORK & {*chosen}}
     model = make_vgg19(weights, **network)
@@ -67,7 +68,7 @@ def expected(studio, weights, alpha=1.0, beta=10.0, gamma=0.0, photorealism=0.0,
         content_layers=tuple(of_content),
         style_layers=tuple(of_style),
         photorealism=photorealism > 0,
-        **chosen,
+        **{"style_loss": Settings.style_loss} | chosen,
     )
     weights = jnst.LossWeights(alpha, beta, gamma, of_content, of_style, photorealism)
     return jnst.loss_terms(resize(start, SHAPE), (model, targets, weights))

@@ -1,5 +1,7 @@
 """The matting loss against the explicit Laplacian in float64, and what it does to a picture."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,6 +10,10 @@ import pytest
 import jnst
 from jnst.inputs import style_noise
 from jnst.matting import EPSILON, make_matting, matting_loss
+
+stylize = functools.partial(jnst.stylize, style_loss="gram")
+stylize_grid = functools.partial(jnst.stylize_grid, style_loss="gram")
+"""By Gram matrices, which are quicker than the default where pictures are small."""
 
 
 def laplacian(guide):
@@ -78,7 +84,7 @@ def edges():
 def test_a_photograph_stays_one_while_the_style_comes_over(model, pictures):
     content, style = edges(), pictures[1]
     free, held = (
-        jnst.stylize(model, content, style, steps=30, sizes=(64,), photorealism=weight)
+        stylize(model, content, style, steps=30, sizes=(64,), photorealism=weight)
         for weight in (0.0, 1000.0)
     )
     matting = make_matting(content)
@@ -86,7 +92,7 @@ def test_a_photograph_stays_one_while_the_style_comes_over(model, pictures):
     assert held.losses["style"][-1] < 0.9 * held.losses["style"][0]  # the first is the content's
     assert "photorealism" not in free.losses
     losses = held.losses
-    weighed = losses["content"] + 10 * losses["style"] + 1000 * losses["photorealism"]
+    weighed = losses["content"] + 5 * losses["style"] + 1000 * losses["photorealism"]
     np.testing.assert_allclose(losses["total"], weighed, rtol=1e-4)
     # Per pixel value, of an iterate: the content itself, the first of them, has next to nothing.
     assert losses["photorealism"][0] < 1e-6 < losses["photorealism"][-1]
@@ -96,14 +102,14 @@ def test_tiles_and_grids_come_out_as_without(model, pictures):
     content, style = pictures
     quick = {"content_layers": ("relu2_2",), "style_layers": ("relu1_1", "relu2_1"), "steps": 3}
     quick |= {"sizes": (80,), "photorealism": 500.0}
-    whole = jnst.stylize(model, content, style, tile=None, **quick)
-    tiled = jnst.stylize(model, content, style, tile=56, **quick)
+    whole = stylize(model, content, style, tile=None, **quick)
+    tiled = stylize(model, content, style, tile=56, **quick)
     np.testing.assert_allclose(tiled.image, whole.image, atol=1e-3)
     np.testing.assert_allclose(
         tiled.losses["photorealism"], whole.losses["photorealism"], rtol=1e-3, atol=1e-7
     )
     contents = [content, np.ascontiguousarray(content[:, ::-1])]
-    grid = jnst.stylize_grid(model, contents, style, **(quick | {"photorealism": [0.0, 500.0]}))
+    grid = stylize_grid(model, contents, style, **(quick | {"photorealism": [0.0, 500.0]}))
     assert list(grid.axes) == ["alpha", "beta", "content", "photorealism"]
     np.testing.assert_allclose(grid.images[0, 0, 0, 1], whole.image, atol=1e-3)
     terms = grid.losses["photorealism"][0, 0, :, :, -1]
@@ -124,7 +130,7 @@ def test_style_noise_has_the_colours_of_the_style():
 def test_style_noise_starts_a_picture_that_its_key_decides(model, pictures):
     content, style = pictures
     first, second = (
-        jnst.stylize(
+        stylize(
             model, content, style, steps=1, sizes=(64,), init="style-noise", key=key, averaging=0
         ).image
         for key in jax.random.split(jax.random.key(2))

@@ -1,5 +1,7 @@
 """Winograd's convolution against the definition, in values, gradients and pictures."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,6 +13,10 @@ from jnst.objective import STYLE_LAYERS
 from jnst.vgg import CONVOLUTIONS, choose_precision
 from jnst.weights import make_vgg19
 from jnst.winograd import convolve, transform_kernel
+
+stylize = functools.partial(jnst.stylize, style_loss="gram")
+stylize_grid = functools.partial(jnst.stylize_grid, style_loss="gram")
+"""By Gram matrices, which are quicker than the default where pictures are small."""
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +93,7 @@ def test_a_picture_differs_no_more_than_rounding_makes_it(fast, model, pictures)
     noise = 1e-6 * np.random.default_rng(0).normal(size=content.shape)
     nearly = np.clip(content + noise, 0, 1).astype(np.float32)
     wanted, disturbed, image = (
-        jnst.stylize(m, content, style, steps=30, init=init).image
+        stylize(m, content, style, steps=30, init=init).image
         for m, init in ((model, content), (model, nearly), (fast, content))
     )
     error, least = (jnp.mean(jnp.square(image - wanted)) for image in (image, disturbed))
@@ -106,8 +112,8 @@ def test_it_is_used_where_it_is_faster_and_not_at_the_highest_precision(fast, mo
 
 def test_a_cell_of_a_grid_is_what_a_run_by_itself_makes(fast, pictures):
     settings = {"sizes": 64, "steps": 20}
-    several = jnst.stylize_grid(fast, *pictures, beta=[3.0, 30.0], **settings)
-    single = jnst.stylize(fast, *pictures, beta=30.0, **settings)
+    several = stylize_grid(fast, *pictures, beta=[3.0, 30.0], **settings)
+    single = stylize(fast, *pictures, beta=30.0, **settings)
     np.testing.assert_allclose(several.images[0, 1], single.image, atol=1e-3)
 
 

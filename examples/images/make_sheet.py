@@ -20,8 +20,8 @@ SIZE = 256
 STEPS = 200
 PANELS: dict[str, dict[str, Any]] = {
     "beta 1": {"beta": 1.0},
-    "beta 10, the default": {},
-    "beta 100": {"beta": 100.0},
+    "beta 5, the default": {},
+    "beta 30": {"beta": 30.0},
     "Gram matrices": {"style_loss": "gram"},
     "one size only": {"sizes": (SIZE,), "steps": 120},
     "L-BFGS": {"optimizer": "lbfgs"},
