@@ -29,9 +29,9 @@ _MODULES = {
     "make_matting": "matting",
     "matting_loss": "matting",
     "LossWeights": "objective",
-    "Targets": "objective",
+    "Targets": "targets",
     "loss_terms": "objective",
-    "make_targets": "objective",
+    "make_targets": "targets",
     "objective": "objective",
     "PRESETS": "presets",
     "Preset": "presets",
@@ -64,9 +64,7 @@ if TYPE_CHECKING:
     from jnst.matting import make_matting as make_matting
     from jnst.matting import matting_loss as matting_loss
     from jnst.objective import LossWeights as LossWeights
-    from jnst.objective import Targets as Targets
     from jnst.objective import loss_terms as loss_terms
-    from jnst.objective import make_targets as make_targets
     from jnst.objective import objective as objective
     from jnst.presets import PRESETS as PRESETS
     from jnst.presets import Preset as Preset
@@ -77,6 +75,8 @@ if TYPE_CHECKING:
     from jnst.stylize import Progress as Progress
     from jnst.stylize import Result as Result
     from jnst.stylize import stylize as stylize
+    from jnst.targets import Targets as Targets
+    from jnst.targets import make_targets as make_targets
     from jnst.vgg import LAYERS as LAYERS
     from jnst.vgg import VGG19 as VGG19
     from jnst.weights import load_vgg19 as load_vgg19

@@ -15,8 +15,8 @@ from jnst._checks import finite_number
 from jnst.color import check_palette
 from jnst.inputs import check_image, check_images, is_image
 from jnst.masks import Masks, check_masks
-from jnst.objective import blend_shares
 from jnst.settings import Plan, Settings, weighted_layers
+from jnst.targets import blend_shares
 from jnst.vgg import LAYERS
 
 NUMBERS = ("alpha", "beta", "gamma", "learning_rate", "averaging", "photorealism")

@@ -18,11 +18,12 @@ from jnst.color import follows_content, seen_content, seen_style
 from jnst.descent import Half, content_half, matting_of, style_half
 from jnst.inputs import first_image, resize, style_shape
 from jnst.matting import Matting
-from jnst.objective import Targets, blend_shares, flat_loss_terms, variation_scale
+from jnst.objective import flat_loss_terms
 from jnst.optimize import Controls, State, Watch, batched_step, init_state, minimize, picture
 from jnst.regions import Regions
 from jnst.sharding import fetch, keep, least, place, split, whole
 from jnst.stylize import Result, shown
+from jnst.targets import Targets, blend_shares, variation_scale
 from jnst.tiling import regions_of
 from jnst.vgg import VGG19
 

@@ -14,9 +14,9 @@ from jnst.cli_regions import Masks, mask_files, read_masks
 from jnst.files import spare
 from jnst.images import Picture, fit, image_size, read_picture
 from jnst.inputs import INITS
-from jnst.objective import blend_shares
 from jnst.runtime import devices, precision
 from jnst.settings import SMALLEST_EDGE, Plan, Settings
+from jnst.targets import blend_shares
 from jnst.version import __version__
 from jnst.vgg import VGG19, choose_precision
 from jnst.weights import Found, Weights, find_weights, make_vgg19, open_weights

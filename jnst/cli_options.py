@@ -11,11 +11,11 @@ from jnst.cli_regions import DEFAULTS, check_names, drop_other_styles
 from jnst.color import COLORS, check_palette
 from jnst.images import read_settings
 from jnst.inputs import INITS
-from jnst.objective import WEIGHINGS
 from jnst.optimize import OPTIMIZERS, RATES
 from jnst.presets import PRESETS
 from jnst.settings import LARGEST_EDGE, SCHEDULES, SETTINGS, SMALLEST_EDGE, Settings
 from jnst.style_losses import STYLE_LOSSES
+from jnst.targets import WEIGHINGS
 from jnst.vgg import PADDINGS, POOLINGS, PRECISIONS
 
 OPTIONS: dict[str, Any] = {

@@ -14,18 +14,18 @@ from jaxtyping import Array, Float
 from jnst.inputs import resize, style_shape
 from jnst.masks import Masks
 from jnst.matting import make_matting
-from jnst.objective import (
+from jnst.objective import flat_loss_terms
+from jnst.optimize import Run, State, init_state
+from jnst.settings import Settings
+from jnst.sharding import keep, place, split, split_rows, whole
+from jnst.targets import (
     Scalar,
     Targets,
     blend_shares,
     content_targets,
-    flat_loss_terms,
     style_targets,
     variation_scale,
 )
-from jnst.optimize import Run, State, init_state
-from jnst.settings import Settings
-from jnst.sharding import keep, place, split, split_rows, whole
 from jnst.tiles import cover
 from jnst.tiling import regions_of, tiled_step, tiled_targets
 from jnst.vgg import VGG19

@@ -16,11 +16,12 @@ from jnst.descent import style_half
 from jnst.images import fit
 from jnst.inputs import style_shape
 from jnst.masks import Masks
-from jnst.objective import blend_shares, flat_loss_terms, make_targets
+from jnst.objective import flat_loss_terms
 from jnst.optimize import init_state, step
 from jnst.settings import SMALLEST_EDGE, Plan, Settings
+from jnst.targets import blend_shares, make_targets
+from jnst.tile_memory import memory, memory_of_moments
 from jnst.tiles import cover, least_window
-from jnst.tiling import memory, memory_of_moments
 from jnst.vgg import VGG19
 
 AUTO = "auto"

@@ -12,9 +12,10 @@ import optax
 from jnst._checks import finite_number, near_match, one_of, whole_number
 from jnst.color import COLORS
 from jnst.images import fit
-from jnst.objective import CONTENT_LAYERS, STYLE_LAYERS, WEIGHINGS, LossWeights
+from jnst.objective import LossWeights
 from jnst.optimize import OPTIMIZERS, RATES, Controls, make_optimizer
 from jnst.style_losses import STYLE_LOSSES
+from jnst.targets import CONTENT_LAYERS, STYLE_LAYERS, WEIGHINGS
 from jnst.vgg import check_layers
 
 SCHEDULES = ("cosine", "constant")

@@ -11,17 +11,24 @@ from jax.sharding import Mesh
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from jnst.checkpoint import check_checkpoint, identity, read_checkpoint, write_checkpoint
+from jnst.checkpoint import (
+    Losses,
+    Saved,
+    check_checkpoint,
+    identity,
+    read_checkpoint,
+    write_checkpoint,
+)
 from jnst.color import check_palette, keep_colors, seen_content, seen_style
 from jnst.descent import Inputs, begin, descend
 from jnst.fitting import check_tile, window_edges
 from jnst.inputs import check_image, check_images, check_init, first_image, resize
 from jnst.masks import Mask, check_masks, resize_mask
-from jnst.objective import blend_shares
 from jnst.optimize import Controls, Run, State, Watch, minimize, picture
 from jnst.regions import composite
 from jnst.settings import Plan, Settings
 from jnst.sharding import checked_mesh, fetch, place, whole
+from jnst.targets import blend_shares
 from jnst.vgg import VGG19
 
 CHECKPOINT_EVERY = 50
@@ -182,9 +189,10 @@ def stylize(
     styles = tuple(seen_style(options.colors, content, image, palette) for image in styles)
     seen = seen_content(options.colors, content)
     image = first_image(init, seen, styles[0], plan[0][0], key)
-    optimizer = options.transformation()
     made_of = identity(options, model, content, styles, image, masks) if file else {}
-    saved = read_checkpoint(file, made_of, plan, optimizer) if file and goes_on else None
+    saved = (
+        read_checkpoint(file, made_of, plan, options.transformation()) if file and goes_on else None
+    )
     inputs = Inputs(model, seen, styles, masks)
     show = functools.partial(shown, options.colors, content, keep=masks and masks.keep)
     edges: list[int | None] = [None] * len(plan)
@@ -196,53 +204,99 @@ def stylize(
         show = functools.partial(
             shown, options.colors, place(content, whole(mesh)), keep=masks and masks.keep
         )
+    image, history, run = _coarse_to_fine(
+        inputs,
+        image,
+        plan,
+        edges,
+        options,
+        mesh=mesh,
+        saved=saved,
+        watch=callback and functools.partial(_watch, callback, show),
+        save=functools.partial(write_checkpoint, file, made_of) if file else None,
+        save_every=checkpoint_every,
+    )
+    reason = "converged" if run.converged else "stopped" if run.stopped else "finished"
+    made = tuple(
+        (shape, len(part["total"])) for (shape, _), part in zip(plan, history, strict=False)
+    )
+    image = show(jnp.clip(resize(image, plan[-1][0]), 0, 1))
+    return Result(
+        image if mesh is None else jnp.asarray(fetch(image)),
+        {term: np.concatenate([part[term] for part in history]) for term in history[0]},
+        sum(steps for _, steps in made),
+        "diverged" if run.state.halted else reason,
+        made,
+    )
+
+
+def _coarse_to_fine(
+    inputs: Inputs,
+    image: Float[Array, "_h _w 3"],
+    plan: Plan,
+    edges: list[int | None],
+    settings: Settings,
+    *,
+    mesh: Mesh | None,
+    saved: Saved | None,
+    watch: Callable[[int, int], Watch] | None,
+    save: Callable[[State, Losses], None] | None,
+    save_every: int,
+) -> tuple[Float[Array, "_h _w 3"], Losses, Run]:
+    """The steps at all sizes, each started from the enlarged result of the one before.
+
+    Args:
+      inputs: of any size.
+      image: to start from.
+      plan: the sizes and the steps at each.
+      edges: of the windows to work in at each; None: none.
+      settings: of the run.
+      mesh: devices that share the picture's rows.
+      saved: a checkpoint to go on from.
+      watch: given the steps made before a size and those of the whole run, what `minimize` calls.
+      save: keeps a state, and the losses of every size so far.
+      save_every: steps.
+
+    Returns:
+      The last size's picture, the losses of every size, and the last size's run.
+    """
+    optimizer = settings.transformation()
     history = saved.losses[:-1] if saved else []
 
-    def save(run: Run) -> None:
-        if file:
-            write_checkpoint(file, made_of, run.state, [*history, run.losses])
+    def keep(run: Run) -> None:
+        if save:
+            save(run.state, [*history, run.losses])
 
     for level in range(len(history), len(plan)):
-        (shape, steps), edge = plan[level], edges[level]
+        shape, steps = plan[level]
         done = sum(len(part["total"]) for part in history)
         total = done + sum(steps for _, steps in plan[level:])
         image = resize(image, shape)
         run = descend(
-            inputs.at(shape, options.style_scale),
+            inputs.at(shape, settings.style_scale),
             functools.partial(begin, image, optimizer, mesh, saved and saved.state),
-            options,
+            settings,
             steps,
             functools.partial(
                 minimize,
                 optimizer=optimizer,
                 steps=steps,
-                watch=callback and _watch(callback, done, total, show),
-                tolerance=float(options.tolerance),
+                watch=watch and watch(done, total),
+                tolerance=float(settings.tolerance),
                 before=saved and saved.losses[-1],
-                save=save if file else None,
-                save_every=checkpoint_every,
+                save=keep if save else None,
+                save_every=save_every,
             ),
             mesh=mesh,
-            edge=edge,
+            edge=edges[level],
         )
-        save(run)
+        keep(run)
         saved = None
-        image = picture(run.state, options.controls(steps))
-        history.append(run.losses)
+        image = picture(run.state, settings.controls(steps))
+        history = [*history, run.losses]
         if run.state.halted or run.stopped:
             break
-    reason = "converged" if run.converged else "stopped" if run.stopped else "finished"
-    losses = {term: np.concatenate([part[term] for part in history]) for term in history[0]}
-    shapes = [shape for shape, _ in plan[: len(history)]]
-    made = tuple(zip(shapes, (len(part["total"]) for part in history), strict=True))
-    image = show(jnp.clip(resize(image, plan[-1][0]), 0, 1))
-    return Result(
-        image if mesh is None else jnp.asarray(fetch(image)),
-        losses,
-        sum(steps for _, steps in made),
-        "diverged" if run.state.halted else reason,
-        made,
-    )
+    return image, history, run
 
 
 def shown(
@@ -262,7 +316,7 @@ def shown(
     return image if keep is None else composite(image, content, resize_mask(keep, (height, width)))
 
 
-def _watch(callback: Callback, done: int, total: int, show: Callable[[Array], Array]) -> Watch:
+def _watch(callback: Callback, show: Callable[[Array], Array], done: int, total: int) -> Watch:
     """What `minimize` calls after every step, telling `callback` of the run as a whole."""
 
     def watch(

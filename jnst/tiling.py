@@ -25,38 +25,32 @@ import numpy as np
 import optax
 from jaxtyping import Array, Bool, Float, Int
 
-from jnst import cost
 from jnst.losses import content_loss
 from jnst.masks import Masks
 from jnst.matting import Matting, make_matting
-from jnst.moments import Moments, Seen, blend, side_by_side
-from jnst.objective import (
-    LossWeights,
+from jnst.moments import Seen, blend, side_by_side
+from jnst.objective import LossWeights, content_term, pixel_terms, style_term, weighed
+from jnst.optimize import Controls, State, Update, advance
+from jnst.regions import Guides, Regions, composed, make_regions, of_image
+from jnst.style_losses import GRAM
+from jnst.targets import (
     Scalar,
     Targets,
     apart,
     compared_and_scales,
     content_average,
-    content_term,
     needs_means,
-    pixel_terms,
     scale,
-    seen_of,
     style_guides,
-    style_term,
     variation_scale,
-    weighed,
 )
-from jnst.optimize import Controls, State, Update, advance, init_state
-from jnst.regions import Guides, Regions, composed, guidance, make_regions, of_image
-from jnst.style_losses import GRAM
-from jnst.tiles import Tiles, level
+from jnst.tiles import Tiles
 from jnst.vgg import VGG19
+from jnst.windows import Window, add_up, cut_out, own_features, parts_of, places_of, tiled_moments
 
 Crop = dict[str, np.ndarray]
 """{layer: features} of the content in a window, 0 outside of the tile's own region; on the host,
 since together they may take more memory than the device has."""
-Window = tuple[int, int]
 
 
 class TiledTargets(NamedTuple):
@@ -69,84 +63,6 @@ class TiledTargets(NamedTuple):
 
     whole: Targets
     crops: list[Crop]
-
-
-def _own_features(
-    model: VGG19,
-    window: Float[Array, "h w 3"],
-    tile: Int[Array, "2 3"],
-    layers: Sequence[str],
-) -> dict[str, Float[Array, "_h _w _c"]]:
-    """The features of a window, 0 outside of the tile's own region."""
-    features = model(window, layers)
-    for name, of_window in features.items():
-        # A far border that is no multiple of the stride is rounded down, as pooling does.
-        (top, above, below), (left, before, after) = tile >> level(name)
-        rows = top + jnp.arange(of_window.shape[0])
-        columns = left + jnp.arange(of_window.shape[1])
-        own_rows, own_columns = _within(rows, above, below), _within(columns, before, after)
-        features[name] = jnp.where((own_rows[:, None] & own_columns)[..., None], of_window, 0)
-    return features
-
-
-def _within(places: Int[Array, "n"], start: Array, stop: Array) -> Bool[Array, "n"]:
-    return (start <= places) & (places < stop)
-
-
-def _cut_out(
-    image: Float[Array, "H W 3"], tile: Int[Array, "2 3"], window: Window
-) -> Float[Array, "h w 3"]:
-    return jax.lax.dynamic_slice(image, (tile[0, 0], tile[1, 0], 0), (*window, 3))
-
-
-def _parts(
-    model: VGG19,
-    features: Mapping[str, Array],
-    whole: tuple[int, ...],
-    tile: Int[Array, "2 3"],
-    guides: Guides | None,
-    *,
-    means: bool,
-) -> dict[str, Seen]:
-    """What a tile adds to the moments of a picture whose shape is `whole`."""
-    of_window = guides and {
-        name: _cut_out_guides(guides[name], tile >> level(name), of_tile.shape)
-        for name, of_tile in features.items()
-    }
-    parts = seen_of(model, features, means=means, guides=of_window)
-    for name, of_tile in features.items():
-        height, width, _ = of_tile.shape
-        positions = (whole[0] >> level(name)) * (whole[1] >> level(name))
-        share = height * width / positions
-        parts[name] = jax.tree.map(lambda moment, share=share: moment * share, parts[name])
-    return parts
-
-
-def _cut_out_guides(
-    guides: Float[Array, "R _H _W"], tile: Int[Array, "2 3"], shape: tuple[int, ...]
-) -> Float[Array, "R _h _w"]:
-    return jax.lax.dynamic_slice(guides, (0, tile[0, 0], tile[1, 0]), (len(guides), *shape[:2]))
-
-
-@functools.partial(
-    jax.jit, static_argnames=("structure", "layers", "window"), donate_argnames="seen"
-)
-def _add_moments(
-    seen: dict[str, Seen],
-    leaves: tuple[Array, ...],
-    image: Float[Array, "H W 3"],
-    tile: Int[Array, "2 3"],
-    guides: Guides | None,
-    *,
-    structure: Any,
-    layers: tuple[str, ...],
-    window: Window,
-) -> dict[str, Seen]:
-    """The first pass over one tile."""
-    model = jax.tree.unflatten(structure, leaves)
-    features = _own_features(model, _cut_out(image, tile, window), tile, layers)
-    parts = _parts(model, features, image.shape, tile, guides, means=needs_means(seen))
-    return jax.tree.map(jnp.add, seen, parts)
 
 
 @jax.jit
@@ -166,7 +82,7 @@ def _style_and_slopes(
 @functools.partial(
     jax.jit, static_argnames=("structure", "window"), donate_argnames=("gradient", "content")
 )
-def _add_gradient(
+def add_gradient(
     gradient: Float[Array, "H W 3"],
     content: Float[Array, ""],
     leaves: tuple[Array, ...],
@@ -185,22 +101,22 @@ def _add_gradient(
     model = jax.tree.unflatten(structure, leaves)
 
     def surrogate(pixels: Array) -> tuple[Array, Array]:
-        features = _own_features(model, pixels, tile, tuple({*weights.content, *weights.style}))
+        features = own_features(model, pixels, tile, tuple({*weights.content, *weights.style}))
         content = content_term(features, crop, scales, weights)
         of_style = {name: features[name] for name in slopes}
-        parts = _parts(model, of_style, image.shape, tile, guides, means=needs_means(slopes))
+        parts = parts_of(model, of_style, image.shape, tile, guides, means=needs_means(slopes))
         products = jax.tree.map(lambda slope, part: jnp.sum(slope * part), slopes, parts)
         style = sum(jax.tree.leaves(products))
         return weights.alpha * content + style, content
 
-    part, of_tile = jax.grad(surrogate, has_aux=True)(_cut_out(image, tile, window))
+    part, of_tile = jax.grad(surrogate, has_aux=True)(cut_out(image, tile, window))
     there = tile[0, 0], tile[1, 0], 0
-    part += _cut_out(gradient, tile, window)
+    part += cut_out(gradient, tile, window)
     return jax.lax.dynamic_update_slice(gradient, part, there), content + of_tile
 
 
 @functools.partial(jax.jit, static_argnames="optimizer", donate_argnames="state")
-def _finish(
+def finish(
     state: State,
     gradient: Float[Array, "H W 3"],
     content: Float[Array, ""],
@@ -244,77 +160,9 @@ def _crop_and_energies(
     window: Window,
 ) -> tuple[dict[str, Array], dict[str, Array]]:
     model = jax.tree.unflatten(structure, leaves)
-    features = _own_features(model, _cut_out(content, tile, window), tile, layers)
+    features = own_features(model, cut_out(content, tile, window), tile, layers)
     energies = {name: content_loss(f, jnp.zeros_like(f)) for name, f in features.items()}
     return features, energies
-
-
-def _places(tiles: Tiles) -> list[Int[Array, "2 3"]]:
-    """The tiles as arrays on the device: as Python's numbers they would be sent at every call."""
-    return [jnp.array(spans, jnp.int32) for spans in tiles.spans]
-
-
-def tiled_moments(
-    model: VGG19,
-    image: Float[Array, "H W 3"],
-    tiles: Tiles,
-    layers: Sequence[str],
-    *,
-    means: bool,
-    guides: Guides | None = None,
-) -> dict[str, Seen]:
-    """The moments of a picture by layer, or but its Gram matrices, added up over its tiles; of its
-    regions where there are guides."""
-    leaves, structure = jax.tree.flatten(model)
-    places = _places(tiles)
-    return _moments(
-        tuple(leaves), image, places, guides, structure, tuple(layers), tiles.window, means
-    )
-
-
-def _moments(
-    leaves: tuple[Array, ...],
-    image: Float[Array, "H W 3"],
-    places: list[Array],
-    guides: Guides | None,
-    structure: Any,
-    layers: tuple[str, ...],
-    window: Window,
-    means: bool,
-) -> dict[str, Seen]:
-    seen = _nothing_seen(leaves, image, guides, structure=structure, layers=layers, means=means)
-    for place in places:
-        seen = _add_moments(
-            seen, leaves, image, place, guides, structure=structure, layers=layers, window=window
-        )
-    return seen
-
-
-def _nothing_seen(
-    leaves: tuple[Array, ...],
-    image: Array,
-    guides: Guides | None,
-    *,
-    structure: Any,
-    layers: tuple[str, ...],
-    means: bool,
-) -> dict[str, Seen]:
-    def features(leaves: tuple[Array, ...], image: Array) -> dict[str, Array]:
-        return jax.tree.unflatten(structure, leaves)(image, layers)
-
-    shapes = jax.eval_shape(features, leaves, image)
-    channels = {name: shapes[name].shape[-1] for name in layers}
-    lead = {name: guides[name].shape[:1] if guides else () for name in layers}
-    grams = {
-        name: jnp.zeros((*lead[name], count, count), image.dtype)
-        for name, count in channels.items()
-    }
-    if not means:
-        return dict(grams)
-    return {
-        name: Moments(jnp.zeros((*lead[name], count), image.dtype), grams[name])
-        for name, count in channels.items()
-    }
 
 
 def tiled_targets(
@@ -355,7 +203,7 @@ def tiled_targets(
     layers = tuple(content_layers)
     crops: list[Crop] = []
     energies = dict.fromkeys(layers, jnp.zeros((), content.dtype))
-    for place in _places(tiles):
+    for place in places_of(tiles):
         crop, parts = _crop_and_energies(
             tuple(leaves), content, place, structure=structure, layers=layers, window=tiles.window
         )
@@ -410,7 +258,7 @@ def tiled_step(structure: Any, tiles: Tiles, crops: list[Crop]) -> Update:
       A function like `step`, but that knows its objective: `jnst.loss_terms`, with args that are
       (leaves, targets, weights). It does not wait for the device.
     """
-    places = _places(tiles)
+    places = places_of(tiles)
 
     def update(
         state: State,
@@ -424,7 +272,7 @@ def tiled_step(structure: Any, tiles: Tiles, crops: list[Crop]) -> Update:
         image = _composed(state.image, targets.regions)
         gradient, terms = _gradient(image, args, places, crops, structure, tiles.window)
         scale = jnp.asarray(targets.variation_scale, state.image.dtype)
-        return _finish(
+        return finish(
             state,
             gradient,
             *terms,
@@ -455,11 +303,11 @@ def _gradient(
     leaves, targets, weights = args
     means = needs_means(targets.style)
     guides = targets.regions and targets.regions.guides
-    seen = _moments(leaves, image, places, guides, structure, tuple(weights.style), window, means)
+    seen = add_up(leaves, image, places, guides, structure, tuple(weights.style), window, means)
     style, slopes = _style_and_slopes(seen, targets, weights)
     gradient, content = jnp.zeros_like(image), jnp.zeros((), image.dtype)
     for place, crop in zip(places, crops, strict=True):
-        gradient, content = _add_gradient(
+        gradient, content = add_gradient(
             gradient,
             content,
             leaves,
@@ -474,104 +322,3 @@ def _gradient(
             window=window,
         )
     return gradient, (content, style)
-
-
-def memory(
-    model: VGG19,
-    tiles: Tiles,
-    weights: LossWeights,
-    controls: Controls,
-    optimizer: optax.GradientTransformation,
-    style_loss: str = GRAM,
-    masks: Masks | None = None,
-) -> tuple[int, int]:
-    """Bytes on the device while a step is at a tile, and while it finishes, from shapes alone.
-
-    What is compiled for it is what a run then uses.
-    """
-    leaves, structure = jax.tree.flatten(model)
-    number = jax.ShapeDtypeStruct((), jnp.float32)
-    image = jax.ShapeDtypeStruct((*tiles.shape, 3), jnp.float32)
-    matting = jax.eval_shape(make_matting, image) if weights.photorealism else None
-    regions = masks and jax.eval_shape(
-        functools.partial(
-            make_regions, weights=(1.0,) * len(masks.styles), layers=tuple(weights.style)
-        ),
-        masks,
-        image,
-    )
-    guides = regions and regions.guides
-    weights, controls = jax.tree.map(lambda _: number, (weights, controls))
-    window = jax.ShapeDtypeStruct((*tiles.window, 3), jnp.float32)
-    crop = jax.eval_shape(lambda model, x: model(x, weights.content), model, window)
-    slopes = _abstract_moments(model, tiles, tuple(weights.style), style_loss, guides)
-    state = jax.eval_shape(functools.partial(init_state, optimizer=optimizer), image)
-    at_tile = _add_gradient.lower(
-        image,
-        number,
-        tuple(leaves),
-        image,
-        jax.ShapeDtypeStruct((2, 3), jnp.int32),
-        dict(crop),
-        slopes,
-        dict.fromkeys(weights.content, number),
-        weights,
-        guides,
-        structure=structure,
-        window=tiles.window,
-    ).compile()
-    at_end = _finish.lower(
-        state,
-        image,
-        number,
-        number,
-        number,
-        matting,
-        regions,
-        weights,
-        controls,
-        optimizer=optimizer,
-    ).compile()
-    # A program counts what it is given: here the guides and the image, unless that is composed.
-    image_counts = regions is None or regions.keep is None
-    kept = _bytes((state, matting, regions)) - _bytes((guides, image if image_counts else None))
-    return cost.needed(at_tile) + kept, cost.needed(at_end) + _bytes(guides)
-
-
-def _bytes(tree: Any) -> int:
-    return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
-
-
-def memory_of_moments(
-    model: VGG19, tiles: Tiles, layers: tuple[str, ...], style_loss: str, masked: bool = False
-) -> int:
-    """Bytes on the device while the moments of a picture, or of a part of it, are at a tile,
-    likewise."""
-    leaves, structure = jax.tree.flatten(model)
-    guides = None
-    if masked:
-        mask = jax.ShapeDtypeStruct((1, *tiles.shape), jnp.float32)
-        guides = jax.eval_shape(functools.partial(guidance, layers=layers), mask)
-    program = _add_moments.lower(
-        _abstract_moments(model, tiles, layers, style_loss, guides),
-        tuple(leaves),
-        jax.ShapeDtypeStruct((*tiles.shape, 3), jnp.float32),
-        jax.ShapeDtypeStruct((2, 3), jnp.int32),
-        guides,
-        structure=structure,
-        layers=layers,
-        window=tiles.window,
-    )
-    return cost.needed(program.compile())
-
-
-def _abstract_moments(
-    model: VGG19, tiles: Tiles, layers: tuple[str, ...], style_loss: str, guides: Guides | None
-) -> dict[str, Seen]:
-    """The shapes of a picture's moments, and so of what the style term changes with."""
-    leaves, structure = jax.tree.flatten(model)
-    seen = functools.partial(
-        _nothing_seen, structure=structure, layers=layers, means=style_loss != GRAM
-    )
-    window = jax.ShapeDtypeStruct((*tiles.window, 3), jnp.float32)
-    return jax.eval_shape(seen, leaves, window, guides)

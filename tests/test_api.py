@@ -63,14 +63,20 @@ ALLOWED = {
     "vgg": {"_checks", "convolution", "winograd"},
     "weights": {"_checks", "files", "vgg", "convert"},
     "sharding": set(),
+    "targets": {
+        *("_checks", "losses", "masks", "matting", "moments", "regions", "style_losses", "vgg"),
+    },
     "objective": {
-        *("_checks", "losses", "masks", "matting", "moments", "regions", "sharding"),
-        *("style_losses", "vgg"),
+        *("losses", "matting", "moments", "regions", "sharding", "style_losses", "targets"),
+        "vgg",
     },
     "lbfgs": set(),
     "convergence": set(),
     "optimize": {"_checks", "convergence", "lbfgs", "sharding"},
-    "settings": {"_checks", "color", "images", "objective", "optimize", "style_losses", "vgg"},
+    "settings": {
+        *("_checks", "color", "images", "objective", "optimize", "style_losses", "targets"),
+        "vgg",
+    },
     "checkpoint": {
         *("_checks", "files", "masks", "optimize", "settings", "sharding", "version", "vgg"),
     },
@@ -79,27 +85,32 @@ ALLOWED = {
     "runtime": {"files"},
     "cost": {"settings"},
     "tiles": {"vgg"},
+    "windows": {"moments", "regions", "targets", "tiles", "vgg"},
     "tiling": {
-        *("cost", "losses", "masks", "matting", "moments", "objective", "optimize", "regions"),
-        *("style_losses", "tiles", "vgg"),
+        *("losses", "masks", "matting", "moments", "objective", "optimize", "regions"),
+        *("style_losses", "targets", "tiles", "vgg", "windows"),
+    },
+    "tile_memory": {
+        *("cost", "masks", "matting", "moments", "objective", "optimize", "regions"),
+        *("style_losses", "tiles", "tiling", "vgg", "windows"),
     },
     "fitting": {
         *("cost", "descent", "images", "inputs", "masks", "objective", "optimize", "settings"),
-        *("tiles", "tiling", "vgg"),
+        *("targets", "tile_memory", "tiles", "vgg"),
     },
     "inputs": {"_checks", "images", "settings"},
     "descent": {
         *("inputs", "masks", "matting", "objective", "optimize", "settings", "sharding"),
-        *("tiles", "tiling", "vgg"),
+        *("targets", "tiles", "tiling", "vgg"),
     },
     "stylize": {
-        *("checkpoint", "color", "descent", "fitting", "inputs", "masks", "objective"),
-        *("optimize", "regions", "settings", "sharding", "vgg"),
+        *("checkpoint", "color", "descent", "fitting", "inputs", "masks", "optimize"),
+        *("regions", "settings", "sharding", "targets", "vgg"),
     },
-    "axes": {"_checks", "color", "cost", "inputs", "masks", "objective", "settings", "vgg"},
+    "axes": {"_checks", "color", "cost", "inputs", "masks", "settings", "targets", "vgg"},
     "chunks": {
         *("axes", "color", "cost", "descent", "inputs", "matting", "objective", "optimize"),
-        *("regions", "sharding", "stylize", "tiling", "vgg"),
+        *("regions", "sharding", "stylize", "targets", "tiling", "vgg"),
     },
     "grid": {
         *("_checks", "axes", "chunks", "inputs", "masks", "optimize", "settings", "sharding"),

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import jnst
-from jnst.objective import STYLE_LAYERS, flat_loss_terms
+from jnst.objective import flat_loss_terms
+from jnst.targets import STYLE_LAYERS
 from jnst.weights import make_vgg19
 
 LAYERS = {"content": {"relu2_2": 1.0}, "style": {"relu1_1": 0.25, "relu2_1": 0.75}}

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import jnst
-from jnst.objective import STYLE_LAYERS
 from jnst.settings import SETTINGS
+from jnst.targets import STYLE_LAYERS
 
 CHANNELS = (64, 128, 256, 512, 512)
 

@@ -13,10 +13,11 @@ from jnst import cost, fitting
 from jnst.descent import Inputs
 from jnst.masks import Masks, resize_mask
 from jnst.moments import moments
-from jnst.objective import flat_loss_terms, seen_of
+from jnst.objective import flat_loss_terms
 from jnst.optimize import Controls, init_state, minimize, step
 from jnst.regions import guidance
 from jnst.settings import Settings
+from jnst.targets import seen_of
 from jnst.tiles import cover
 from jnst.tiling import tiled_step, tiled_targets
 

@@ -15,8 +15,9 @@ from jnst import cost, fitting
 from jnst.objective import flat_loss_terms
 from jnst.optimize import Controls, init_state, make_optimizer, minimize, step
 from jnst.settings import Settings
+from jnst.tile_memory import memory_of_moments
 from jnst.tiles import cover, halo, least_window, stride
-from jnst.tiling import memory_of_moments, tiled_step, tiled_targets
+from jnst.tiling import tiled_step, tiled_targets
 
 DEEP = ("relu4_2", "relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 SHALLOW = ("relu2_2",), ("relu1_1", "relu2_1")

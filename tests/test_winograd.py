@@ -9,7 +9,7 @@ import pytest
 
 import jnst
 from jnst.convolution import from_few_channels
-from jnst.objective import STYLE_LAYERS
+from jnst.targets import STYLE_LAYERS
 from jnst.vgg import CONVOLUTIONS, choose_precision
 from jnst.weights import make_vgg19
 from jnst.winograd import convolve, transform_kernel

@@ -69,9 +69,8 @@ def mosaic(height: int, width: int) -> Array:
     """Stones of a few warm and cold colours around a sun, in dark mortar."""
     random, edge = np.random.default_rng(3), width / 40
     rows, columns = int(height / edge) + 3, int(width / edge) + 3
-    cells = (
-        np.stack(np.mgrid[:rows, :columns], -1) - 1 + random.uniform(0.15, 0.85, (rows, columns, 2))
-    )
+    corners = np.moveaxis(np.mgrid[:rows, :columns], 0, -1) - 1
+    cells = corners + random.uniform(0.15, 0.85, (rows, columns, 2))
     y, x = np.mgrid[:height, :width] / edge
     nearest, second = np.full((2, height, width), np.inf)
     chosen = np.zeros((height, width, 2))

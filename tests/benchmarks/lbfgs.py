@@ -26,8 +26,9 @@ from matplotlib.cbook import get_sample_data
 
 import jnst
 from jnst.lbfgs import scale_by_lbfgs
-from jnst.objective import STYLE_LAYERS, flat_loss_terms
+from jnst.objective import flat_loss_terms
 from jnst.optimize import init_state, make_optimizer, minimize
+from jnst.targets import STYLE_LAYERS
 
 STYLE = Path(__file__).parents[2] / "examples" / "images" / "style.jpg"
 CHANNELS = 64, 128, 256, 512, 512

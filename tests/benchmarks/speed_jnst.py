@@ -9,10 +9,11 @@ import numpy as np
 from worker import serve
 
 import jnst
-from jnst.objective import flat_loss_terms, make_targets
+from jnst.objective import flat_loss_terms
 from jnst.optimize import batched_step, init_state, make_optimizer, minimize, step
 from jnst.settings import Settings
 from jnst.sharding import make_mesh
+from jnst.targets import make_targets
 
 load = functools.cache(jnst.load_vgg19)
 
