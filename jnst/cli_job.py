@@ -1,12 +1,14 @@
 """What the commands that paint have read when they begin, and what their pictures carry of it."""
 
 import argparse
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from jnst import cost
 from jnst._checks import near_match
 from jnst.cli_options import choose
 from jnst.cli_recolor import visible
@@ -20,6 +22,9 @@ from jnst.targets import blend_shares
 from jnst.version import __version__
 from jnst.vgg import VGG19, choose_precision
 from jnst.weights import Found, Weights, find_weights, make_vgg19, open_weights
+
+BYTES_TO_READ = 40
+"""For a pixel, at the least: three floats, and what Pillow and NumPy hold on the way to them."""
 
 
 class Job(NamedTuple):
@@ -87,7 +92,13 @@ def read_input(path: str, size: int, least: int = SMALLEST_EDGE) -> Picture:
         raise ValueError(
             f"{path} has only {width}×{height} px; both edges need at least {SMALLEST_EDGE} px"
         )
-    return read_picture(path, max(fit(height, width, size, least)))
+    shape = fit(height, width, size, least)
+    if (needed := BYTES_TO_READ * math.prod(shape)) > (free := cost.free_on_host()):
+        raise ValueError(
+            f"{path} at {shape[1]}×{shape[0]} px takes {needed / 2**30:.1f} GiB of memory to read, "
+            f"and {free / 2**30:.1f} GiB are free; choose a smaller --size"
+        )
+    return read_picture(path, max(shape))
 
 
 def read_palette(path: str, size: int) -> np.ndarray:

@@ -41,10 +41,10 @@ def free(device: jax.Device) -> int:
     if "bytes_limit" in stats:
         return int(SHARE * (stats["bytes_limit"] - stats["bytes_in_use"]))
     # A processor has no memory of its own: all of JAX's devices on it share the machine's.
-    return int(SHARE * _free_on_host() / jax.local_device_count(device.platform))
+    return int(SHARE * free_on_host() / jax.local_device_count(device.platform))
 
 
-def _free_on_host() -> int:
+def free_on_host() -> int:
     """Bytes that the system could still give out, at most what a container may have in all."""
     free = UNKNOWN
     # Both files are Linux's; what caches hold counts as available.

@@ -261,6 +261,7 @@ MISTAKES = {
     "too narrow": ([*BOTH, "--size", "33"], "33×26 px is too small"),
     "size 0": ([*BOTH, "--size", "0"], "--size must be at least 32, got 0"),
     "size of words": ([*BOTH, "--size", "big"], "'big' is not a whole number"),
+    "a size beyond memory": ([*BOTH, "--size", "1000000"], "are free; choose a smaller --size"),
     "steps 0": ([*BOTH, "--steps", "0"], "--steps must be at least 1, got 0"),
     "steps -5": ([*BOTH, "--steps", "-5"], "--steps must be at least 1, got -5"),
     "alpha -1": ([*BOTH, "--alpha", "-1"], "--alpha must be at least 0, got -1"),
