@@ -4,6 +4,9 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
+from jnst._checks import near_match
 from jnst.images import load_mask
 from jnst.masks import REST, check_masks
 
@@ -36,6 +39,8 @@ def drop_other_styles(chosen: dict[str, Any], styles: int) -> None:
     for name in ("region", "style_region"):
         if isinstance(chosen[name], list) and len(chosen[name]) != styles:
             chosen[name] = None
+    if chosen["region"] is None and chosen["keep"] == REST:
+        chosen["keep"] = None
 
 
 def check_names(options: dict[str, Any]) -> None:
@@ -74,18 +79,27 @@ def read_masks(
     size = max(edge for shape in (content, *styles) for edge in shape[:2])
     masks: Masks = {}
     if options["region"] is not None:
-        masks["regions"] = [load_mask(file, size) for file in options["region"]]
+        masks["regions"] = [_read("region", file, size) for file in options["region"]]
     if options["style_region"] is not None:
         masks["style_regions"] = [
-            None if file == ALL else load_mask(file, size) for file in options["style_region"]
+            None if file == ALL else _read("style_region", file, size, ALL)
+            for file in options["style_region"]
         ]
     if (kept := options["keep"]) is not None:
-        masks["keep"] = kept if kept == REST else load_mask(kept, size)
+        masks["keep"] = kept if kept == REST else _read("keep", kept, size, REST)
     try:
         check_masks(content, styles, **dict.fromkeys(SETTINGS.values()) | masks)
     except ValueError as error:
         raise ValueError(_named(str(error), options)) from error
     return masks
+
+
+def _read(name: str, file: str, size: int, *words: str) -> np.ndarray:
+    """A mask; what cannot be read is told with the option, and the word that it could be."""
+    try:
+        return load_mask(file, size)
+    except (ValueError, OSError) as error:
+        raise ValueError(f"{_option(name)}: {error}{near_match(file, words)}") from error
 
 
 def _named(message: str, options: dict[str, Any]) -> str:

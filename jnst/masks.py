@@ -133,26 +133,32 @@ def check_masks(
             raise ValueError("keep leaves nothing to paint; it must be below 1 somewhere")
         if not left.all():
             number = int(jnp.argmin(left)) + 1
-            raise ValueError(f"regions number {number} covers nothing but what keep keeps")
+            raise ValueError(f"regions number {number} covers nothing but what is kept")
     return checked
 
 
 def _keeping_the_rest(
     content: tuple[int, ...], styles: Any, regions: Any, style_regions: Any, keep: str
 ) -> Masks:
-    """As `check_masks`, for a `keep` that is a word."""
+    """As `check_masks`, for a `keep` that is a word. Towards a soft edge the style fades twice,
+    with the region and with what is kept."""
     if keep != REST:
         raise ValueError(f"keep must be a mask or {REST!r}, got {keep!r}")
     masks = check_masks(content, styles, regions, style_regions, None)
     if masks is None or masks.regions is None:
-        raise ValueError(f"keep is {REST!r}, and there are no regions of which it could be that")
+        raise ValueError(
+            f"keep is {REST!r}, which needs regions of which it could be that; give one, or a mask"
+        )
     covered = jnp.sum(masks.painted(content[:2]), axis=0)
     return masks._replace(keep=1 - jnp.clip(covered, 0, 1))
 
 
 def check_mask(name: str, mask: Any, picture: str, shape: tuple[int, ...]) -> Float[Array, "_h _w"]:
     """`mask` as a float32 array; raises unless it will do for a picture of (height, width, …)."""
-    mask = np.asarray(mask)
+    try:
+        mask = np.asarray(mask)
+    except ValueError as error:  # rows of several lengths
+        raise ValueError(f"{name} must be an array of numbers, got {mask!r}") from error
     if mask.ndim != 2 or mask.size == 0:
         raise ValueError(f"{name} must have the shape (h, w), got {mask.shape}")
     if not (np.issubdtype(mask.dtype, np.floating) or mask.dtype == bool):

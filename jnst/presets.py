@@ -115,10 +115,12 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
             init="content",
         ),
         "multiscale": _preset(
-            "L-BFGS at 512 px, then from the enlarged result at 1024; the weights are the "
-            "default's, so any family of weights will do.",
+            "L-BFGS by Gram matrices at 512 px, then from the enlarged result at 1024; weighed "
+            "relatively, so that any family of weights will do.",
             "sizes and steps of " + _NOTEBOOK,
             **_LBFGS,
+            beta=10.0,
+            style_loss="gram",
             sizes=(512, 1024),
             steps=(500, 200),
             init="content",

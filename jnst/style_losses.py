@@ -6,6 +6,7 @@ choice travels with the targets and is static wherever these are traced.
 
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -18,6 +19,11 @@ STYLE_LOSSES = (GRAM, "wasserstein", "statistics", "gram+statistics")
 SPREAD = 1e-3
 """ε in parts of the style's mean energy per channel: what is added to every variance, so that
 flat and silent channels have roots with a slope, and covariances are positive definite."""
+
+ROUNDING = 1e-4
+"""ε in parts of the generated image's energy, at the least."""
+SILENCE = 1e-2
+"""In ε of a layer's channels: with less energy, what is left of it is rounding."""
 
 
 class Gaussian(NamedTuple):
@@ -88,9 +94,12 @@ def wasserstein_loss(seen: Moments, target: Gaussian) -> Float[Array, "*batch"]:
         W² = |μ − μ_t|² + tr(Σ + Σ_t − 2 (Σ_t^½ Σ Σ_t^½)^½),   Σ = G − μμᵀ + εI
 
     It is what optimal transport takes to move the one cloud of features onto the other, were they
-    Gaussian; as in Crowson's style-transfer-pytorch, but that ε is in proportion to the energy.
+    Gaussian; as in Crowson's style-transfer-pytorch, but that ε is in proportion to the energy: of
+    the style, and where the picture has far more, `ROUNDING` of the picture's, below which float32
+    could leave Σ with eigenvalues below 0.
     """
-    spread = covariance(seen, target.epsilon)
+    energy = jax.lax.stop_gradient(jnp.mean(_diagonal(seen.gram), axis=-1))
+    spread = covariance(seen, jnp.maximum(target.epsilon, ROUNDING * energy))
     return squared_distance(seen.mean, spread, target.mean, target.factor)
 
 
@@ -122,6 +131,15 @@ def deviation(seen: Moments, epsilon: Float[Array, "*batch"]) -> Float[Array, "*
     """σ = (diag G − μ² + ε)^½; rounding cannot take it to the root of a number below 0."""
     variance = _diagonal(seen.gram) - jnp.square(seen.mean)
     return jnp.sqrt(jnp.maximum(variance, 0) + epsilon[..., None])
+
+
+def energy(seen: Seen, target: StyleTarget) -> Float[Array, "*batch"]:
+    """The loss of an empty image against a layer's target; 0 where the layer is silent."""
+    loss = style_distance(empty(seen), target)
+    if not isinstance(target, Gaussian):
+        return loss
+    least = SILENCE * target.epsilon * target.mean.shape[-1]
+    return jnp.where(loss > least, loss, 0)
 
 
 def empty(seen: Seen) -> Seen:

@@ -17,14 +17,7 @@ from jnst.masks import Mask, Masks, gather_masks, resize_mask
 from jnst.matting import Matting, make_matting
 from jnst.moments import Seen, blend, guided, moments, side_by_side
 from jnst.regions import Guides, Regions, guidance, make_regions
-from jnst.style_losses import (
-    GRAM,
-    STYLE_LOSSES,
-    StyleTarget,
-    empty,
-    style_distance,
-    style_target,
-)
+from jnst.style_losses import GRAM, STYLE_LOSSES, StyleTarget, energy, style_target
 from jnst.vgg import VGG19, check_layers
 
 CONTENT_LAYERS = ("relu4_2",)
@@ -197,7 +190,7 @@ def compared_and_scales(
     targets = {name: style_target(of_layer, style_loss) for name, of_layer in seen.items()}
     averaging = 4.0 if style_loss == GRAM else 1.0  # `jnst.style_loss` is a quarter of a mean
     return targets, {
-        name: scale(style_distance(empty(of_layer), targets[name]), weighing, averaging)
+        name: scale(energy(of_layer, targets[name]), weighing, averaging)
         for name, of_layer in seen.items()
     }
 

@@ -142,7 +142,7 @@ MISTAKES = {
     "empty": (["--region", "black.png"], "--region black.png covers nothing"),
     "nothing left": (
         ["--region", "left.png", "--keep", "left.png"],
-        "--region left.png covers nothing but what keep keeps",
+        "--region left.png covers nothing but what is kept",
     ),
     "keep": (["--keep", "black.png"], "--keep black.png covers nothing"),
     "no rest": (["--keep", "rest"], "--keep is 'rest', and there are no regions"),

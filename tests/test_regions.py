@@ -425,7 +425,7 @@ def test_what_regions_need_is_counted_before_it_is_run(model, monkeypatch):
         (
             {"regions": [LEFT, RIGHT], "keep": RIGHT},
             ValueError,
-            "regions number 2 covers nothing but what keep keeps",
+            "regions number 2 covers nothing but what is kept",
         ),
         ({"keep": np.ones((64, 80))}, ValueError, "keep leaves nothing to paint"),
         ({"keep": "rest"}, ValueError, "keep is 'rest', and there are no regions of which it"),

@@ -1,5 +1,7 @@
 """Style losses beside the Gram matrix's, against NumPy and SciPy in float64."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,7 +11,7 @@ from jax.test_util import check_grads
 
 import jnst
 from jnst.moments import Moments, moments
-from jnst.style_losses import SPREAD, STYLE_LOSSES, empty, style_distance, style_target
+from jnst.style_losses import SPREAD, STYLE_LOSSES, empty, energy, style_distance, style_target
 from jnst.wasserstein import squared_distance
 
 random = np.random.default_rng(4)
@@ -263,3 +265,19 @@ def test_batches_of_several_layers_end():
     one = jax.jit(jax.grad(total))([f[2] for f in features])
     for batched, alone in zip(slopes, one, strict=True):
         np.testing.assert_allclose(batched[2], alone, rtol=1e-3, atol=1e-5 * np.abs(alone).max())
+
+
+def test_a_style_far_weaker_than_the_picture_leaves_the_loss_finite():
+    lively = 1e3 * jnp.float32(cloud(256, 80, 1))
+    for style in (1e-3 * jnp.ones((9, 9, 256)), jnp.float32(cloud(256, 400, 2))):
+        target = style_target(moments(style), "wasserstein")
+        distance = functools.partial(lambda t, x: style_distance(moments(x), t), target)
+        value, slope = jax.value_and_grad(distance)(lively)
+        assert np.isfinite(value) and np.isfinite(slope).all()
+
+
+def test_a_silent_layer_has_nothing_to_say():
+    silent = empty(moments(jnp.ones((3, 3, 8))))
+    assert energy(silent, style_target(silent, "wasserstein")) == 0
+    lively = moments(jnp.float32(cloud(8, 60, 3)))
+    assert energy(lively, style_target(lively, "wasserstein")) > 0

@@ -2,7 +2,7 @@
 paint it like.
 
 Each is a function of its height and width in pixels and shows the same at every size. They are
-drawn from noise alone; make_pairs.py and make_sizes.py use them.
+drawn from noise alone; make_pairs.py uses them.
 """
 
 import numpy as np

@@ -27,6 +27,8 @@ STYLE = Path(__file__).parents[2] / "examples" / "images" / "style.jpg"
 TARGETS = {"gpu": 0.6, "cpu": 1.0}
 """The share of the single runs' time that a grid should take at most."""
 
+GRAM = {"style_loss": "gram"}
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Time a grid against as many single runs.")
@@ -47,11 +49,13 @@ def main() -> None:
 
     def grid() -> None:
         jnst.stylize_grid(
-            model, content, style, alpha=alphas, beta=betas, steps=args.steps, batch=batch
+            model, content, style, alpha=alphas, beta=betas, steps=args.steps, batch=batch, **GRAM
         )
 
     def single(alpha: float, beta: float) -> None:
-        result = jnst.stylize(model, content, style, alpha=alpha, beta=beta, steps=args.steps)
+        result = jnst.stylize(
+            model, content, style, alpha=alpha, beta=beta, steps=args.steps, **GRAM
+        )
         result.image.block_until_ready()
 
     def singles() -> None:

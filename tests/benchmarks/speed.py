@@ -194,6 +194,7 @@ def pictures(size: int) -> dict[str, dict[str, float]]:
         for turn in ("cold", "warm"):
             output = Path(folder) / f"{turn}.png"
             command = [*jnst, "stylize", content, STYLE, "-o", output, "--size", str(size)]
+            command += "--style-loss", "gram"
             began, first = time.perf_counter(), None
             process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
             for line in process.stderr:
