@@ -145,7 +145,7 @@ MISTAKES = {
         "--region left.png covers nothing but what is kept",
     ),
     "keep": (["--keep", "black.png"], "--keep black.png covers nothing"),
-    "no rest": (["--keep", "rest"], "--keep is 'rest', and there are no regions"),
+    "no rest": (["--keep", "rest"], "--keep is 'rest', which needs regions"),
     "missing": (["--keep", "none.png"], "none.png cannot be read (No such file"),
     "over a mask": (["--keep", "hole.png", "-o", "hole.png"], "hole.png is the mask itself"),
 }

@@ -428,7 +428,7 @@ def test_what_regions_need_is_counted_before_it_is_run(model, monkeypatch):
             "regions number 2 covers nothing but what is kept",
         ),
         ({"keep": np.ones((64, 80))}, ValueError, "keep leaves nothing to paint"),
-        ({"keep": "rest"}, ValueError, "keep is 'rest', and there are no regions of which it"),
+        ({"keep": "rest"}, ValueError, "keep is 'rest', which needs regions of which it"),
         ({"keep": "hole.png"}, ValueError, "keep must be a mask or 'rest', got 'hole.png'"),
         ({"keep": 0 * LEFT}, ValueError, "keep covers nothing"),
         ({"keep": LEFT[..., None]}, ValueError, "keep must have the shape (h, w), got (64, 80, 1)"),
