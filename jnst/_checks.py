@@ -2,7 +2,7 @@
 
 import difflib
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sized
 from numbers import Integral, Real
 from typing import Any
 
@@ -49,3 +49,12 @@ def finite_number(name: str, value: Any, *, least: float, most: float = LARGEST)
         raise ValueError(f"{name} must be at least {least:g}, got {number:g}")
     if not least <= number <= most:
         raise ValueError(f"{name} must lie between {least:g} and {most:g}, got {number:g}")
+
+
+def one_each(name: str, what: str, values: Sized, count: int) -> None:
+    """Raise ValueError unless there is a value for each of `count` style images."""
+    if len(values) != count:
+        raise ValueError(
+            f"{name} must have a {what} for each style image, of which there are {count}, "
+            f"got {len(values)}"
+        )

@@ -15,16 +15,15 @@ from jaxtyping import Array, Bool, Float
 from jnst import cost
 from jnst.axes import Blend, Cell, Grid, Index
 from jnst.color import follows_content, seen_content, seen_style
-from jnst.descent import Half, content_half, matting_of, style_half
-from jnst.inputs import first_image, resize, style_shape
+from jnst.descent import Half, content_half, style_half
+from jnst.inputs import first_image, resize, sized_styles
 from jnst.matting import Matting
 from jnst.objective import flat_loss_terms
 from jnst.optimize import Controls, State, Watch, batched_step, init_state, minimize, picture
 from jnst.regions import Regions
 from jnst.sharding import fetch, keep, least, place, split, whole
 from jnst.stylize import Result, shown
-from jnst.targets import Targets, blend_shares, variation_scale
-from jnst.tiling import regions_of
+from jnst.targets import Targets, blend_shares, matting_of, regions_of, variation_scale
 from jnst.vgg import VGG19
 
 LARGEST_BATCH = {"cpu": 4}
@@ -175,10 +174,7 @@ def _half(work: Work, kind: str, cell: Cell, shape: tuple[int, int]) -> Half:
             layers = tuple(settings.content_layers)
             half = content_half(work.model, image, layers, settings.weighing)
         else:
-            images = tuple(
-                resize(image, style_shape(image, shape, settings.style_scale))
-                for image in _seen_styles(work, cell)
-            )
+            images = sized_styles(_seen_styles(work, cell), shape, settings.style_scale)
             shares = blend_shares(settings.style_weights, len(images))
             layers = tuple(settings.style_layers)
             half = style_half(

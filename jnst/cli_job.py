@@ -12,7 +12,7 @@ from jnst import cost
 from jnst._checks import near_match
 from jnst.cli_options import choose
 from jnst.cli_recolor import visible
-from jnst.cli_regions import Masks, mask_files, read_masks
+from jnst.cli_regions import MaskArguments, mask_files, read_masks
 from jnst.files import spare
 from jnst.images import Picture, fit, image_size, read_picture
 from jnst.inputs import INITS
@@ -34,7 +34,7 @@ class Job(NamedTuple):
     styles: list[np.ndarray]
     init: str | np.ndarray
     palette: np.ndarray | None
-    masks: Masks
+    masks: MaskArguments
     options: dict[str, Any]
     settings: Settings
     plan: Plan

@@ -17,7 +17,7 @@ ALL = "all"
 SETTINGS = {"region": "regions", "style_region": "style_regions", "keep": "keep"}
 """What the options are called in Python."""
 
-Masks = dict[str, Any]
+MaskArguments = dict[str, Any]
 """By the names of SETTINGS, for `jnst.stylize`; empty where there are none."""
 
 
@@ -67,7 +67,7 @@ def read_masks(
     options: dict[str, Any],
     content: tuple[int, ...],
     styles: Sequence[tuple[int, ...]],
-) -> Masks:
+) -> MaskArguments:
     """The masks that the options name, read and checked for images of these shapes.
 
     Raises:
@@ -77,7 +77,7 @@ def read_masks(
     if all(options[name] is None for name in SETTINGS):
         return {}
     size = max(edge for shape in (content, *styles) for edge in shape[:2])
-    masks: Masks = {}
+    masks: MaskArguments = {}
     if options["region"] is not None:
         masks["regions"] = [_read("region", file, size) for file in options["region"]]
     if options["style_region"] is not None:

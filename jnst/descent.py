@@ -11,9 +11,8 @@ import optax
 from jax.sharding import Mesh, NamedSharding
 from jaxtyping import Array, Float
 
-from jnst.inputs import resize, style_shape
+from jnst.inputs import resize, sized_styles
 from jnst.masks import Masks
-from jnst.matting import make_matting
 from jnst.objective import flat_loss_terms
 from jnst.optimize import Run, State, init_state
 from jnst.settings import Settings
@@ -23,11 +22,13 @@ from jnst.targets import (
     Targets,
     blend_shares,
     content_targets,
+    matting_of,
+    regions_of,
     style_targets,
     variation_scale,
 )
 from jnst.tiles import cover
-from jnst.tiling import regions_of, tiled_step, tiled_targets
+from jnst.tiling import tiled_step, tiled_targets
 from jnst.vgg import VGG19
 
 Half = tuple[dict[str, Any], dict[str, Array]]
@@ -51,8 +52,8 @@ class Inputs(NamedTuple):
 
     def at(self, shape: tuple[int, int], scale: float) -> "Inputs":
         """The same for a picture of `shape`, whose strokes are `scale` times the usual ones."""
-        sized = tuple(resize(style, style_shape(style, shape, scale)) for style in self.styles)
-        return self._replace(content=resize(self.content, shape), styles=sized)
+        styles = sized_styles(self.styles, shape, scale)
+        return self._replace(content=resize(self.content, shape), styles=styles)
 
 
 @functools.partial(jax.jit, static_argnames=("layers", "weighing", "sharding"))
@@ -81,9 +82,6 @@ def style_half(
     """The styles' half, likewise."""
     images = tuple(keep(image, sharding) for image in images)
     return style_targets(model, images, shares, layers, weighing, style_loss, masks)
-
-
-matting_of = jax.jit(make_matting)
 
 
 def descend(

@@ -1,5 +1,6 @@
 """The images that a run is given: checked, brought to size, and the first one to start from."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import jax
@@ -113,3 +114,10 @@ def style_shape(
     `scale`."""
     height, width, _ = style.shape
     return fit(height, width, max(1, round(scale * max(shape))), SMALLEST_EDGE)
+
+
+def sized_styles(
+    styles: Iterable[Float[Array, "_h _w 3"]], shape: tuple[int, int], scale: float
+) -> tuple[Float[Array, "_H _W 3"], ...]:
+    """The style images, each at its `style_shape`."""
+    return tuple(resize(style, style_shape(style, shape, scale)) for style in styles)

@@ -12,6 +12,8 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
+from jnst._checks import one_each
+
 MOST_APART = 0.02
 """How far, as a share, the proportions of a mask may be from those of its picture."""
 REST = "rest"
@@ -83,11 +85,7 @@ def _several(name: str, value: Any, count: int) -> tuple[Any, ...]:
         value = (value,)
     elif axes != 3 and not isinstance(value, list | tuple):
         raise TypeError(f"{name} must be a mask for each style image, got {value!r}")
-    if len(value) != count:
-        raise ValueError(
-            f"{name} must have a mask for each style image, of which there are {count}, "
-            f"got {len(value)}"
-        )
+    one_each(name, "mask", value, count)
     return tuple(value)
 
 

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jnst._checks import one_of
+from jnst._checks import one_each, one_of
 from jnst.losses import content_loss, gram_matrix
 from jnst.masks import Mask, Masks, gather_masks, resize_mask
 from jnst.matting import Matting, make_matting
@@ -114,11 +114,7 @@ def blend_shares(weights: Sequence[Scalar | int] | None, count: int) -> tuple[Sc
     """A weight for each of `count` style images; raises ValueError where there are not as many."""
     if weights is None:
         return (1.0,) * count
-    if len(weights) != count:
-        raise ValueError(
-            f"style_weights must have a weight for each style image, of which there are {count}, "
-            f"got {len(weights)}"
-        )
+    one_each("style_weights", "weight", weights, count)
     return tuple(weights)
 
 
@@ -158,8 +154,7 @@ def style_targets(
         for style, guides in zip(styles, style_guides(styles, masks, layers), strict=True)
     ]
     axis = jnp.ndim(styles[0]) - 3
-    seen = side_by_side(each, axis) if apart(masks) else blend(each, shares)
-    return compared_and_scales(seen, weighing, style_loss)
+    return compared_and_scales(each, shares, weighing, style_loss, apart(masks), axis)
 
 
 def style_guides(
@@ -184,15 +179,34 @@ def apart(masks: Masks | None) -> bool:
 
 
 def compared_and_scales(
-    seen: Mapping[str, Seen], weighing: str, style_loss: str
+    each: Sequence[Mapping[str, Seen]],
+    shares: Sequence[Scalar | int],
+    weighing: str,
+    style_loss: str,
+    regional: bool,
+    axis: int = 0,
 ) -> tuple[dict[str, StyleTarget], dict[str, Array]]:
-    """What the generated image's moments are compared with, and the factors, by layer."""
+    """What the generated image's moments are compared with, and the factors, by layer.
+
+    Args:
+      each: {layer: moments} of every style image.
+      shares: how much each counts where they are blended.
+      weighing: one of `WEIGHINGS`.
+      style_loss: one of `STYLE_LOSSES`.
+      regional: each has a region of its own, so that they are not blended.
+      axis: of the regions.
+    """
+    seen = side_by_side(each, axis) if regional else blend(each, shares)
     targets = {name: style_target(of_layer, style_loss) for name, of_layer in seen.items()}
     averaging = 4.0 if style_loss == GRAM else 1.0  # `jnst.style_loss` is a quarter of a mean
     return targets, {
         name: scale(energy(of_layer, targets[name]), weighing, averaging)
         for name, of_layer in seen.items()
     }
+
+
+matting_of = jax.jit(make_matting)
+regions_of = jax.jit(make_regions, static_argnames="layers")
 
 
 def variation_scale(shape: tuple[int, ...], weighing: str) -> float:

@@ -27,11 +27,11 @@ from jaxtyping import Array, Bool, Float, Int
 
 from jnst.losses import content_loss
 from jnst.masks import Masks
-from jnst.matting import Matting, make_matting
-from jnst.moments import Seen, blend, side_by_side
+from jnst.matting import Matting
+from jnst.moments import Seen
 from jnst.objective import LossWeights, content_term, pixel_terms, style_term, weighed
 from jnst.optimize import Controls, State, Update, advance
-from jnst.regions import Guides, Regions, composed, make_regions, of_image
+from jnst.regions import Guides, Regions, composed, of_image
 from jnst.style_losses import GRAM
 from jnst.targets import (
     Scalar,
@@ -39,7 +39,9 @@ from jnst.targets import (
     apart,
     compared_and_scales,
     content_average,
+    matting_of,
     needs_means,
+    regions_of,
     scale,
     style_guides,
     variation_scale,
@@ -225,25 +227,15 @@ def tiled_targets(
         each, tuple(shares), weighing, style_loss, apart(masks)
     )
     variation = variation_scale(content.shape, weighing)
-    matting = jax.jit(make_matting)(content) if photorealism else None
+    matting = matting_of(content) if photorealism else None
     regions = masks and regions_of(masks, content, tuple(shares), tuple(style_layers))
     targets = Targets({}, compared, content_scale, style_scale, variation, matting, regions)
     return TiledTargets(targets, crops)
 
 
-regions_of = jax.jit(make_regions, static_argnames="layers")
-
-
-@functools.partial(jax.jit, static_argnames=("weighing", "style_loss", "regional"))
-def _compared_and_scales(
-    each: list[dict[str, Seen]],
-    shares: tuple[Scalar | int, ...],
-    weighing: str,
-    style_loss: str,
-    regional: bool,
-) -> tuple[dict[str, Any], dict[str, Array]]:
-    seen = side_by_side(each) if regional else blend(each, shares)
-    return compared_and_scales(seen, weighing, style_loss)
+_compared_and_scales = jax.jit(
+    compared_and_scales, static_argnames=("weighing", "style_loss", "regional")
+)
 
 
 def tiled_step(structure: Any, tiles: Tiles, crops: list[Crop]) -> Update:

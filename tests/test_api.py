@@ -51,7 +51,7 @@ ALLOWED = {
     "files": set(),
     "losses": set(),
     "moments": {"losses"},
-    "masks": set(),
+    "masks": {"_checks"},
     "regions": {"masks", "tiles"},
     "wasserstein": set(),
     "style_losses": {"losses", "moments", "wasserstein"},
