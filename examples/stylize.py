@@ -8,6 +8,7 @@ Writes stylized.png, stylized-strip.png (content, style, result) and stylized-lo
 """
 
 import argparse
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=150, help="updates in all (150)")
     parser.add_argument("--beta", type=float, default=5.0, help="weight of the style (5)")
     args = parser.parse_args()
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # or its threads are in the way of JAX's
     portrait = get_sample_data("grace_hopper.jpg", asfileobj=False)
     painting = Path(__file__).parent / "images" / "style.jpg"
 

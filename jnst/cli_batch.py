@@ -28,13 +28,14 @@ from jnst.cli_job import (
     spare_inputs,
     style_files,
 )
+from jnst.cli_options import NONE
 from jnst.files import check_output
 from jnst.fitting import AUTO
 from jnst.grid import GridProgress, run_cells
 from jnst.images import FORMATS, Picture, save_image
 from jnst.inputs import INITS
 from jnst.progress import ProgressReport
-from jnst.runtime import interrupts, use_compilation_cache
+from jnst.runtime import interrupts, make_ready
 from jnst.stylize import Result
 from jnst.vgg import VGG19
 
@@ -72,7 +73,7 @@ def run_batch(args: argparse.Namespace) -> int:
     job, folder, batches = prepare_batches(args)
     total = sum(len(batch.paintings) for batch in batches)
     settings = dataclasses.asdict(job.settings)
-    use_compilation_cache()
+    make_ready()
     if not args.quiet:
         shapes = f" of {len(batches)} shapes" if len(batches) > 1 else ""
         print(f"{headline(job)}\n{total} pictures{shapes}", file=sys.stderr, flush=True)
@@ -138,14 +139,17 @@ def prepare_batches(args: argparse.Namespace) -> tuple[Job, Path, list[Batch]]:
     """
     for option in ONE_CONTENT:
         value = getattr(args, option)
-        given = not (value is None or value is False or value == [])
+        given = not (value is None or value is False or value in ([], NONE, [NONE]))
         if given and (option, value) != ("tile", AUTO):
             name = option.replace("_", "-")
             raise ValueError(f"--{name} is for one content, got {len(args.content)}")
     folder = output_folder(args)
     job = prepare(argparse.Namespace(**vars(args) | {"content": args.content[0]}))
     if job.masks:
-        raise ValueError(f"the regions of --like are for one content, got {len(args.content)}")
+        raise ValueError(
+            f"the regions of --like are for one content, got {len(args.content)}; leave them out "
+            f"with --region {NONE} --style-region {NONE} --keep {NONE}"
+        )
     # All make the same steps, even if --like's picture was made with a tolerance.
     job = job._replace(settings=dataclasses.replace(job.settings, tolerance=0.0))
     outputs = [folder / f"{name}.png" for name in names_of(args.content)]

@@ -42,7 +42,7 @@ from jnst.grid import GridProgress, run_cells
 from jnst.grid_folder import SHEET, TABLE, TRADE_OFF, GridFolder, in_name
 from jnst.inputs import NOISES
 from jnst.progress import ProgressReport
-from jnst.runtime import connect, interrupts, use_compilation_cache
+from jnst.runtime import connect, interrupts, make_ready
 from jnst.settings import Settings
 from jnst.sheets import check_drawing
 
@@ -91,7 +91,7 @@ def run(args: argparse.Namespace) -> int:
     todo, done = unfinished(folder)
     leader = jax.process_index() == 0
     talks = leader and not args.quiet
-    use_compilation_cache()
+    make_ready()
     if talks:
         kept = f", {len(done)} of them finished before" if done else ""
         cells = f"{len(grid.cells)} cell{'s' if len(grid.cells) > 1 else ''}{kept}"

@@ -7,7 +7,7 @@ from typing import Any
 
 from jnst._checks import one_of, whole_number
 from jnst.arguments import layers, number, numbers, whole, wholes
-from jnst.cli_regions import DEFAULTS, check_names, drop_other_styles
+from jnst.cli_regions import DEFAULTS, MASK_WORDS, check_names, drop_other_styles
 from jnst.color import COLORS, check_palette
 from jnst.images import read_settings
 from jnst.inputs import INITS
@@ -31,6 +31,11 @@ OPTIONS: dict[str, Any] = {
 }
 """Defaults of the options that shape the picture beside the fields of `Settings`."""
 
+FILES = ("add_style", "palette", *DEFAULTS)
+"""Those of them that name files."""
+NONE = "none"
+"""In place of a file of these: none, where --like has one."""
+
 Add = Callable[..., Any]
 """The `add_argument` of a group."""
 
@@ -39,7 +44,8 @@ def add_picture(add: Add) -> None:
     """The options that choose size and start, here and in a grid."""
     add("--size", type=whole, metavar="PX", help=f"long edge of the result ({OPTIONS['size']})")
     add("--init", metavar="INIT", help=f"from {', '.join(INITS)} or a file (content)")
-    add("--like", metavar="PICTURE", help="settings not given here are those of PICTURE")
+    like = f"settings not given here are those of PICTURE; its files with {NONE} are left out"
+    add("--like", metavar="PICTURE", help=like)
     add("--preset", metavar="NAME", help=f"or those of {', '.join(PRESETS)}")
 
 
@@ -108,21 +114,12 @@ def add_running(add: Add) -> None:
 
 def choose(args: argparse.Namespace) -> tuple[dict[str, Any], Settings]:
     """The options beside the settings, and the settings: given ones, those of --like, defaults."""
+    given = given_options(args)
     chosen = dict(OPTIONS)
     if args.like:
         if args.preset:
             raise ValueError("--like and --preset exclude each other; give one of them")
-        chosen |= read_options(args.like)
-        if args.add_style is None:
-            check_added(args.like, chosen["add_style"])
-        else:
-            chosen["add_style"] = args.add_style
-        weights = chosen.get("style_weights")
-        if isinstance(weights, list) and len(weights) != 1 + len(chosen["add_style"]):
-            chosen["style_weights"] = None  # those of --like went with its styles
-        drop_other_styles(chosen, 1 + len(chosen["add_style"]))
-        if args.colors == "luminance":
-            chosen["palette"] = None  # likewise with its colours
+        chosen |= carried(args.like, given)
     if args.preset:
         one_of("--preset", args.preset, PRESETS)
         chosen |= {**PRESETS[args.preset].run, **PRESETS[args.preset].network}
@@ -134,8 +131,7 @@ def choose(args: argparse.Namespace) -> tuple[dict[str, Any], Settings]:
         chosen["sizes"] = args.size if one_size else None  # what is made at one size stays so
     if (args.size or args.sizes) and isinstance(chosen.get("steps"), list | tuple):
         chosen["steps"] = sum(chosen["steps"])  # those of --like went with its sizes
-    given = ((name, getattr(args, name, None)) for name in (*OPTIONS, *SETTINGS))
-    chosen |= {name: value for name, value in given if value is not None}
+    chosen |= given
     try:
         settings = Settings.of(**{name: chosen.pop(name) for name in SETTINGS if name in chosen})
         if isinstance(settings.sizes, Sequence):
@@ -156,15 +152,42 @@ def choose(args: argparse.Namespace) -> tuple[dict[str, Any], Settings]:
     return chosen, settings
 
 
-def check_added(like: str, files: Any) -> None:
-    """Raise unless the added styles that --like's picture names are there."""
-    if not isinstance(files, list | tuple) or not all(isinstance(file, str) for file in files):
-        raise ValueError(f"--add-style must be names of files, got {files!r} from --like {like}")
-    for file in files:
-        if not Path(file).is_file():
+def given_options(args: argparse.Namespace) -> dict[str, Any]:
+    """Those that stand in the command; a file that is to be `NONE` as its default."""
+    values = ((name, getattr(args, name, None)) for name in (*OPTIONS, *SETTINGS))
+    return {
+        name: OPTIONS[name] if name in FILES and value in (NONE, [NONE]) else value
+        for name, value in values
+        if value is not None
+    }
+
+
+def carried(like: str, given: dict[str, Any]) -> dict[str, Any]:
+    """The options of --like's picture, without those that went with what is given anew."""
+    chosen = OPTIONS | read_options(like)
+    styles = given.get("add_style", chosen["add_style"])
+    if not isinstance(styles, list | tuple) or not all(isinstance(file, str) for file in styles):
+        raise ValueError(f"--add-style must be names of files, got {styles!r} from --like {like}")
+    weights = chosen.get("style_weights")
+    if isinstance(weights, list) and len(weights) != 1 + len(styles):
+        chosen["style_weights"] = None
+    drop_other_styles(chosen, given, 1 + len(styles))
+    if given.get("colors") == "luminance":
+        chosen["palette"] = None
+    for name in FILES:
+        if name not in given:
+            check_there(like, name, chosen[name])
+    return chosen
+
+
+def check_there(like: str, name: str, files: Any) -> None:
+    """Raise ValueError unless the files that an option of --like's picture names are there."""
+    for file in files if isinstance(files, list | tuple) else [files]:
+        if isinstance(file, str) and file not in MASK_WORDS and not Path(file).is_file():
+            option = f"--{name.replace('_', '-')}"
             raise ValueError(
-                f"--like {like}: there is no file {file!r}, which was added to its style; say with "
-                "--add-style where it is"
+                f"--like {like}: there is no file {file!r}, its {option}; say with {option} where "
+                f"it is, or {option} {NONE}"
             )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from jnst._checks import near_match
+from jnst._checks import near_match, one_each
 from jnst.images import load_mask
 from jnst.masks import REST, check_masks
 
@@ -14,11 +14,13 @@ DEFAULTS: dict[str, Any] = {"region": None, "style_region": None, "keep": None}
 """Of these options."""
 ALL = "all"
 """In place of a mask of a style: all of it."""
-SETTINGS = {"region": "regions", "style_region": "style_regions", "keep": "keep"}
+MASK_WORDS = (ALL, REST)
+"""Words that stand where a mask's file could."""
+KEYWORDS = {"region": "regions", "style_region": "style_regions", "keep": "keep"}
 """What the options are called in Python."""
 
 MaskArguments = dict[str, Any]
-"""By the names of SETTINGS, for `jnst.stylize`; empty where there are none."""
+"""By the names of KEYWORDS, for `jnst.stylize`; empty where there are none."""
 
 
 def add_regions(parser: argparse.ArgumentParser) -> None:
@@ -34,12 +36,13 @@ def add_regions(parser: argparse.ArgumentParser) -> None:
     add("--keep", metavar="MASK", help=f"what stays as it is in CONTENT; or {REST}: no region's")
 
 
-def drop_other_styles(chosen: dict[str, Any], styles: int) -> None:
-    """Take out of the options of another picture the masks of another number of styles."""
+def drop_other_styles(chosen: dict[str, Any], given: dict[str, Any], styles: int) -> None:
+    """Take out of the options of another picture the masks of another number of styles, and the
+    rest of regions that are not there."""
     for name in ("region", "style_region"):
         if isinstance(chosen[name], list) and len(chosen[name]) != styles:
             chosen[name] = None
-    if chosen["region"] is None and chosen["keep"] == REST:
+    if given.get("region", chosen["region"]) is None and chosen["keep"] == REST:
         chosen["keep"] = None
 
 
@@ -74,21 +77,22 @@ def read_masks(
       ValueError: for a file that cannot be read, or what `jnst.masks.check_masks` refuses, with
         the option and the file in it.
     """
-    if all(options[name] is None for name in SETTINGS):
+    if all(options[name] is None for name in KEYWORDS):
         return {}
-    size = max(edge for shape in (content, *styles) for edge in shape[:2])
+    size = max(content[:2])
     masks: MaskArguments = {}
     if options["region"] is not None:
         masks["regions"] = [_read("region", file, size) for file in options["region"]]
     if options["style_region"] is not None:
+        one_each("--style-region", "mask", options["style_region"], len(styles))
         masks["style_regions"] = [
-            None if file == ALL else _read("style_region", file, size, ALL)
-            for file in options["style_region"]
+            None if file == ALL else _read("style_region", file, max(shape[:2]), ALL)
+            for file, shape in zip(options["style_region"], styles, strict=True)
         ]
     if (kept := options["keep"]) is not None:
         masks["keep"] = kept if kept == REST else _read("keep", kept, size, REST)
     try:
-        check_masks(content, styles, **dict.fromkeys(SETTINGS.values()) | masks)
+        check_masks(content, styles, **dict.fromkeys(KEYWORDS.values()) | masks)
     except ValueError as error:
         raise ValueError(_named(str(error), options)) from error
     return masks
@@ -104,7 +108,7 @@ def _read(name: str, file: str, size: int, *words: str) -> np.ndarray:
 
 def _named(message: str, options: dict[str, Any]) -> str:
     """A message of the library that begins with a mask, naming the option and its file instead."""
-    for name, setting in SETTINGS.items():
+    for name, setting in KEYWORDS.items():
         files = options[name]
         if isinstance(files, list):
             for number, file in enumerate(files, start=1):

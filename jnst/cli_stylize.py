@@ -22,7 +22,7 @@ from jnst.fitting import AUTO, check_tile
 from jnst.images import check_image_output, save_image
 from jnst.preview import Preview, check_preview
 from jnst.progress import ProgressReport, write_log
-from jnst.runtime import interrupts, use_compilation_cache
+from jnst.runtime import interrupts, make_ready
 from jnst.stylize import CHECKPOINT_EVERY, Progress, stylize
 
 TILES: dict[str, Any] = {AUTO: AUTO, "off": None}
@@ -144,7 +144,7 @@ def paint(
 ) -> int:
     """Stylise, write, show on the page; returns the exit code."""
     began = time.monotonic()
-    use_compilation_cache()
+    make_ready()
     if not args.quiet:
         print(headline(job), file=sys.stderr, flush=True)
     with interrupts() as interrupted, contextlib.ExitStack() as stack:

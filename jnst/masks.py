@@ -138,8 +138,7 @@ def check_masks(
 def _keeping_the_rest(
     content: tuple[int, ...], styles: Any, regions: Any, style_regions: Any, keep: str
 ) -> Masks:
-    """As `check_masks`, for a `keep` that is a word. Towards a soft edge the style fades twice,
-    with the region and with what is kept."""
+    """As `check_masks`, for a `keep` that is a word."""
     if keep != REST:
         raise ValueError(f"keep must be a mask or {REST!r}, got {keep!r}")
     masks = check_masks(content, styles, regions, style_regions, None)
@@ -147,8 +146,11 @@ def _keeping_the_rest(
         raise ValueError(
             f"keep is {REST!r}, which needs regions of which it could be that; give one, or a mask"
         )
-    covered = jnp.sum(masks.painted(content[:2]), axis=0)
-    return masks._replace(keep=1 - jnp.clip(covered, 0, 1))
+    regions = masks.painted(content[:2])
+    covered = jnp.clip(jnp.sum(regions, axis=0), 0, 1)
+    # Towards a soft edge a style fades with what is kept, and need not with its region as well.
+    shared = regions / jnp.where(covered > 0, covered, 1)
+    return masks._replace(regions=tuple(shared), keep=1 - covered)
 
 
 def check_mask(name: str, mask: Any, picture: str, shape: tuple[int, ...]) -> Float[Array, "_h _w"]:

@@ -13,6 +13,8 @@ from jnst.files import cache_folder
 
 PRECISION, CACHE = "jax_default_matmul_precision", "jax_compilation_cache_dir"  # JAX's own settings
 
+BLAS_THREADS = "OPENBLAS_NUM_THREADS"
+
 NO_BACKEND = "Unable to initialize backend"
 """How JAX's error begins where it is told of a platform that it does not know."""
 
@@ -69,6 +71,21 @@ def precision(device: jax.Device, chosen: str) -> str:
         return {"highest": "float32 (exact products)"}.get(chosen, chosen)
     usual = {"gpu": "TF32 products", "tpu": "bfloat16 products", "cpu": "Winograd"}
     return f"float32 ({getattr(jax.config, PRECISION) or usual.get(device.platform, 'as usual')})"
+
+
+def make_ready() -> None:
+    """What a command does before it computes."""
+    use_compilation_cache()
+    use_one_blas_thread()
+
+
+def use_one_blas_thread() -> None:
+    """Leave the cores to XLA, unless OpenBLAS was told of another number of threads.
+
+    On processors JAX takes LAPACK from SciPy's OpenBLAS, which it loads at the first call. Its
+    threads keep spinning for some 30 ms after a call, on the cores that XLA then waits for.
+    """
+    os.environ.setdefault(BLAS_THREADS, "1")
 
 
 def use_compilation_cache() -> None:

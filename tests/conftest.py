@@ -5,6 +5,9 @@ import pytest
 
 import jnst
 from jnst import weights as jnst_weights
+from jnst.runtime import use_one_blas_thread
+
+use_one_blas_thread()
 
 
 @pytest.fixture(scope="session")

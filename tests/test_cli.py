@@ -122,7 +122,7 @@ def test_blend_loss_and_scale_of_styles_are_recorded_and_taken_again(folder):
     for command in ("stylize", "grid"):
         lost = jnst_command(folder, command, *like)
         assert lost.returncode == 2
-        assert "--like blend.png: there is no file 'added.png', which was added" in lost.stderr
+        assert "--like blend.png: there is no file 'added.png', its --add-style" in lost.stderr
         assert lost.stderr.count("\n") == 1
 
 
@@ -224,6 +224,18 @@ def test_a_bar_is_drawn_on_a_terminal(folder):
     assert done.returncode == 0
     assert "100%|█" in said
     assert "step 3/3 · 48×38 px" in said
+
+
+def test_who_has_read_enough_of_info_sees_no_error(folder):
+    reading, writing = os.pipe()
+    os.close(reading)
+    told = subprocess.run(
+        [sys.executable, "-m", "jnst", "info", "out.png"],
+        **{"cwd": folder, "env": environment(folder), "stdout": writing},
+        **{"stderr": subprocess.PIPE, "text": True, "timeout": 100},
+    )
+    os.close(writing)
+    assert (told.returncode, told.stderr) == (0, "")
 
 
 def test_info_shows_devices_versions_and_weights(folder):

@@ -82,18 +82,42 @@ def test_regions_are_painted_recorded_and_brought_back(folder, model):
     assert (folder / "again.png").read_bytes() == (folder / "out.png").read_bytes()
 
 
+def arguments(given):
+    """The arguments of `jnst stylize`."""
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    return parser.parse_args(given)
+
+
 def test_masks_of_other_styles_are_not_brought_back(folder):
     alpha = np.full((64, 80, 3), 0.5)
     options = {"region": ["left.png", "right.png"], "style_region": ["all"], "keep": "hole.png"}
     jnst.save_image("made.png", alpha, settings={"jnst": "", "options": options})
-    parser = argparse.ArgumentParser()
-    add_arguments(parser)
     given = "content.png", "style.png", "--like", "made.png"
-    chosen, _ = choose(parser.parse_args(given))
+    chosen, _ = choose(arguments(given))
     wanted = {"region": None, "style_region": ["all"], "keep": "hole.png"}
     assert {name: chosen[name] for name in wanted} == wanted
-    chosen, _ = choose(parser.parse_args([*given, "--add-style", "other.png"]))
+    chosen, _ = choose(arguments([*given, "--add-style", "other.png"]))
     assert chosen["region"] == options["region"]
+
+
+def test_what_like_has_can_be_left_out(folder):
+    options = {
+        **{"region": ["lost.png", "right.png"], "style_region": ["all", "all"], "keep": "rest"},
+        **{"add_style": ["lost.png"], "style_weights": [1.0, 2.0], "palette": "lost.png"},
+    }
+    jnst.save_image("made.png", np.full((64, 80, 3), 0.5), settings={"options": options})
+    given = ["content.png", "style.png", "--like", "made.png"]
+    for name in ("add-style", "palette", "region"):  # each in its turn is missed
+        with pytest.raises(ValueError, match=f"there is no file 'lost.png', its --{name}"):
+            choose(arguments(given))
+        given += [f"--{name}", "none"]
+    chosen, settings = choose(arguments(given))
+    assert {name: chosen[name] for name in options.keys() & chosen} == {
+        **{"region": None, "style_region": None, "keep": None},
+        **{"add_style": (), "palette": None},
+    }
+    assert settings.style_weights is None
 
 
 def test_the_rest_can_be_kept(folder):

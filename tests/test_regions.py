@@ -11,7 +11,7 @@ import pytest
 import jnst
 from jnst import cost, fitting
 from jnst.descent import Inputs
-from jnst.masks import Masks, resize_mask
+from jnst.masks import Masks, check_masks, resize_mask
 from jnst.moments import moments
 from jnst.objective import flat_loss_terms
 from jnst.optimize import Controls, init_state, minimize, step
@@ -247,13 +247,22 @@ def test_what_is_kept_is_the_content_to_the_bit(model, pictures, settings):
 def test_the_rest_is_what_no_region_covers(model, pictures, other):
     content, styles = pictures[0], [pictures[1], other]
     regions = [LEFT * SOFT, HOLE]
-    run = functools.partial(jnst.stylize, model, content, styles, regions=regions, **QUICK)
-    rest = 1 - np.clip(LEFT * SOFT + HOLE, 0, 1)
-    result = run(keep="rest")
-    np.testing.assert_allclose(result.image, run(keep=rest).image, atol=1e-5)
-    outside = rest == 1
+    run = functools.partial(jnst.stylize, model, content, styles, **QUICK)
+    covered = np.clip(LEFT * SOFT + HOLE, 0, 1)
+    shared = [mask / np.where(covered > 0, covered, 1) for mask in regions]
+    result = run(regions=regions, keep="rest")
+    same = run(regions=shared, keep=1 - covered)
+    np.testing.assert_allclose(result.image, same.image, atol=1e-5)
+    outside = covered == 0
     np.testing.assert_array_equal(np.asarray(result.image)[outside], content[outside])
     assert np.abs(result.image - content)[~outside].mean() > 0.01
+
+
+def test_towards_the_rest_a_style_fades_once():
+    regions = [LEFT * SOFT / 2, (1 - LEFT) * SOFT]
+    masks = check_masks((64, 80, 3), [(72, 64, 3)] * 2, regions, None, "rest")
+    np.testing.assert_allclose(masks.painted((64, 80)), regions, atol=1e-6)
+    np.testing.assert_allclose(1 - masks.keep, sum(regions), atol=1e-6)
 
 
 def test_a_soft_edge_of_what_is_kept_lets_both_be_seen(model, pictures):

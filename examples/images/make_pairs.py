@@ -1,7 +1,7 @@
 """Make pairs.jpg, the README's sheet of three pairs: the default beside Gram matrices.
 
     python -m pip install -e ".[demo]"
-    python examples/images/make_pairs.py          # about a quarter of an hour on two CPU cores
+    OPENBLAS_NUM_THREADS=1 python examples/images/make_pairs.py
 
 The portrait is matplotlib's sample picture, the moonlit bay is painted by make_style.py, and the
 others are drawn by pictures.py.
