@@ -9,6 +9,7 @@ keeps every picture.
 """
 
 import argparse
+import os
 from pathlib import Path
 
 from matplotlib.cbook import get_sample_data
@@ -23,6 +24,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=128, help="long edge in pixels (128)")
     parser.add_argument("--steps", type=int, default=60, help="updates of each picture (60)")
     args = parser.parse_args()
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # or its threads are in the way of JAX's
     portrait = get_sample_data("grace_hopper.jpg", asfileobj=False)
     painting = Path(__file__).parent / "images" / "style.jpg"
 

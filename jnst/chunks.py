@@ -3,7 +3,6 @@
 import functools
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,39 +12,17 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Bool, Float
 
 from jnst import cost
-from jnst.axes import Blend, Cell, Grid, Index
-from jnst.color import follows_content, seen_content, seen_style
-from jnst.descent import Half, content_half, style_half
-from jnst.inputs import first_image, resize, sized_styles
-from jnst.matting import Matting
+from jnst.axes import Cell, Index
+from jnst.cell_targets import Work, arguments, content_of, forget, styles_of
+from jnst.inputs import first_image, resize
 from jnst.objective import flat_loss_terms
-from jnst.optimize import Controls, State, Watch, batched_step, init_state, minimize, picture
-from jnst.regions import Regions
-from jnst.sharding import fetch, keep, least, place, split, whole
+from jnst.optimize import State, Watch, batched_step, init_state, minimize, picture
+from jnst.sharding import fetch, keep, least, place, split
 from jnst.stylize import Result, shown
-from jnst.targets import Targets, blend_shares, matting_of, regions_of, variation_scale
-from jnst.vgg import VGG19
 
 LARGEST_BATCH = {"cpu": 4}
 """Cells on a device at most, by platform; more are no faster, and their pictures come later."""
 LARGEST_BATCH_ELSEWHERE = 16
-
-
-class Work(NamedTuple):
-    """What stays the same from chunk to chunk.
-
-    Attributes:
-      model: as it came; targets are computed with it.
-      spread: the same on every device of the mesh.
-      halves: targets that were computed, by kind, numbers of the images and shape.
-    """
-
-    model: VGG19
-    spread: VGG19
-    grid: Grid
-    init: str | Array
-    mesh: Mesh
-    halves: dict[tuple[str, Index, tuple[int, int]], Half]
 
 
 def run_chunk(
@@ -66,8 +43,8 @@ def run_chunk(
     starts = [
         first_image(
             work.init,
-            _seen_content(work, cell),
-            _seen_styles(work, cell)[0],
+            content_of(work, cell),
+            styles_of(work, cell)[0],
             plan[0][0],
             cell.key,
         )
@@ -78,7 +55,7 @@ def run_chunk(
     history: list[dict[str, np.ndarray]] = []
     done = np.zeros(len(cells), int)
     for level, (shape, steps) in enumerate(plan):
-        args, axes, controls = _arguments(work, cells, level)
+        args, axes, controls = arguments(work, cells, level)
         run = minimize(
             flat_loss_terms(jax.tree.structure(work.model)),
             _begin(images, halted, shape=shape, optimizer=optimizer, mesh=work.mesh),
@@ -97,7 +74,7 @@ def run_chunk(
     losses = {term: np.concatenate([part[term] for part in history]) for term in history[0]}
     images, diverged = fetch((_finished(images, plan[-1][0]), halted))
     images = shown_cells(work, cells, images)
-    _forget(work, cells)
+    forget(work, cells)
     total = sum(steps for _, steps in plan)
     ended = "stopped" if run.stopped and max(done) < total else "finished"
     results = [
@@ -110,119 +87,6 @@ def run_chunk(
         for n in range(len(cells))
     ]
     return results, run.stopped
-
-
-def _arguments(work: Work, cells: list[Cell], level: int) -> tuple[Any, Any, Controls]:
-    """What the step at one size is given beside the state, and which of its args are batched."""
-    shape, steps = work.grid.plan[level]
-    over = split(work.mesh)
-
-    def stacked(trees: Sequence[Any]) -> Any:
-        return place(jax.tree.map(lambda *x: np.array(x, np.float32), *trees), over)
-
-    def halves(kind: str) -> tuple[Half, int | None]:
-        if _shared(work, kind):
-            return _half(work, kind, cells[0], shape), None
-        return stacked([_half(work, kind, cell, shape) for cell in cells]), 0
-
-    def mattings() -> tuple[Matting | None, int | None]:
-        if not work.grid.photorealistic:
-            return None, None
-        if len(work.grid.contents) == 1:
-            matting = matting_of(resize(_seen_content(work, cells[0]), shape))
-            return place(matting, whole(work.mesh)), None
-        return stacked([matting_of(resize(_seen_content(work, cell), shape)) for cell in cells]), 0
-
-    def regions() -> tuple[Regions | None, Any]:
-        masks, settings = work.grid.masks, cells[0].settings
-        if masks is None:
-            return None, None
-        shares = blend_shares(settings.style_weights, len(masks.styles))
-        first = resize(_seen_content(work, cells[0]), shape)
-        made = regions_of(masks, first, shares, tuple(settings.style_layers))
-        made = place(made, whole(work.mesh))
-        if masks.keep is None or len(work.grid.contents) == 1:
-            return made, None
-        contents = stacked([resize(_seen_content(work, cell), shape) for cell in cells])
-        of_content: Any = None, None, None, 0
-        return made._replace(content=contents), Regions(*of_content)
-
-    weighing = cells[0].settings.weighing
-    (features, content_scale), content = halves("content")
-    (compared, style_scale), style = halves("style")
-    variation = place(np.float32(variation_scale((*shape, 3), weighing)), whole(work.mesh))
-    matting, guide = mattings()
-    of_regions, kept = regions()
-    targets = Targets(
-        features, compared, content_scale, style_scale, variation, matting, of_regions
-    )
-    weights = stacked([cell.settings.loss_weights() for cell in cells])
-    controls = stacked([cell.settings.controls(steps) for cell in cells])
-    of_targets: Any = content, style, content, style, None, guide, kept
-    axes = None, Targets(*of_targets), 0
-    return (tuple(jax.tree.leaves(work.spread)), targets, weights), axes, controls
-
-
-def _half(work: Work, kind: str, cell: Cell, shape: tuple[int, int]) -> Half:
-    """The targets of a content or a blend, computed once; on the host unless all cells share
-    them."""
-    numbers = _numbers(work, kind, cell)
-    if (kind, numbers, shape) not in work.halves:
-        settings = cell.settings
-        if kind == "content":
-            image = resize(_seen_content(work, cell), shape)
-            layers = tuple(settings.content_layers)
-            half = content_half(work.model, image, layers, settings.weighing)
-        else:
-            images = sized_styles(_seen_styles(work, cell), shape, settings.style_scale)
-            shares = blend_shares(settings.style_weights, len(images))
-            layers = tuple(settings.style_layers)
-            half = style_half(
-                work.model,
-                images,
-                shares,
-                layers,
-                settings.weighing,
-                settings.style_loss,
-                masks=work.grid.masks,
-            )
-        shared = _shared(work, kind)
-        half = place(half, whole(work.mesh)) if shared else jax.device_get(half)
-        work.halves[kind, numbers, shape] = half
-    return work.halves[kind, numbers, shape]
-
-
-def _forget(work: Work, cells: Sequence[Cell]) -> None:
-    """Drop the targets that none of these cells had: cells come in order, and those of many
-    contents would fill the host's memory."""
-    used = {(kind, _numbers(work, kind, cell)) for kind in ("content", "style") for cell in cells}
-    for kind, numbers, shape in [*work.halves]:
-        if (kind, numbers) not in used:
-            del work.halves[kind, numbers, shape]
-
-
-def _numbers(work: Work, kind: str, cell: Cell) -> Index:
-    """The numbers of the images that the targets of a kind are made from."""
-    if kind == "content":
-        return (cell.content,)
-    if follows_content(cell.settings.colors, work.grid.palette):
-        return cell.content, cell.style
-    return (cell.style,)
-
-
-def _shared(work: Work, kind: str) -> bool:
-    """Whether the targets of a kind are the same for all cells."""
-    return len({_numbers(work, kind, cell) for cell in work.grid.cells.values()}) == 1
-
-
-def _seen_content(work: Work, cell: Cell) -> Float[Array, "H W 3"]:
-    return seen_content(cell.settings.colors, work.grid.contents[cell.content])
-
-
-def _seen_styles(work: Work, cell: Cell) -> Blend:
-    content, palette = work.grid.contents[cell.content], work.grid.palette
-    blend = work.grid.styles[cell.style]
-    return tuple(seen_style(cell.settings.colors, content, image, palette) for image in blend)
 
 
 def shown_cells(
@@ -305,7 +169,7 @@ def fitting_batch(work: Work, index: Index, most: int) -> int:
 def _compiled(work: Work, index: Index, each: int) -> jax.stages.Compiled:
     """The step at the largest size for `each` cells a device; running it compiles nothing anew."""
     cells = [work.grid.cells[index]] * each * work.mesh.size
-    args, axes, controls = _arguments(work, cells, len(work.grid.plan) - 1)
+    args, axes, controls = arguments(work, cells, len(work.grid.plan) - 1)
     shape, _ = work.grid.plan[-1]
     optimizer = cells[0].settings.transformation()
     states = jax.eval_shape(

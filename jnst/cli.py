@@ -71,9 +71,6 @@ def outcome(args: argparse.Namespace) -> tuple[str, int]:
     """Run the command: what is to be said of its failure, if it failed, and the exit code."""
     try:
         return "", args.run(args)
-    except BrokenPipeError:  # whoever reads has seen enough, as in `jnst info | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return "", 0
     except (ValueError, OSError) as error:
         return as_option(in_one_line(error), args), 2
     except Diverged as error:
@@ -204,7 +201,10 @@ def run_info(args: argparse.Namespace) -> int:
             lines["weights"] = f"{weights.lineage} lineage, {found.origin}"
             lines["file"] = found.path
             lines["sha256"] = f"{weights.sha256} ({weights.source})"
-    for name, value in lines.items():
-        print(f"{name:22}{value}")
-    sys.stdout.flush()
+    try:
+        for name, value in lines.items():
+            print(f"{name:22}{value}")
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads has seen enough, as in `jnst info | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0

@@ -28,7 +28,7 @@ from jnst.cli_job import (
     spare_inputs,
     style_files,
 )
-from jnst.cli_options import NONE
+from jnst.cli_options import FILES, NONE
 from jnst.files import check_output
 from jnst.fitting import AUTO
 from jnst.grid import GridProgress, run_cells
@@ -139,7 +139,8 @@ def prepare_batches(args: argparse.Namespace) -> tuple[Job, Path, list[Batch]]:
     """
     for option in ONE_CONTENT:
         value = getattr(args, option)
-        given = not (value is None or value is False or value in ([], NONE, [NONE]))
+        left_out = option in FILES and value in (NONE, [NONE])
+        given = not (value is None or value is False or left_out)
         if given and (option, value) != ("tile", AUTO):
             name = option.replace("_", "-")
             raise ValueError(f"--{name} is for one content, got {len(args.content)}")

@@ -11,12 +11,12 @@ from jnst.cli_regions import DEFAULTS, MASK_WORDS, check_names, drop_other_style
 from jnst.color import COLORS, check_palette
 from jnst.images import read_settings
 from jnst.inputs import INITS
-from jnst.optimize import OPTIMIZERS, RATES
+from jnst.optimizers import OPTIMIZERS, RATES
 from jnst.presets import PRESETS
 from jnst.settings import LARGEST_EDGE, SCHEDULES, SETTINGS, SMALLEST_EDGE, Settings
 from jnst.style_losses import STYLE_LOSSES
-from jnst.targets import WEIGHINGS
 from jnst.vgg import PADDINGS, POOLINGS, PRECISIONS
+from jnst.weighing import WEIGHINGS
 
 OPTIONS: dict[str, Any] = {
     "size": 512,
@@ -44,7 +44,7 @@ def add_picture(add: Add) -> None:
     """The options that choose size and start, here and in a grid."""
     add("--size", type=whole, metavar="PX", help=f"long edge of the result ({OPTIONS['size']})")
     add("--init", metavar="INIT", help=f"from {', '.join(INITS)} or a file (content)")
-    like = f"settings not given here are those of PICTURE; its files with {NONE} are left out"
+    like = f"settings not given here are those of PICTURE; {NONE} for a file leaves its file out"
     add("--like", metavar="PICTURE", help=like)
     add("--preset", metavar="NAME", help=f"or those of {', '.join(PRESETS)}")
 
@@ -68,7 +68,8 @@ def add_look(add: Add, several: bool = False) -> None:
         of_layers["action"] = "append"
     add("--alpha", type=one, metavar=f"A{more}", help=f"weight of the content ({default.alpha:g})")
     add("--beta", type=one, metavar=f"B{more}", help=f"weight of the style ({default.beta:g})")
-    add("--gamma", type=one, metavar=f"G{more}", help="weight of the total variation (0)")
+    variation = f"weight of the total variation ({default.gamma:g})"
+    add("--gamma", type=one, metavar=f"G{more}", help=variation)
     add("--weighing", metavar="W", help=f"of terms: {choice(WEIGHINGS, default.weighing)}")
     compared = "compare content at these, or layer:weight (relu4_2)"
     add("--content-layers", **of_layers, help=compared)

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,21 +18,19 @@ from jnst.optimize import Run, State, init_state
 from jnst.settings import Settings
 from jnst.sharding import keep, place, split, split_rows, whole
 from jnst.targets import (
+    ContentHalf,
     Scalar,
-    Targets,
+    StyleHalf,
     blend_shares,
     content_targets,
     matting_of,
+    put_together,
     regions_of,
     style_targets,
-    variation_scale,
 )
 from jnst.tiles import cover
 from jnst.tiling import tiled_step, tiled_targets
 from jnst.vgg import VGG19
-
-Half = tuple[dict[str, Any], dict[str, Array]]
-"""Targets and their factors, by layer."""
 
 
 class Inputs(NamedTuple):
@@ -63,7 +61,7 @@ def content_half(
     layers: tuple[str, ...],
     weighing: str,
     sharding: NamedSharding | None = None,
-) -> Half:
+) -> ContentHalf:
     """The content's half of `jnst.make_targets`, compiled."""
     return content_targets(model, keep(image, sharding), layers, weighing)
 
@@ -78,7 +76,7 @@ def style_half(
     style_loss: str,
     sharding: NamedSharding | None = None,
     masks: Masks | None = None,
-) -> Half:
+) -> StyleHalf:
     """The styles' half, likewise."""
     images = tuple(keep(image, sharding) for image in images)
     return style_targets(model, images, shares, layers, weighing, style_loss, masks)
@@ -123,21 +121,20 @@ def _whole(
     rows = None if mesh is None else split(mesh)
     weighing = settings.weighing
     content_layers, style_layers = tuple(settings.content_layers), tuple(settings.style_layers)
-    features, content_scale = content_half(model, content, content_layers, weighing, rows)
+    of_content = content_half(model, content, content_layers, weighing, rows)
     shares = blend_shares(settings.style_weights, len(styles))
     if mesh is not None:
         shares = place(tuple(map(np.float32, shares)), whole(mesh))
-    compared, style_scale = style_half(
+    of_styles = style_half(
         model, styles, shares, style_layers, weighing, settings.style_loss, rows, masks
     )
-    variation = variation_scale(content.shape, weighing)
     matting = matting_of(content) if settings.photorealism else None
-    numbers = settings.loss_weights(), settings.controls(steps), variation
+    regions = masks and regions_of(masks, content, shares, style_layers)
+    targets = put_together(of_content, of_styles, content.shape, weighing, matting, regions)
+    numbers = settings.loss_weights(), settings.controls(steps)
     if mesh is not None:
         numbers = place(jax.tree.map(np.float32, numbers), whole(mesh))
-    weights, controls, variation = numbers
-    regions = masks and regions_of(masks, content, shares, style_layers)
-    targets = Targets(features, compared, content_scale, style_scale, variation, matting, regions)
+    weights, controls = numbers
     leaves, structure = jax.tree.flatten(model)
     return minimize(
         flat_loss_terms(structure, rows),

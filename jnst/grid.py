@@ -17,7 +17,8 @@ from jaxtyping import Array, Float
 
 from jnst._checks import whole_number
 from jnst.axes import Grid, Index, make_grid
-from jnst.chunks import Work, fitting_batch, pictures, run_chunk, shown_cells
+from jnst.cell_targets import Work
+from jnst.chunks import fitting_batch, pictures, run_chunk, shown_cells
 from jnst.inputs import NOISES, check_init
 from jnst.masks import Mask
 from jnst.optimize import Controls, State, Watch

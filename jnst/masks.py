@@ -149,7 +149,7 @@ def _keeping_the_rest(
     regions = masks.painted(content[:2])
     covered = jnp.clip(jnp.sum(regions, axis=0), 0, 1)
     # Towards a soft edge a style fades with what is kept, and need not with its region as well.
-    shared = regions / jnp.where(covered > 0, covered, 1)
+    shared = jnp.where(covered > 0, regions / jnp.where(covered > 0, covered, 1), 1 / len(regions))
     return masks._replace(regions=tuple(shared), keep=1 - covered)
 
 

@@ -70,18 +70,18 @@ def guided(
     return features if guide is None else (features * guide[..., None]).astype(features.dtype)
 
 
-def blend(each: Sequence[Mapping[str, Seen]], shares: Sequence[Array | float]) -> dict[str, Any]:
-    """The moments of several pictures, by layer, averaged.
+def blend(each: Sequence[Any], shares: Sequence[Array | float]) -> Any:
+    """The moments of several pictures, averaged.
 
     Args:
-      each: {layer: moments} of every picture.
+      each: {layer: moments} of every picture, or another pytree.
       shares: a weight for each, of any sum.
 
     >>> blend([{"relu1_1": jnp.array([[2.0]])}, {"relu1_1": jnp.array([[6.0]])}], [3.0, 1.0])
     {'relu1_1': Array([[3.]], dtype=float32)}
     """
     if len(each) == 1:
-        return dict(each[0])
+        return each[0]
     whole = sum(shares)
     return jax.tree.map(
         lambda *leaves: sum(s / whole * x for s, x in zip(shares, leaves, strict=True)), *each

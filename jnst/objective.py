@@ -17,7 +17,7 @@ from jax.sharding import NamedSharding
 from jaxtyping import Array, Float
 
 from jnst.losses import content_loss, total_variation
-from jnst.matting import Matting, matting_loss
+from jnst.matting import matting_loss
 from jnst.moments import Seen
 from jnst.regions import composed
 from jnst.sharding import keep
@@ -77,7 +77,7 @@ def loss_terms(
     return weighed(
         content_term(features, targets.content, targets.content_scale, weights),
         style_term(seen, targets, weights),
-        pixel_terms(image, targets.variation_scale, targets.matting),
+        pixel_terms(image, targets),
         weights,
     )
 
@@ -115,12 +115,12 @@ def _sum_of_layers(weights: Mapping[str, Scalar], loss: Callable[[str], Array]) 
 
 
 def pixel_terms(
-    image: Float[Array, "*batch H W 3"], scale: Scalar, matting: Matting | None
+    image: Float[Array, "*batch H W 3"], targets: Targets
 ) -> dict[str, Float[Array, "*batch"]]:
     """The terms that need no network: "variation" and, with a matting, "photorealism"."""
-    terms = {"variation": scale * total_variation(image)}
-    if matting is not None:
-        terms["photorealism"] = scale * matting_loss(image, matting)
+    terms = {"variation": targets.variation_scale * total_variation(image)}
+    if targets.matting is not None:
+        terms["photorealism"] = targets.matting_scale * matting_loss(image, targets.matting)
     return terms
 
 

@@ -11,9 +11,7 @@ import optax
 from jax.sharding import Mesh
 from jaxtyping import Array, Bool, Float, Int
 
-from jnst._checks import one_of
 from jnst.convergence import converged
-from jnst.lbfgs import scale_by_lbfgs
 from jnst.sharding import fetch, keep, whole
 
 Objective = Callable[[Array, Any], dict[str, Array]]
@@ -23,17 +21,6 @@ Watch = Callable[["State", "Controls", dict[str, Array], int], bool | None]
 """`watch(state, controls, losses, count)` after `count` steps; True stops the run. The losses are
 those of the step before, so that reading them does not keep the device waiting; the arrays of
 `state` are given to the next step and are gone after the call."""
-
-RATES = {"adam": (0.04, 0.004), "lbfgs": (1.0, 1.0)}
-"""The learning rates of the first and of the last step, by optimiser."""
-OPTIMIZERS = tuple(RATES)
-ADAM_EPSILON = 1.0
-"""In units of the gradient's root mean square over the image. Adam moves every pixel by about as
-much, however little its gradient says; with a tiny epsilon that shows as coloured speckle."""
-LBFGS_MEMORY = 20
-LBFGS_STRIDE = 0.1
-"""The longest step, as the root mean square over the pixels: there is no line search that would
-shorten one where the model of the curvature is wrong."""
 
 
 class Controls(NamedTuple):
@@ -72,64 +59,6 @@ class State(NamedTuple):
     moments: optax.OptState
     steps: Int[Array, ""]
     halted: Bool[Array, ""]
-
-
-def _rms(gradient: Float[Array, "H W 3"]) -> Float[Array, ""]:
-    """Of what is not 0: pixels that are kept have no gradient, however many there are, and must not
-    make the others move more."""
-    count = jnp.maximum(jnp.count_nonzero(gradient), 1).astype(gradient.dtype)
-    return jnp.sqrt(jnp.sum(jnp.square(gradient)) / count)
-
-
-def _unit_gradient() -> optax.GradientTransformation:
-    """Divides every gradient by its root mean square, so that the loss's scale does not matter."""
-
-    def update(updates, state, params=None):
-        rms = _rms(updates)
-        return updates / jnp.where(rms > 0, rms, 1), state
-
-    return optax.GradientTransformation(lambda params: optax.EmptyState(), update)
-
-
-def _unit_first_gradient() -> optax.GradientTransformation:
-    """Divides all gradients by the root mean square of the first.
-
-    L-BFGS compares gradients of different steps, so they must keep one scale; without any, it
-    stalls where the loss is small and its first step is tiny.
-    """
-
-    def update(updates, state, params=None):
-        rms = _rms(updates)
-        first = jnp.where(state > 0, state, jnp.where(rms > 0, rms, 1))
-        # Not divided: XLA rounds a division by a scalar in another way when it is batched.
-        return updates * (1 / first), first
-
-    return optax.GradientTransformation(lambda params: jnp.zeros((), params.dtype), update)
-
-
-def _scale_by_rate() -> optax.GradientTransformationExtraArgs:
-    """Multiplies by −rate, where the rate arrives at every update: a traced number."""
-
-    def update(updates, state, params=None, *, rate, **_):
-        return jax.tree.map(lambda u: -rate * u, updates), state
-
-    return optax.GradientTransformationExtraArgs(lambda params: optax.EmptyState(), update)
-
-
-@functools.cache  # the same object for the same name, so that the step compiles once
-def make_optimizer(name: str) -> optax.GradientTransformationExtraArgs:
-    """The Optax transformation of a name out of `OPTIMIZERS`; its updates take `rate=`."""
-    one_of("optimizer", name, OPTIMIZERS)
-    if name == "adam":
-        return optax.chain(
-            _unit_gradient(), optax.scale_by_adam(b2=0.99, eps=ADAM_EPSILON), _scale_by_rate()
-        )
-    return optax.chain(
-        _unit_first_gradient(),
-        scale_by_lbfgs(LBFGS_MEMORY),
-        optax.clip_by_block_rms(LBFGS_STRIDE),
-        _scale_by_rate(),
-    )
 
 
 @functools.partial(jax.jit, static_argnames="optimizer")
@@ -295,7 +224,8 @@ def minimize(
         after the call.
       args: whatever the objective needs besides; a pytree of arrays.
       controls: the numbers that steer the run.
-      optimizer: an Optax transformation; `make_optimizer` makes those that follow `controls.rate`.
+      optimizer: an Optax transformation; `jnst.optimizers.make_optimizer` makes those that follow
+        `controls.rate`.
       steps: updates to make, those of `before` included.
       watch: called after every step; see `Watch`.
       update: `step`, or another way of making one: for a batch of images, or in tiles.

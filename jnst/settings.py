@@ -13,10 +13,12 @@ from jnst._checks import finite_number, near_match, one_of, whole_number
 from jnst.color import COLORS
 from jnst.images import fit
 from jnst.objective import LossWeights
-from jnst.optimize import OPTIMIZERS, RATES, Controls, make_optimizer
+from jnst.optimize import Controls
+from jnst.optimizers import OPTIMIZERS, RATES, make_optimizer
 from jnst.style_losses import STYLE_LOSSES
-from jnst.targets import CONTENT_LAYERS, STYLE_LAYERS, WEIGHINGS
+from jnst.targets import CONTENT_LAYERS, STYLE_LAYERS
 from jnst.vgg import check_layers
+from jnst.weighing import WEIGHINGS
 
 SCHEDULES = ("cosine", "constant")
 SMALLEST_EDGE = 32
@@ -41,7 +43,10 @@ class Settings:
       alpha: weight of the content, at least 0.
       beta: weight of the style, at least 0. With relative weighing 1 to 30 times alpha is the
         interesting range: less keeps the photograph, more dissolves it.
-      gamma: weight of the total variation, at least 0; more is smoother.
+      gamma: weight of the total variation, at least 0; more is smoother. With relative weighing 1
+        counts a picture as rough as the style as much as one that misses it altogether does with a
+        beta of 1; 0.03 to 0.3 is the interesting range. Otherwise its unit is another, as that of
+        alpha and beta is, and the paper's is 0.
       weighing: `"relative"`, `"paper"` or `"mean"`; see `jnst.make_targets`.
       content_layers: where the content is compared: {layer: weight}, or names alone for equal
         weights that sum to 1.
@@ -86,7 +91,7 @@ class Settings:
 
     alpha: float = 1.0
     beta: float = 5.0
-    gamma: float = 0.0
+    gamma: float = 0.1
     weighing: str = "relative"
     content_layers: Mapping[str, float] | Sequence[str] = CONTENT_LAYERS
     style_layers: Mapping[str, float] | Sequence[str] = STYLE_LAYERS

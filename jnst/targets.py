@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -19,11 +18,22 @@ from jnst.moments import Seen, blend, guided, moments, side_by_side
 from jnst.regions import Guides, Regions, guidance, make_regions
 from jnst.style_losses import GRAM, STYLE_LOSSES, StyleTarget, energy, style_target
 from jnst.vgg import VGG19, check_layers
+from jnst.weighing import (
+    WEIGHINGS,
+    content_average,
+    matting_scale,
+    roughness,
+    scale,
+    variation_scale,
+)
 
 CONTENT_LAYERS = ("relu4_2",)
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
-WEIGHINGS = ("relative", "paper", "mean")
 Scalar = Array | float
+ContentHalf = tuple[dict[str, Array], dict[str, Array]]
+"""What is compared with, and factors, by layer."""
+StyleHalf = tuple[dict[str, StyleTarget], dict[str, Array], Float[Array, "*batch"]]
+"""Likewise, and the roughness of the styles."""
 
 
 class Targets(NamedTuple):
@@ -35,7 +45,8 @@ class Targets(NamedTuple):
         image, A.
       content_scale: {layer: factor} of each layer's content loss.
       style_scale: {layer: factor} of each layer's style loss.
-      variation_scale: factor of the total variation, and of the matting loss.
+      variation_scale: factor of the total variation.
+      matting_scale: factor of the matting loss.
       matting: what the content contributes to the matting loss; None: there is no such term.
       regions: where each style counts, and what is kept; None: one style everywhere. Else what is
         compared of a layer's style, and its factor, have an axis of the regions before their own.
@@ -45,7 +56,8 @@ class Targets(NamedTuple):
     style: dict[str, StyleTarget]
     content_scale: dict[str, Float[Array, "*batch"]]
     style_scale: dict[str, Float[Array, "*batch"]]
-    variation_scale: Scalar
+    variation_scale: Float[Array, "*batch"]
+    matting_scale: Float[Array, "*batch"]
     matting: Matting | None = None
     regions: Regions | None = None
 
@@ -75,9 +87,10 @@ def make_targets(
       content_layers: where the content is compared.
       style_layers: where the style is compared.
       weighing: `"paper"`: every term as the paper has it. `"relative"`: every term divided by its
-        own target's energy, so that it is 0 for a perfect match and 1 for an empty image, and the
-        total variation and the matting loss by the number of pixel values; alpha, beta, gamma and
-        photorealism then mean the same for every family of weights, size and picture. `"mean"`:
+        own target's energy, so that it is 0 for a perfect match and 1 for an empty image, the total
+        variation so that it is 1 for an image as rough as the style, and the matting loss by the
+        number of pixel values; alpha, beta, gamma and photorealism then mean the same for every
+        family of weights, size and picture. `"mean"`:
         every term as a mean of squares, that of the features, of the Gram matrices, and the terms
         of the pixels divided by their number; this is how most other programs weigh.
       style_loss: one of `STYLE_LOSSES`; see `jnst.Settings`, whose default is another: here it is
@@ -100,14 +113,37 @@ def make_targets(
     styles = tuple(style) if isinstance(style, list | tuple) else (style,)
     shares = blend_shares(style_weights, len(styles))
     masks = gather_masks(len(styles), regions, style_regions, keep)
-    features, content_scale = content_targets(model, content, content_layers, weighing)
-    compared, style_scale = style_targets(
-        model, styles, shares, style_layers, weighing, style_loss, masks
+    return put_together(
+        content_targets(model, content, content_layers, weighing),
+        style_targets(model, styles, shares, style_layers, weighing, style_loss, masks),
+        shape,
+        weighing,
+        make_matting(content) if photorealism else None,
+        masks and make_regions(masks, jnp.asarray(content), shares, style_layers),
     )
-    variation = variation_scale(shape, weighing)
-    matting = make_matting(content) if photorealism else None
-    of_regions = masks and make_regions(masks, jnp.asarray(content), shares, style_layers)
-    return Targets(features, compared, content_scale, style_scale, variation, matting, of_regions)
+
+
+def put_together(
+    content: ContentHalf,
+    style: StyleHalf,
+    shape: tuple[int, ...],
+    weighing: str,
+    matting: Matting | None,
+    regions: Regions | None,
+) -> Targets:
+    """The targets of a content of this (height, width, channels), from its half and the styles'."""
+    features, content_scale = content
+    compared, style_scale, rough = style
+    return Targets(
+        content=features,
+        style=compared,
+        content_scale=content_scale,
+        style_scale=style_scale,
+        variation_scale=variation_scale(shape, weighing, rough),
+        matting_scale=jnp.full_like(rough, matting_scale(shape, weighing)),
+        matting=matting,
+        regions=regions,
+    )
 
 
 def blend_shares(weights: Sequence[Scalar | int] | None, count: int) -> tuple[Scalar | int, ...]:
@@ -123,7 +159,7 @@ def content_targets(
     content: Float[Array | np.ndarray, "*batch H W 3"],
     layers: Sequence[str],
     weighing: str,
-) -> tuple[dict[str, Array], dict[str, Array]]:
+) -> ContentHalf:
     """The content image's half of `make_targets`: features and factors by layer."""
     layers = check_layers("content_layers", layers)
     features = model(jnp.asarray(content), layers)
@@ -145,8 +181,9 @@ def style_targets(
     weighing: str,
     style_loss: str,
     masks: Masks | None = None,
-) -> tuple[dict[str, StyleTarget], dict[str, Array]]:
-    """The style images' half of `make_targets`: what is compared with and factors by layer."""
+) -> StyleHalf:
+    """The style images' half of `make_targets`: what is compared with and factors by layer, and how
+    rough they are."""
     layers = check_layers("style_layers", layers)
     means = style_loss != GRAM
     each = [
@@ -154,7 +191,8 @@ def style_targets(
         for style, guides in zip(styles, style_guides(styles, masks, layers), strict=True)
     ]
     axis = jnp.ndim(styles[0]) - 3
-    return compared_and_scales(each, shares, weighing, style_loss, apart(masks), axis)
+    halves = compared_and_scales(each, shares, weighing, style_loss, apart(masks), axis)
+    return *halves, roughness(styles, shares)
 
 
 def style_guides(
@@ -207,29 +245,7 @@ def compared_and_scales(
 
 matting_of = jax.jit(make_matting)
 regions_of = jax.jit(make_regions, static_argnames="layers")
-
-
-def variation_scale(shape: tuple[int, ...], weighing: str) -> float:
-    """The factor of the total variation for an image of this (height, width, channels)."""
-    return 1.0 if weighing == "paper" else 1 / math.prod(shape)
-
-
-def content_average(shape: tuple[int, ...]) -> float:
-    """What makes of `content_loss`, half a sum over features of this shape, the mean of the squared
-    differences."""
-    return 2 / math.prod(shape[-3:])
-
-
-def scale(
-    energy: Float[Array, "*batch"], weighing: str, averaging: float
-) -> Float[Array, "*batch"]:
-    """A layer's factor: 1; or 1 / energy, or 0 for a layer that is silent, which then has nothing
-    to say; or the factor that makes the loss a mean."""
-    if weighing == "paper":
-        return jnp.ones_like(energy)
-    if weighing == "mean":
-        return jnp.full_like(energy, averaging)
-    return jnp.where(energy > 0, 1 / jnp.where(energy > 0, energy, 1), 0)
+roughness_of = jax.jit(roughness)
 
 
 def needs_means(of_layers: Mapping[str, StyleTarget | Seen]) -> bool:

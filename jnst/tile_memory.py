@@ -15,6 +15,7 @@ from jnst.objective import LossWeights
 from jnst.optimize import Controls, init_state
 from jnst.regions import Guides, guidance, make_regions
 from jnst.style_losses import GRAM
+from jnst.targets import Targets
 from jnst.tiles import Tiles
 from jnst.tiling import add_gradient, finish
 from jnst.vgg import VGG19
@@ -35,7 +36,7 @@ def memory(
     What is compiled for it is what a run then uses.
     """
     leaves, structure = jax.tree.flatten(model)
-    number = jax.ShapeDtypeStruct((), jnp.float32)
+    number: Any = jax.ShapeDtypeStruct((), jnp.float32)
     image = jax.ShapeDtypeStruct((*tiles.shape, 3), jnp.float32)
     matting = jax.eval_shape(make_matting, image) if weights.photorealism else None
     regions = masks and jax.eval_shape(
@@ -70,9 +71,7 @@ def memory(
         image,
         number,
         number,
-        number,
-        matting,
-        regions,
+        Targets({}, {}, {}, {}, number, number, matting, regions),
         weights,
         controls,
         optimizer=optimizer,

@@ -27,27 +27,26 @@ from jaxtyping import Array, Bool, Float, Int
 
 from jnst.losses import content_loss
 from jnst.masks import Masks
-from jnst.matting import Matting
 from jnst.moments import Seen
 from jnst.objective import LossWeights, content_term, pixel_terms, style_term, weighed
 from jnst.optimize import Controls, State, Update, advance
-from jnst.regions import Guides, Regions, composed, of_image
+from jnst.regions import Guides, composed, of_image
 from jnst.style_losses import GRAM
 from jnst.targets import (
     Scalar,
     Targets,
     apart,
     compared_and_scales,
-    content_average,
     matting_of,
     needs_means,
+    put_together,
     regions_of,
-    scale,
+    roughness_of,
     style_guides,
-    variation_scale,
 )
 from jnst.tiles import Tiles
 from jnst.vgg import VGG19
+from jnst.weighing import content_average, scale
 from jnst.windows import Window, add_up, cut_out, own_features, parts_of, places_of, tiled_moments
 
 Crop = dict[str, np.ndarray]
@@ -123,23 +122,21 @@ def finish(
     gradient: Float[Array, "H W 3"],
     content: Float[Array, ""],
     style: Float[Array, ""],
-    variation_scale: Float[Array, ""],
-    matting: Matting | None,
-    regions: Regions | None,
+    targets: Targets,
     weights: LossWeights,
     controls: Controls,
     *,
     optimizer: optax.GradientTransformation,
 ) -> tuple[State, dict[str, Array], Bool[Array, ""]]:
-    """The step, once the tiles have been gone through."""
+    """The step, once the tiles have been gone through; of the targets, those of `pixel_terms`."""
 
     def of_pixels(image: Array) -> tuple[Array, dict[str, Array]]:
-        of_picture = pixel_terms(composed(image, regions), variation_scale, matting)
+        of_picture = pixel_terms(composed(image, targets.regions), targets)
         terms = weighed(content, style, of_picture, weights)
         return terms["total"], terms
 
     slope, terms = jax.grad(of_pixels, has_aux=True)(state.image)
-    gradient = of_image(gradient, regions) + slope
+    gradient = of_image(gradient, targets.regions) + slope
     return advance(state, terms, gradient, controls, optimizer, _no_line_search)
 
 
@@ -223,13 +220,15 @@ def tiled_targets(
         )
         for style, of_style, of_mask in zip(styles, style_tiles, guides, strict=True)
     ]
-    compared, style_scale = _compared_and_scales(
-        each, tuple(shares), weighing, style_loss, apart(masks)
+    of_styles = _compared_and_scales(each, tuple(shares), weighing, style_loss, apart(masks))
+    targets = put_together(
+        ({}, content_scale),
+        (*of_styles, roughness_of(tuple(styles), tuple(shares))),
+        content.shape,
+        weighing,
+        matting_of(content) if photorealism else None,
+        masks and regions_of(masks, content, tuple(shares), tuple(style_layers)),
     )
-    variation = variation_scale(content.shape, weighing)
-    matting = matting_of(content) if photorealism else None
-    regions = masks and regions_of(masks, content, tuple(shares), tuple(style_layers))
-    targets = Targets({}, compared, content_scale, style_scale, variation, matting, regions)
     return TiledTargets(targets, crops)
 
 
@@ -263,18 +262,8 @@ def tiled_step(structure: Any, tiles: Tiles, crops: list[Crop]) -> Update:
         _, targets, weights = args
         image = _composed(state.image, targets.regions)
         gradient, terms = _gradient(image, args, places, crops, structure, tiles.window)
-        scale = jnp.asarray(targets.variation_scale, state.image.dtype)
-        return finish(
-            state,
-            gradient,
-            *terms,
-            scale,
-            targets.matting,
-            targets.regions,
-            weights,
-            controls,
-            optimizer=optimizer,
-        )
+        of_pixels = targets._replace(content={}, style={}, content_scale={}, style_scale={})
+        return finish(state, gradient, *terms, of_pixels, weights, controls, optimizer=optimizer)
 
     return update
 

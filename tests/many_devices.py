@@ -14,7 +14,8 @@ import numpy as np
 import jnst
 from jnst.cli import main
 from jnst.objective import flat_loss_terms
-from jnst.optimize import init_state, make_optimizer, minimize, step
+from jnst.optimize import init_state, minimize, step
+from jnst.optimizers import make_optimizer
 from jnst.sharding import make_mesh, place, split, split_rows, whole
 
 stylize = functools.partial(jnst.stylize, style_loss="gram")
@@ -117,7 +118,8 @@ if __name__ == "__main__":
         sys.exit(main(sys.argv[1:]))
     network = jnst.load_vgg19(precision="highest")
     found = grids(network)
-    found["rows"] = rows(network, 77)
+    # At some other betas rounding makes a maximum of nearly equal features fall the other way.
+    found["rows"] = rows(network, 77, beta=7.0)
     found["regions"] = regions(network)
     found["memory"] = {h: [memory(network, h, n) for n in (1, 2, 4, 8)] for h in (512, 500)}
     jax.config.update("jax_enable_x64", True)

@@ -63,8 +63,10 @@ ALLOWED = {
     "vgg": {"_checks", "convolution", "winograd"},
     "weights": {"_checks", "files", "vgg", "convert"},
     "sharding": set(),
+    "weighing": {"losses", "moments"},
     "targets": {
         *("_checks", "losses", "masks", "matting", "moments", "regions", "style_losses", "vgg"),
+        "weighing",
     },
     "objective": {
         *("losses", "matting", "moments", "regions", "sharding", "style_losses", "targets"),
@@ -72,10 +74,11 @@ ALLOWED = {
     },
     "lbfgs": set(),
     "convergence": set(),
-    "optimize": {"_checks", "convergence", "lbfgs", "sharding"},
+    "optimizers": {"_checks", "lbfgs"},
+    "optimize": {"convergence", "sharding"},
     "settings": {
-        *("_checks", "color", "images", "objective", "optimize", "style_losses", "targets"),
-        "vgg",
+        *("_checks", "color", "images", "objective", "optimize", "optimizers", "style_losses"),
+        *("targets", "vgg", "weighing"),
     },
     "checkpoint": {
         *("_checks", "files", "masks", "optimize", "settings", "sharding", "version", "vgg"),
@@ -88,11 +91,11 @@ ALLOWED = {
     "windows": {"moments", "regions", "targets", "tiles", "vgg"},
     "tiling": {
         *("losses", "masks", "matting", "moments", "objective", "optimize", "regions"),
-        *("style_losses", "targets", "tiles", "vgg", "windows"),
+        *("style_losses", "targets", "tiles", "vgg", "weighing", "windows"),
     },
     "tile_memory": {
         *("cost", "masks", "matting", "moments", "objective", "optimize", "regions"),
-        *("style_losses", "tiles", "tiling", "vgg", "windows"),
+        *("style_losses", "targets", "tiles", "tiling", "vgg", "windows"),
     },
     "fitting": {
         *("cost", "descent", "images", "inputs", "masks", "objective", "optimize", "settings"),
@@ -101,20 +104,24 @@ ALLOWED = {
     "inputs": {"_checks", "images", "settings"},
     "descent": {
         *("inputs", "masks", "matting", "objective", "optimize", "settings", "sharding"),
-        *("targets", "tiles", "tiling", "vgg"),
+        *("targets", "tiles", "tiling", "vgg", "weighing"),
     },
     "stylize": {
         *("checkpoint", "color", "descent", "fitting", "inputs", "masks", "optimize"),
         *("regions", "settings", "sharding", "targets", "vgg"),
     },
     "axes": {"_checks", "color", "cost", "inputs", "masks", "settings", "targets", "vgg"},
+    "cell_targets": {
+        *("axes", "color", "descent", "inputs", "matting", "optimize", "regions", "sharding"),
+        *("targets", "vgg", "weighing"),
+    },
     "chunks": {
-        *("axes", "color", "cost", "descent", "inputs", "matting", "objective", "optimize"),
-        *("regions", "sharding", "stylize", "targets", "tiling", "vgg"),
+        *("axes", "cell_targets", "cost", "inputs", "objective", "optimize", "sharding"),
+        "stylize",
     },
     "grid": {
-        *("_checks", "axes", "chunks", "inputs", "masks", "optimize", "settings", "sharding"),
-        *("stylize", "vgg"),
+        *("_checks", "axes", "cell_targets", "chunks", "inputs", "masks", "optimize"),
+        *("settings", "sharding", "stylize", "vgg"),
     },
     "sheets": {"images"},
     "grid_folder": {"axes", "files", "images", "sheets", "stylize"},

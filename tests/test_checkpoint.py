@@ -90,7 +90,7 @@ def changed(path, stopped, **arrays):
     ("settings", "said"),
     [
         ({"beta": 20}, "it was made with beta 5.0 instead of 20"),
-        ({"steps": (5, 9), "gamma": 1}, r"gamma 0.0 instead of 1, steps \[5, 6\] instead of"),
+        ({"steps": (5, 9), "gamma": 1}, r"gamma 0.1 instead of 1, steps \[5, 6\] instead of"),
         ({"optimizer": "lbfgs"}, "optimizer adam instead of lbfgs"),
         ({"init": "noise"}, "another initial image"),
         ({"content": np.zeros((64, 80, 3))}, "another content, another initial image$"),

@@ -103,8 +103,8 @@ def test_masks_of_other_styles_are_not_brought_back(folder):
 
 def test_what_like_has_can_be_left_out(folder):
     options = {
-        **{"region": ["lost.png", "right.png"], "style_region": ["all", "all"], "keep": "rest"},
-        **{"add_style": ["lost.png"], "style_weights": [1.0, 2.0], "palette": "lost.png"},
+        **{"region": ["lost.png"], "keep": "rest", "palette": "lost.png"},
+        **{"add_style": ["lost.png", "other.png"], "style_weights": [1.0, 2.0, 3.0]},
     }
     jnst.save_image("made.png", np.full((64, 80, 3), 0.5), settings={"options": options})
     given = ["content.png", "style.png", "--like", "made.png"]
@@ -114,8 +114,7 @@ def test_what_like_has_can_be_left_out(folder):
         given += [f"--{name}", "none"]
     chosen, settings = choose(arguments(given))
     assert {name: chosen[name] for name in options.keys() & chosen} == {
-        **{"region": None, "style_region": None, "keep": None},
-        **{"add_style": (), "palette": None},
+        **{"region": None, "keep": None, "palette": None, "add_style": ()},
     }
     assert settings.style_weights is None
 
@@ -196,6 +195,9 @@ def test_nor_do_they_have_those_of_another_picture(folder, capsys):
     several = "content.png", "other.png", "style.png", "-o", "all"
     assert main(["stylize", *several, "--like", "stylized.png"]) == 2
     assert "the regions of --like are for one content, got 2" in capsys.readouterr().err
+    assert main(["stylize", *several, "--like", "stylized.png", "--keep", "none"]) == 0
+    assert main(["stylize", *several, "--log", "none"]) == 2
+    assert "--log is for one content, got 2" in capsys.readouterr().err
 
 
 def test_a_mask_is_grey_times_alpha_upright_and_scaled_without_ringing(tmp_path):

@@ -8,7 +8,8 @@ import pytest
 
 import jnst
 from jnst.convergence import WINDOW, converged
-from jnst.optimize import Controls, init_state, make_optimizer, minimize
+from jnst.optimize import Controls, init_state, minimize
+from jnst.optimizers import make_optimizer
 from jnst.progress import ProgressReport
 from jnst.stylize import Progress
 

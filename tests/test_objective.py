@@ -8,6 +8,7 @@ import pytest
 import jnst
 from jnst.objective import flat_loss_terms
 from jnst.targets import STYLE_LAYERS
+from jnst.weighing import SMOOTHEST
 from jnst.weights import make_vgg19
 
 LAYERS = {"content": {"relu2_2": 1.0}, "style": {"relu1_1": 0.25, "relu2_1": 0.75}}
@@ -82,6 +83,30 @@ def test_relative_terms_are_0_for_a_match_and_1_for_silence(model, pictures, ter
     for name, target in made.style.items():
         silent = jnst.style_loss(jnp.zeros_like(target), target) * made.style_scale[name]
         assert float(silent) == pytest.approx(1, rel=1e-5)
+
+
+def mean_variation(image):
+    image = np.float64(image)
+    squares = (np.diff(image, axis=0) ** 2).sum() + (np.diff(image, axis=1) ** 2).sum()
+    return squares / image.size
+
+
+def test_the_relative_variation_is_1_for_an_image_as_rough_as_the_style(model, pictures, terms):
+    content, style = map(np.asarray, pictures)
+    other = content[::2, ::-1]
+    for styles, shares, rough in (
+        ([style], None, mean_variation(style)),
+        ([style, other], [3.0, 1.0], 0.75 * mean_variation(style) + 0.25 * mean_variation(other)),
+        ([np.full_like(style, 0.5)], None, SMOOTHEST),
+    ):
+        made = jnst.make_targets(
+            *(model, content, styles),
+            **{"content_layers": ["relu1_1"], "style_layers": ["relu1_1"]},
+            style_weights=shares,
+        )
+        few = jnst.LossWeights(1.0, 1.0, 1.0, {"relu1_1": 1.0}, {"relu1_1": 1.0})
+        variation = float(terms(jnp.asarray(content), (model, made, few))["variation"])
+        assert variation == pytest.approx(mean_variation(content) / rough, rel=1e-5)
 
 
 def test_relative_weighing_does_not_depend_on_the_scale_of_the_weights(

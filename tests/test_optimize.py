@@ -6,16 +6,8 @@ import numpy as np
 import optax
 import pytest
 
-from jnst.optimize import (
-    ADAM_EPSILON,
-    OPTIMIZERS,
-    Controls,
-    init_state,
-    make_optimizer,
-    minimize,
-    picture,
-    step,
-)
+from jnst.optimize import Controls, init_state, minimize, picture, step
+from jnst.optimizers import ADAM_EPSILON, OPTIMIZERS, make_optimizer
 
 START = np.random.default_rng(0).uniform(size=(4, 5, 3)).astype(np.float32)
 GOAL = np.random.default_rng(1).uniform(0.1, 0.9, size=(4, 5, 3)).astype(np.float32)

@@ -249,7 +249,7 @@ def test_the_rest_is_what_no_region_covers(model, pictures, other):
     regions = [LEFT * SOFT, HOLE]
     run = functools.partial(jnst.stylize, model, content, styles, **QUICK)
     covered = np.clip(LEFT * SOFT + HOLE, 0, 1)
-    shared = [mask / np.where(covered > 0, covered, 1) for mask in regions]
+    shared = [np.where(covered > 0, mask / np.maximum(covered, 1e-9), 0.5) for mask in regions]
     result = run(regions=regions, keep="rest")
     same = run(regions=shared, keep=1 - covered)
     np.testing.assert_allclose(result.image, same.image, atol=1e-5)
@@ -263,6 +263,10 @@ def test_towards_the_rest_a_style_fades_once():
     masks = check_masks((64, 80, 3), [(72, 64, 3)] * 2, regions, None, "rest")
     np.testing.assert_allclose(masks.painted((64, 80)), regions, atol=1e-6)
     np.testing.assert_allclose(1 - masks.keep, sum(regions), atol=1e-6)
+    one = check_masks((64, 80, 3), [(72, 64, 3)], [HOLE], None, "rest")
+    small = resize_mask(HOLE, (23, 29))  # where a pixel of the edge is partly inside
+    assert ((small > 0) & (small < 1)).any()
+    np.testing.assert_allclose(one.painted((23, 29))[0], small, atol=1e-4)
 
 
 def test_a_soft_edge_of_what_is_kept_lets_both_be_seen(model, pictures):

@@ -13,7 +13,8 @@ from flax import nnx
 import jnst
 from jnst import cost, fitting
 from jnst.objective import flat_loss_terms
-from jnst.optimize import Controls, init_state, make_optimizer, minimize, step
+from jnst.optimize import Controls, init_state, minimize, step
+from jnst.optimizers import make_optimizer
 from jnst.settings import Settings
 from jnst.tile_memory import memory_of_moments
 from jnst.tiles import cover, halo, least_window, stride
@@ -50,7 +51,7 @@ def both_ways(
     """The runs of a few steps, in tiles and whole."""
     content, style = photograph(*shape), texture(most + 9, most - 7)
     content_layers, style_layers = layers
-    settings = Settings(content_layers=content_layers, style_layers=style_layers, gamma=2.0)
+    settings = Settings(content_layers=content_layers, style_layers=style_layers, gamma=0.1)
     weights = settings.loss_weights()
     targets = jnst.make_targets(
         model,

@@ -19,20 +19,20 @@ import jnst
 matplotlib.use("Agg")
 FOLDER = Path(__file__).parent
 SIZES = (512, 2048)
-PART = (0.35, 0.55, 0.3)
-"""Of the picture: left, top, and the edge of the square that is shown large, in its widths."""
+PART = (0.35, 0.55, 0.3, 0.2)
+"""Of the picture: left, top, width and height of what is shown large, in its widths."""
 
 
 def part(image: np.ndarray) -> np.ndarray:
-    """The square that is shown large."""
-    left, top, edge = (round(share * image.shape[1]) for share in PART)
-    return image[top : top + edge, left : left + edge]
+    """What is shown large of a picture."""
+    left, top, width, height = (round(share * image.shape[1]) for share in PART)
+    return image[top : top + height, left : left + width]
 
 
 def main() -> None:
     model = jnst.load_vgg19()
     figure, axes = plt.subplots(
-        2, 2, height_ratios=[0.75, 1], figsize=(14, 12.6), layout="constrained"
+        2, 2, height_ratios=[0.75, 0.67], figsize=(14, 10.6), layout="constrained"
     )
     for column, size in zip(axes.T, SIZES, strict=True):
         content, style = (draw(3 * size // 4, size).astype(np.float32) for draw in (lake, mosaic))

@@ -27,7 +27,8 @@ from matplotlib.cbook import get_sample_data
 import jnst
 from jnst.lbfgs import scale_by_lbfgs
 from jnst.objective import flat_loss_terms
-from jnst.optimize import init_state, make_optimizer, minimize
+from jnst.optimize import init_state, minimize
+from jnst.optimizers import make_optimizer
 from jnst.targets import STYLE_LAYERS
 
 STYLE = Path(__file__).parents[2] / "examples" / "images" / "style.jpg"

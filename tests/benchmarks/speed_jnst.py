@@ -10,7 +10,8 @@ from worker import serve
 
 import jnst
 from jnst.objective import flat_loss_terms
-from jnst.optimize import batched_step, init_state, make_optimizer, minimize, step
+from jnst.optimize import batched_step, init_state, minimize, step
+from jnst.optimizers import make_optimizer
 from jnst.settings import Settings
 from jnst.sharding import make_mesh
 from jnst.targets import make_targets
