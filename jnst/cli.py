@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 
 # Nothing that imports JAX, or takes long otherwise: `jnst --help` would wait for it, and Ctrl-C
 # is answered only when all of this is there. What is slow is imported where it is used.
+from jnst._text import as_text
 from jnst.arguments import CommandParser, Parser
 from jnst.version import __version__
 
@@ -203,7 +204,7 @@ def run_info(args: argparse.Namespace) -> int:
             lines["sha256"] = f"{weights.sha256} ({weights.source})"
     try:
         for name, value in lines.items():
-            print(f"{name:22}{value}")
+            print(f"{name:22}{as_text(value)}")
         sys.stdout.flush()
     except BrokenPipeError:  # whoever reads has seen enough, as in `jnst info | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

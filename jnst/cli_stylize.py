@@ -184,8 +184,10 @@ def paint(
         write_log(log, result.losses, result.plan)
     if not args.quiet:
         seconds = time.monotonic() - began
+        loss = result.losses["total"][-1]
         why = ", converged" if result.reason == "converged" else ""
-        print(f"wrote {output}: {result.steps} steps in {seconds:.0f} s{why}", file=sys.stderr)
+        said = f"{result.steps} steps in {seconds:.0f} s, loss {loss:.4g}{why}"
+        print(f"wrote {output}: {said}", file=sys.stderr)
     if page:
         page.finish(result.image, result.reason)
     if result.reason == "diverged":

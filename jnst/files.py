@@ -52,8 +52,10 @@ def check_output(path: str | os.PathLike[str], name: str = "output") -> Path:
     if path.exists() and not path.is_file():
         raise ValueError(f"{name} {path} is no regular file; give another name")
     folder = path.parent
-    if not folder.is_dir():
+    if not folder.exists():
         raise ValueError(f"{name} folder {folder} does not exist; create it first")
+    if not folder.is_dir():
+        raise ValueError(f"{name} {path} cannot be written: {folder} is no folder")
     try:  # permissions do not tell all, so the way to know is to write
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:

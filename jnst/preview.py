@@ -20,6 +20,7 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from jnst._checks import whole_number
+from jnst._text import as_text
 from jnst.images import resized
 from jnst.settings import Plan
 from jnst.stylize import Progress, work_left
@@ -281,20 +282,3 @@ def draw_curves(values: list[tuple[int, dict[str, float]]], sizes: list[int], in
     buffer = io.BytesIO()
     figure.savefig(buffer, format="svg", transparent=True)
     return buffer.getvalue()
-
-
-def as_text(value: Any) -> str:
-    """A setting as the page shows it.
-
-    >>> as_text({"relu1_1": 0.5, "relu2_1": 0.5}), as_text(()), as_text(1e-5)
-    ('relu1_1 0.5, relu2_1 0.5', '–', '1e-05')
-    """
-    if isinstance(value, Mapping):
-        return ", ".join(f"{name} {as_text(weight)}" for name, weight in value.items())
-    if isinstance(value, list | tuple):
-        return ", ".join(map(as_text, value)) or "–"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    return "–" if value is None else str(value)

@@ -113,7 +113,7 @@ class Settings:
         for name in ("alpha", "beta", "gamma"):
             finite_number(name, getattr(self, name), least=0)
         if self.alpha == self.beta == 0:
-            raise ValueError("alpha and beta are both 0, which leaves nothing to match")
+            raise ValueError("the weights alpha and beta are both 0, which leaves nothing to match")
         one_of("weighing", self.weighing, WEIGHINGS)
         for name in ("content_layers", "style_layers"):
             # As a dict of floats, whichever way they came.
@@ -155,9 +155,10 @@ class Settings:
             steps = whole_numbers("steps", self.steps, least=1)
             object.__setattr__(self, "steps", steps)
             if not isinstance(self.sizes, tuple) or len(steps) != len(self.sizes):
+                got = "no sizes" if self.sizes is None else f"sizes {self.sizes}"
                 raise ValueError(
                     "steps given a size need sizes of the same number, "
-                    f"got {len(steps)} steps and sizes {self.sizes}"
+                    f"got {len(steps)} steps and {got}"
                 )
 
     @classmethod

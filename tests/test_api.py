@@ -48,6 +48,7 @@ PUBLIC = {
 ALLOWED = {
     "version": set(),
     "_checks": set(),
+    "_text": set(),
     "files": set(),
     "losses": set(),
     "moments": {"losses"},
@@ -125,7 +126,7 @@ ALLOWED = {
     },
     "sheets": {"images"},
     "grid_folder": {"axes", "files", "images", "sheets", "stylize"},
-    "preview": {"_checks", "images", "settings", "stylize"},
+    "preview": {"_checks", "_text", "images", "settings", "stylize"},
     "progress": {"files", "grid", "settings", "stylize"},
 }
 """What each module of the library may import of it; the rest is the command line."""

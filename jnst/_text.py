@@ -1,0 +1,21 @@
+"""How settings are shown to people."""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def as_text(value: Any) -> str:
+    """A setting as `jnst info` and the page of a preview show it.
+
+    >>> as_text({"relu1_1": 0.5, "relu2_1": 0.5}), as_text(()), as_text(1e-5)
+    ('relu1_1 0.5, relu2_1 0.5', '–', '1e-05')
+    """
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {as_text(weight)}" for name, weight in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(map(as_text, value)) or "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return "–" if value is None else str(value)
