@@ -176,20 +176,30 @@ def carried(like: str, given: dict[str, Any]) -> dict[str, Any]:
     if given.get("colors") == "luminance":
         chosen["palette"] = None
     for name in FILES:
-        if name not in given:
-            check_there(like, name, chosen[name])
+        if name in given:
+            continue
+        if isinstance(chosen[name], list | tuple):
+            chosen[name] = [found(like, name, file) for file in chosen[name]]
+        else:
+            chosen[name] = found(like, name, chosen[name])
     return chosen
 
 
-def check_there(like: str, name: str, files: Any) -> None:
-    """Raise ValueError unless the files that an option of --like's picture names are there."""
-    for file in files if isinstance(files, list | tuple) else [files]:
-        if isinstance(file, str) and file not in MASK_WORDS and not Path(file).is_file():
-            option = f"--{name.replace('_', '-')}"
-            raise ValueError(
-                f"--like {like}: there is no file {file!r}, its {option}; say with {option} where "
-                f"it is, or {option} {NONE}"
-            )
+def found(like: str, name: str, file: Any) -> Any:
+    """A file that an option of --like's picture names: where it was, or beside the picture.
+
+    Raises:
+      ValueError: if it is at neither place.
+    """
+    if not isinstance(file, str) or file in MASK_WORDS or Path(file).is_file():
+        return file
+    if (beside := Path(like).parent / file).is_file():
+        return str(beside)
+    option = f"--{name.replace('_', '-')}"
+    raise ValueError(
+        f"--like {like}: there is no file {file!r}, its {option}; say with {option} where it is, "
+        f"or {option} {NONE}"
+    )
 
 
 def read_options(path: str) -> dict[str, Any]:

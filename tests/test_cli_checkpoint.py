@@ -82,7 +82,7 @@ def test_a_size_that_converges_is_said_logged_and_carried(folder):
     options = "--sizes", "40", "--steps", "90", "--tolerance", "1", "--log", "early.csv"
     code, said = finish(folder, *RUN, *options, "-o", "early.png")
     assert code == 0, said
-    assert re.search(r"wrote early.png: 22 steps in \d+ s, converged$", said)
+    assert re.search(r"wrote early.png: 22 steps in \d+ s, loss [\d.]+, converged$", said)
     assert (folder / "early.csv").read_text().count("\n") == 23
     like = ["stylize", "content.png", "style.png", "--like", str(folder / "early.png")]
     _, settings = choose(build_parser().parse_args(like))

@@ -119,6 +119,17 @@ def test_what_like_has_can_be_left_out(folder):
     assert settings.style_weights is None
 
 
+def test_the_masks_of_like_may_lie_beside_it(folder, monkeypatch):
+    options = {"region": ["left.png"], "keep": "rest", "add_style": [], "palette": "other.png"}
+    jnst.save_image("made.png", np.full((64, 80, 3), 0.5), settings={"options": options})
+    (folder / "elsewhere").mkdir()
+    monkeypatch.chdir(folder / "elsewhere")
+    given = ["../content.png", "../style.png", "--like", "../made.png"]
+    chosen, _ = choose(arguments(given))
+    assert chosen["region"] == ["../left.png"]
+    assert (chosen["keep"], chosen["palette"]) == ("rest", "../other.png")
+
+
 def test_the_rest_can_be_kept(folder):
     given = "content.png", "style.png", "--region", "left.png", "--keep", "rest"
     assert main(["stylize", *given, *QUICK, "-o", "rest.png"]) == 0
