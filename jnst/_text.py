@@ -4,6 +4,15 @@ from collections.abc import Mapping
 from typing import Any
 
 
+def as_option(name: str) -> str:
+    """The option of a setting on the command line.
+
+    >>> as_option("style_loss")
+    '--style-loss'
+    """
+    return f"--{name.replace('_', '-')}"
+
+
 def as_text(value: Any) -> str:
     """A setting as `jnst info` and the page of a preview show it.
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 # Nothing that imports JAX, or takes long otherwise: `jnst --help` would wait for it, and Ctrl-C
 # is answered only when all of this is there. What is slow is imported where it is used.
-from jnst._text import as_text
+from jnst._text import as_option, as_text
 from jnst.arguments import CommandParser, Parser
 from jnst.version import __version__
 
@@ -73,7 +73,7 @@ def outcome(args: argparse.Namespace) -> tuple[str, int]:
     try:
         return "", args.run(args)
     except (ValueError, OSError) as error:
-        return as_option(in_one_line(error), args), 2
+        return with_option(in_one_line(error), args), 2
     except Diverged as error:
         return str(error), 1
     except (MemoryError, RuntimeError, AssertionError) as error:
@@ -105,7 +105,7 @@ def in_one_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-def as_option(message: str, args: argparse.Namespace) -> str:
+def with_option(message: str, args: argparse.Namespace) -> str:
     """A message of the library that begins with a setting, naming the option instead."""
     first = re.match(r"\w*", message)
     name = first.group() if first else ""
@@ -113,7 +113,7 @@ def as_option(message: str, args: argparse.Namespace) -> str:
         return message
     from jnst.settings import SETTINGS
 
-    return f"--{name.replace('_', '-')}{message[len(name) :]}" if name in SETTINGS else message
+    return as_option(name) + message[len(name) :] if name in SETTINGS else message
 
 
 def build_parser() -> Parser:

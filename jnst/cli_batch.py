@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import jax
 
+from jnst._text import as_option
 from jnst.axes import Grid, Index, make_grid
 from jnst.cli import Diverged
 from jnst.cli_grid import names_of
@@ -28,7 +29,7 @@ from jnst.cli_job import (
     spare_inputs,
     style_files,
 )
-from jnst.cli_options import FILES, NONE
+from jnst.cli_options import NONE, leaves_out
 from jnst.files import check_output
 from jnst.fitting import AUTO
 from jnst.grid import GridProgress, run_cells
@@ -139,11 +140,9 @@ def prepare_batches(args: argparse.Namespace) -> tuple[Job, Path, list[Batch]]:
     """
     for option in ONE_CONTENT:
         value = getattr(args, option)
-        left_out = option in FILES and value in (NONE, [NONE])
-        given = not (value is None or value is False or left_out)
+        given = not (value is None or value is False or leaves_out(option, value))
         if given and (option, value) != ("tile", AUTO):
-            name = option.replace("_", "-")
-            raise ValueError(f"--{name} is for one content, got {len(args.content)}")
+            raise ValueError(f"{as_option(option)} is for one content, got {len(args.content)}")
     folder = output_folder(args)
     job = prepare(argparse.Namespace(**vars(args) | {"content": args.content[0]}))
     if job.masks:

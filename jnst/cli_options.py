@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from jnst._checks import one_of, whole_number
+from jnst._text import as_option
 from jnst.arguments import layers, number, numbers, whole, wholes
 from jnst.cli_regions import DEFAULTS, MASK_WORDS, check_names, drop_other_styles
 from jnst.color import COLORS, check_palette
@@ -116,11 +117,9 @@ def add_running(add: Add) -> None:
 def choose(args: argparse.Namespace) -> tuple[dict[str, Any], Settings]:
     """The options beside the settings, and the settings: given ones, those of --like, defaults."""
     given = given_options(args)
-    chosen = dict(OPTIONS)
-    if args.like:
-        if args.preset:
-            raise ValueError("--like and --preset exclude each other; give one of them")
-        chosen |= carried(args.like, given)
+    if args.like and args.preset:
+        raise ValueError("--like and --preset exclude each other; give one of them")
+    chosen = carried(args.like, given) if args.like else dict(OPTIONS)
     if args.preset:
         one_of("--preset", args.preset, PRESETS)
         chosen |= {**PRESETS[args.preset].run, **PRESETS[args.preset].network}
@@ -157,10 +156,15 @@ def given_options(args: argparse.Namespace) -> dict[str, Any]:
     """Those that stand in the command; a file that is to be `NONE` as its default."""
     values = ((name, getattr(args, name, None)) for name in (*OPTIONS, *SETTINGS))
     return {
-        name: OPTIONS[name] if name in FILES and value in (NONE, [NONE]) else value
+        name: OPTIONS[name] if leaves_out(name, value) else value
         for name, value in values
         if value is not None
     }
+
+
+def leaves_out(name: str, value: Any) -> bool:
+    """Whether an option is `NONE` in place of a file."""
+    return name in FILES and value in (NONE, [NONE])
 
 
 def carried(like: str, given: dict[str, Any]) -> dict[str, Any]:
@@ -195,7 +199,7 @@ def found(like: str, name: str, file: Any) -> Any:
         return file
     if (beside := Path(like).parent / file).is_file():
         return str(beside)
-    option = f"--{name.replace('_', '-')}"
+    option = as_option(name)
     raise ValueError(
         f"--like {like}: there is no file {file!r}, its {option}; say with {option} where it is, "
         f"or {option} {NONE}"

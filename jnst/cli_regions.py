@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from jnst._checks import near_match, one_each
+from jnst._text import as_option
 from jnst.images import load_mask
 from jnst.masks import REST, check_masks
 
@@ -50,7 +51,7 @@ def check_names(options: dict[str, Any]) -> None:
     """Raise TypeError for what can be no names of files."""
     for name in ("region", "style_region"):
         if not (options[name] is None or _are_names(options[name])):
-            raise TypeError(f"{_option(name)} must be names of files, got {options[name]!r}")
+            raise TypeError(f"{as_option(name)} must be names of files, got {options[name]!r}")
     if not isinstance(options["keep"], str | None):
         raise TypeError(f"--keep must be the name of a file, got {options['keep']!r}")
 
@@ -103,7 +104,7 @@ def _read(name: str, file: str, size: int, *words: str) -> np.ndarray:
     try:
         return load_mask(file, size)
     except (ValueError, OSError) as error:
-        raise ValueError(f"{_option(name)}: {error}{near_match(file, words)}") from error
+        raise ValueError(f"{as_option(name)}: {error}{near_match(file, words)}") from error
 
 
 def _named(message: str, options: dict[str, Any]) -> str:
@@ -113,13 +114,9 @@ def _named(message: str, options: dict[str, Any]) -> str:
         if isinstance(files, list):
             for number, file in enumerate(files, start=1):
                 if message.startswith(start := f"{setting} number {number} "):
-                    return f"{_option(name)} {file} {message[len(start) :]}"
+                    return f"{as_option(name)} {file} {message[len(start) :]}"
         elif files and files != REST and message.startswith(start := f"{setting} "):
-            return f"{_option(name)} {files} {message[len(start) :]}"
+            return f"{as_option(name)} {files} {message[len(start) :]}"
         if message.startswith(start := f"{setting} "):
-            return f"{_option(name)} {message[len(start) :]}"
+            return f"{as_option(name)} {message[len(start) :]}"
     return message
-
-
-def _option(name: str) -> str:
-    return f"--{name.replace('_', '-')}"

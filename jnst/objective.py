@@ -21,9 +21,7 @@ from jnst.matting import matting_loss
 from jnst.moments import Seen
 from jnst.regions import composed
 from jnst.sharding import keep
-from jnst.style_losses import (
-    style_distance,
-)
+from jnst.style_losses import style_distance
 from jnst.targets import Scalar, Targets, needs_means, seen_of
 from jnst.vgg import VGG19
 

@@ -1,6 +1,5 @@
 """Regions on the command line: the masks that are read, carried, brought back and refused."""
 
-import argparse
 import shutil
 
 import numpy as np
@@ -8,9 +7,8 @@ import pytest
 from PIL import Image
 
 import jnst
-from jnst.cli import main
+from jnst.cli import build_parser, main
 from jnst.cli_options import choose
-from jnst.cli_stylize import add_arguments
 from jnst.images import load_mask, read_settings
 
 LAYERS = [
@@ -84,9 +82,7 @@ def test_regions_are_painted_recorded_and_brought_back(folder, model):
 
 def arguments(given):
     """The arguments of `jnst stylize`."""
-    parser = argparse.ArgumentParser()
-    add_arguments(parser)
-    return parser.parse_args(given)
+    return build_parser().parse_args(["stylize", *given])
 
 
 def test_masks_of_other_styles_are_not_brought_back(folder):

@@ -51,9 +51,12 @@ def float64_terms(model, image, content, style):
         weight * ((gram(f[name]) - gram(a[name])) ** 2).sum() / (4 * f[name].shape[-1] ** 2)
         for name, weight in LAYERS["style"].items()
     )
+    return {"content": content_loss, "style": style_loss, "variation": float64_variation(image)}
+
+
+def float64_variation(image):
     image = np.float64(image)
-    variation = (np.diff(image, axis=0) ** 2).sum() + (np.diff(image, axis=1) ** 2).sum()
-    return {"content": content_loss, "style": style_loss, "variation": variation}
+    return (np.diff(image, axis=0) ** 2).sum() + (np.diff(image, axis=1) ** 2).sum()
 
 
 def test_paper_weighing_is_the_papers_formulas(model, pictures, terms):
@@ -86,9 +89,7 @@ def test_relative_terms_are_0_for_a_match_and_1_for_silence(model, pictures, ter
 
 
 def mean_variation(image):
-    image = np.float64(image)
-    squares = (np.diff(image, axis=0) ** 2).sum() + (np.diff(image, axis=1) ** 2).sum()
-    return squares / image.size
+    return float64_variation(image) / image.size
 
 
 def test_the_relative_variation_is_1_for_an_image_as_rough_as_the_style(model, pictures, terms):

@@ -24,7 +24,8 @@ from jnst.optimizers import RATES, make_optimizer
 matplotlib.use("Agg")
 FOLDER = Path(__file__).parent
 SIZE = 512
-SIZES, STEPS = (128, 256, 512), (142, 95, 63)
+SHAPE = 3 * SIZE // 4, SIZE
+SIZES, STEPS = zip(*((max(shape), n) for shape, n in jnst.Settings().plan(*SHAPE)), strict=True)
 """Those of the default."""
 ROOT = (128, 181, 256, 362, 512)
 
@@ -78,7 +79,7 @@ def continued(moments: dict[str, np.ndarray]) -> optax.TransformInitFn:
 
 
 def main() -> None:
-    content, style = (draw(3 * SIZE // 4, SIZE).astype(np.float32) for draw in (lake, mosaic))
+    content, style = (draw(*SHAPE).astype(np.float32) for draw in (lake, mosaic))
     model = jnst.load_vgg19()
     figure, axes = plt.subplots(2, 3, figsize=(17, 9.2), layout="constrained")
     for axis, (title, settings) in zip(axes.flat, PANELS.items(), strict=False):
