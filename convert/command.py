@@ -6,12 +6,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from jnst.arguments import Parser
+from jnst._files import cache_folder, check_output
+from jnst.cli.arguments import Parser
 from jnst.convert.fetch import TORCHVISION_URL, Progress, download, download_path
 from jnst.convert.reader import read
-from jnst.files import cache_folder, check_output
-from jnst.vgg import LINEAGES
-from jnst.weights import write_weights
+from jnst.nn.vgg import LINEAGES
+from jnst.nn.weights import write_weights
 
 PLAIN_LINES = 10
 """How many lines a download prints where there is no terminal for a bar."""

@@ -13,7 +13,7 @@ from typing import NoReturn
 from urllib.parse import unquote, urlsplit
 
 from jnst._checks import finite_number, whole_number
-from jnst.files import cache_folder, sha256_of
+from jnst._files import cache_folder, sha256_of
 
 TORCHVISION_URL = "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth"
 """VGG-19 as PyTorch's authors trained it: 548 MiB, most of them the classifier."""

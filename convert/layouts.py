@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Iterable
 
-from jnst.vgg import CONVOLUTIONS
+from jnst.nn.vgg import CONVOLUTIONS
 
 OIHW, HWIO = (2, 3, 1, 0), (0, 1, 2, 3)
 """The transpositions that bring a kernel of PyTorch, and of Keras, to (3, 3, in, out)."""
@@ -28,7 +28,7 @@ class Layout:
       name: what messages call it.
       keys: {convolution: (key of its kernel, key of its bias)}.
       axes: the transposition that brings a kernel to (3, 3, in, out).
-      lineage: a key of `jnst.vgg.LINEAGES`, where the names alone tell it.
+      lineage: a key of `jnst.nn.vgg.LINEAGES`, where the names alone tell it.
       preprocessing: the keys of a 1×1 convolution that does Caffe's preprocessing.
       ignored: beginnings of keys that are no convolution of VGG-19: classifiers, optimisers.
     """

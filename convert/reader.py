@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 
 from jnst._checks import one_of
+from jnst._files import sha256_of
 from jnst.convert.layouts import LAYOUTS, Layout, best_layout, without_prefixes
 from jnst.convert.sources import open_source
 from jnst.convert.tensors import FLOATS, Fault, Tensor
-from jnst.files import sha256_of
-from jnst.vgg import CONVOLUTIONS, LINEAGES
-from jnst.weights import Weights, kernel_shape
+from jnst.nn.vgg import CONVOLUTIONS, LINEAGES
+from jnst.nn.weights import Weights, kernel_shape
 
 KNOWN_FILES = {
     "dcbb9e9d": "torchvision",  # torchvision's vgg19-dcbb9e9d.pth
@@ -34,7 +34,7 @@ def read(source: str | os.PathLike[str], *, lineage: str | None = None) -> Weigh
     Args:
       source: a state dict as `torch.save` writes it, today or before PyTorch 1.6; a safetensors
         file; or the HDF5 file of a Keras VGG-19.
-      lineage: a key of `jnst.vgg.LINEAGES`; needed for files in torchvision's layout that are not
+      lineage: a key of `jnst.nn.vgg.LINEAGES`; needed for files in torchvision's layout that are not
         among `KNOWN_FILES`, since weights of both lineages are published in it.
 
     Returns:

@@ -11,7 +11,7 @@ import numpy as np
 
 from jnst.convert.tensors import Fault, Tensor
 from jnst.convert.torch_files import read_legacy, read_zip
-from jnst.weights import FORMAT
+from jnst.nn.weights import FORMAT
 
 _SAFETENSORS_TYPES = {"F16": "float16", "BF16": "bfloat16", "F32": "float32", "F64": "float64"}
 

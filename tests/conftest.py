@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import jnst
-from jnst import weights as jnst_weights
-from jnst.runtime import use_one_blas_thread
+from jnst.cli.runtime import use_one_blas_thread
+from jnst.nn import weights as jnst_weights
 
 use_one_blas_thread()
 

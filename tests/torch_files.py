@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from jnst.vgg import CONVOLUTIONS
+from jnst.nn.vgg import CONVOLUTIONS
 
 STEPS = (7, 3, 5, 1)
 """Strides of the kernels of `VGG`: no two axes alike, so that swapped ones show."""

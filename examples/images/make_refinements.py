@@ -19,7 +19,7 @@ import optax
 from pictures import lake, mosaic
 
 import jnst
-from jnst.optimizers import RATES, make_optimizer
+from jnst.optim.optimizers import RATES, make_optimizer
 
 matplotlib.use("Agg")
 FOLDER = Path(__file__).parent

@@ -25,11 +25,11 @@ import torch
 from matplotlib.cbook import get_sample_data
 
 import jnst
-from jnst.lbfgs import scale_by_lbfgs
-from jnst.objective import flat_loss_terms
-from jnst.optimize import init_state, minimize
-from jnst.optimizers import make_optimizer
-from jnst.targets import STYLE_LAYERS
+from jnst.losses.objectives import flat_loss_terms
+from jnst.losses.targets import STYLE_LAYERS
+from jnst.optim.lbfgs import scale_by_lbfgs
+from jnst.optim.minimization import init_state, minimize
+from jnst.optim.optimizers import make_optimizer
 
 STYLE = Path(__file__).parents[2] / "examples" / "images" / "style.jpg"
 CHANNELS = 64, 128, 256, 512, 512

@@ -9,12 +9,12 @@ import numpy as np
 from worker import serve
 
 import jnst
-from jnst.objective import flat_loss_terms
-from jnst.optimize import batched_step, init_state, minimize, step
-from jnst.optimizers import make_optimizer
-from jnst.settings import Settings
-from jnst.sharding import make_mesh
-from jnst.targets import make_targets
+from jnst.execution.devices import make_mesh
+from jnst.losses.objectives import flat_loss_terms
+from jnst.losses.targets import make_targets
+from jnst.optim.minimization import batched_step, init_state, minimize, step
+from jnst.optim.optimizers import make_optimizer
+from jnst.transfer.settings import Settings
 
 load = functools.cache(jnst.load_vgg19)
 

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 import jnst
-from jnst.weights import write_weights
+from jnst.nn.weights import write_weights
 
 STEPS = 60
 

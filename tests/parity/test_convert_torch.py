@@ -13,7 +13,7 @@ import torch
 from jnst import convert
 from jnst.convert.sources import open_source
 from jnst.convert.tensors import Fault
-from jnst.vgg import CONVOLUTIONS, LINEAGES
+from jnst.nn.vgg import CONVOLUTIONS, LINEAGES
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 INTEGERS = (torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)

@@ -9,8 +9,8 @@ import torch
 
 import jnst
 from jnst import convert
-from jnst import weights as jnst_weights
-from jnst.vgg import CONVOLUTIONS, LINEAGES
+from jnst.nn import weights as jnst_weights
+from jnst.nn.vgg import CONVOLUTIONS, LINEAGES
 
 FEATURES = (0, 2, 5, 7, 10, 12, 14, 16, 19, 21, 23, 25, 28, 30, 32, 34)  # torchvision's
 
@@ -98,5 +98,5 @@ def test_the_gradient_of_the_total_loss_agrees(networks, images):
 def test_average_pooling_agrees():
     x = np.random.default_rng(3).normal(size=(9, 12, 4)).astype(np.float32)
     expected = torch.nn.functional.avg_pool2d(to_torch(x), 2)
-    actual = jnst.vgg.pool(jnp.asarray(x), "average")
+    actual = jnst.nn.vgg.pool(jnp.asarray(x), "average")
     np.testing.assert_allclose(actual, to_numpy(expected), rtol=1e-5, atol=1e-6)

@@ -1,0 +1,3 @@
+"""The command line; the only place that prints."""
+
+from jnst.cli.program import main as main

@@ -1,0 +1,242 @@
+"""`jnst grid`: its options, and a run from files to a folder of pictures and sheets."""
+
+import argparse
+import contextlib
+import dataclasses
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.experimental import multihost_utils
+
+from jnst._checks import whole_number
+from jnst._files import sha256_of
+from jnst.cli.arguments import whole_numbers
+from jnst.cli.job import (
+    Job,
+    headline,
+    job_model,
+    job_record,
+    prepare,
+    read_input,
+    style_files,
+    style_size,
+)
+from jnst.cli.options import (
+    add_blend,
+    add_look,
+    add_optimisation,
+    add_picture,
+    add_running,
+    check_seed,
+)
+from jnst.cli.program import Diverged
+from jnst.cli.progress import ProgressReport
+from jnst.cli.regions import add_regions, mask_files
+from jnst.cli.runtime import connect, interrupts, make_ready
+from jnst.grid.axes import LAYER_WEIGHTS, NUMBERS, Grid, Index, distinct, make_grid
+from jnst.grid.folder import SHEET, TABLE, TRADE_OFF, GridFolder, in_name
+from jnst.grid.sheets import check_drawing
+from jnst.grid.stylization import GridProgress, run_cells
+from jnst.image.inputs import NOISES
+from jnst.transfer.settings import Settings
+
+VARYING = (*NUMBERS, *LAYER_WEIGHTS, "seed")
+"""The options that take several values."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Give `parser` the command's arguments."""
+    parser.add_argument("content", metavar="CONTENT", help="the picture to paint")
+    parser.add_argument("style", metavar="STYLE", help="the picture in whose style to paint it")
+    example = "as in --size 1024 --styles other.jpg third.jpg"
+    add = parser.add_argument_group("picture", example).add_argument
+    add("-o", "--output", metavar="DIR", default="grid", help="folder for the pictures (grid)")
+    add_picture(add)
+    add("--seed", type=whole_numbers, metavar="N,…", help="of the noise of --init (0)")
+    files: dict[str, Any] = {"metavar": "FILE", "nargs": "+", "action": "extend", "default": []}
+    add("--contents", **files, help="more contents, of one shape")
+    add("--styles", **files, help="more styles")
+    add_blend(add, "each style")
+    add_regions(parser)
+    example = "several numbers, or layers given again, are an axis, as in --beta 1:100:5"
+    add_look(parser.add_argument_group("look", example).add_argument, several=True)
+    example = "several numbers are an axis, as in --steps 200 --learning-rate 0.02,0.04"
+    add_optimisation(parser.add_argument_group("optimisation", example).add_argument, several=True)
+    add = parser.add_argument_group("running", "as in --batch 8").add_argument
+    add_running(add)
+    add("--batch", default="auto", metavar="N", help="cells at a time (auto: what memory holds)")
+    add(
+        "--distributed",
+        nargs="?",
+        const="auto",
+        metavar="HOST:PORT,COUNT,NUMBER",
+        help="share the work with other processes; alone: as the cluster says",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Check everything, run the cells that are not there yet, write; returns the exit code."""
+    began = time.monotonic()
+    if args.distributed:
+        connect(args.distributed)
+    check_drawing()
+    batch = batch_size(args.batch)
+    job, grid, folder, alphas = prepare_grid(args)
+    todo, done = unfinished(folder)
+    leader = jax.process_index() == 0
+    talks = leader and not args.quiet
+    make_ready()
+    if talks:
+        kept = f", {len(done)} of them finished before" if done else ""
+        cells = f"{len(grid.cells)} cell{'s' if len(grid.cells) > 1 else ''}{kept}"
+        print(f"{headline(job)}\n{cells}", file=sys.stderr, flush=True)
+    with contextlib.ExitStack() as stack:
+        # Of several processes none may leave the others waiting: there Ctrl-C ends it as usual.
+        alone = jax.process_count() == 1
+        interrupted = stack.enter_context(interrupts()) if alone else lambda: False
+        show = None
+        if talks and todo:
+            show = stack.enter_context(ProgressReport(grid.plan, sys.stderr, len(todo)))
+
+        def callback(progress: GridProgress) -> bool:
+            if show:
+                show(progress)
+            return interrupted()
+
+        results = run_cells(
+            job_model(job), grid, todo, init=job.init, batch=batch, callback=callback
+        )
+        if leader:  # not before it is known that the cells fit
+            folder.begin()
+        for index, result in results:
+            if leader and result.reason != "stopped":
+                done[index] = folder.save(index, result, alphas[grid.cells[index].content])
+                folder.write_table(done)
+    if not leader:
+        return 0
+    if done:
+        folder.write_table(done)
+        folder.draw(done)
+    if talks and done:
+        seconds = time.monotonic() - began
+        what = f"{len(done)} of {len(grid.cells)} cells, {TABLE}, {SHEET} and {TRADE_OFF}"
+        print(f"wrote {folder.path}: {what} in {seconds:.0f} s", file=sys.stderr)
+    if len(done) < len(grid.cells):
+        print("interrupted; the same command continues", file=sys.stderr)
+        return 130
+    if diverged := [index for index in sorted(done) if done[index]["reason"] == "diverged"]:
+        raise Diverged(
+            f"the loss was no longer finite in {len(diverged)} of {len(done)} cells, the first "
+            f"{folder.file(diverged[0])}; each holds its last finite picture; a lower "
+            "--learning-rate may help"
+        )
+    return 0
+
+
+def batch_size(text: str) -> int | str:
+    """What --batch says."""
+    if text == "auto":
+        return text
+    if not text.removeprefix("-").isdecimal():
+        raise ValueError(f"--batch must be auto or a whole number, got {text!r}")
+    whole_number("--batch", int(text), least=1)
+    return int(text)
+
+
+def prepare_grid(args: argparse.Namespace) -> tuple[Job, Grid, GridFolder, list[Any]]:
+    """Read and check everything that the arguments name; raises before anything is computed.
+
+    Returns:
+      The job of the first content and style, the grid, its folder, and the contents' alphas.
+    """
+    if not args.output:
+        raise ValueError("the output folder has no name; give one with -o")
+    given = {name: getattr(args, name) for name in VARYING if getattr(args, name) is not None}
+    first = {name: values[0] for name, values in given.items()}
+    job = prepare(argparse.Namespace(**vars(args) | first))
+    size = job.options["size"]
+    contents = [job.content, *(read_input(path, size, least=1) for path in args.contents)]
+    of_style = style_size(job.options, job.settings)
+    first_style, *added = job.styles
+    more = (read_input(path, of_style).pixels for path in args.styles)
+    styles = [[style, *added] for style in (first_style, *more)]
+    seeds = given.pop("seed", (job.options["seed"],))
+    for seed in distinct("--seed", seeds):
+        check_seed(seed)
+    if len(seeds) > 1 and job.options["init"] not in NOISES:
+        raise ValueError(
+            f"--seed: several seeds make no difference without --init {' or '.join(NOISES)}"
+        )
+    keys = jnp.stack([jax.random.key(seed) for seed in seeds])
+    pixels = [picture.pixels for picture in contents]
+    # All cells make the same steps, even if --like's picture was made with a tolerance.
+    settings = dataclasses.asdict(job.settings) | given | {"tolerance": Settings.tolerance}
+    grid = make_grid(pixels, styles, key=keys, palette=job.palette, **job.masks, **settings)
+
+    paths = {"content": [args.content, *args.contents], "style": [args.style, *args.styles]}
+    shown: dict[str, Sequence[Any]] = {name: names_of(files) for name, files in paths.items()} | {
+        "key": seeds
+    }
+    axes = {
+        "seed" if name == "key" else name: shown.get(name, values)
+        for name, values in grid.axes.items()
+    }
+    records: dict[Index, dict[str, Any]] = {}
+    for index, cell in grid.cells.items():
+        number = dict(zip(grid.axes, index, strict=True)).get("key", 0)
+        options = job.options | {"seed": seeds[number]} | dataclasses.asdict(cell.settings)
+        content, style = paths["content"][cell.content], paths["style"][cell.style]
+        records[index] = job_record(job, content, style_files(style, options), options)
+    fixed = next(iter(records.values()))["options"]
+    identity: dict[str, Any] = {
+        **{name: [sha256_of(Path(file)) for file in files] for name, files in paths.items()},
+        "weights": job.weights.sha256,
+        "axes": axes,
+        "options": {name: value for name, value in fixed.items() if name not in axes},
+    }
+    if added_files := job.options["add_style"]:
+        identity["added styles"] = [sha256_of(Path(file)) for file in added_files]
+    if job.masks:
+        identity["masks"] = [sha256_of(Path(file)) for file in mask_files(job.options)]
+    if not isinstance(job.init, str):
+        identity["init"] = sha256_of(Path(job.options["init"]))
+    if job.palette is not None:
+        identity["palette"] = sha256_of(Path(job.options["palette"]))
+    folder = GridFolder(Path(args.output), axes, records, identity)
+    return job, grid, folder, [picture.alpha for picture in contents]
+
+
+def names_of(files: Sequence[str]) -> list[str]:
+    """The files' names without folder and suffix, numbered if that does not tell them apart.
+
+    >>> names_of(["a/waves.jpg", "b/scream.png"]), names_of(["a/waves.jpg", "b/waves.jpg"])
+    (['waves', 'scream'], ['1-waves', '2-waves'])
+    """
+    stems = [Path(file).stem for file in files]
+    if len({in_name(stem).casefold() for stem in stems}) == len(stems):
+        return stems
+    return [f"{number}-{stem}" for number, stem in enumerate(stems, start=1)]
+
+
+def unfinished(folder: GridFolder) -> tuple[list[Index], dict[Index, dict[str, Any]]]:
+    """The cells to run, and the records of those that are there; the first process looks."""
+    error, done = None, {}
+    if jax.process_index() == 0:
+        try:
+            done = folder.finished()
+        except (ValueError, OSError) as raised:
+            error = raised
+    missing = np.array([error is None, *(index not in done for index in folder.records)])
+    if jax.process_count() > 1:
+        missing = multihost_utils.broadcast_one_to_all(missing)
+    if error:
+        raise error
+    if not missing[0]:
+        raise ValueError("the first process could not use the folder; it says why")
+    return [index for index, flag in zip(folder.records, missing[1:], strict=True) if flag], done

@@ -1,0 +1,284 @@
+"""A local page that shows a run as it goes: a callback for `jnst.stylize`.
+
+The only importer of Flask, an optional library, and only when a page is served.
+"""
+
+import contextlib
+import io
+import math
+import socket
+import threading
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jaxtyping import Float
+from numpy.typing import ArrayLike
+
+from jnst._checks import whole_number
+from jnst._text import as_text
+from jnst.image.pictures import resized
+from jnst.transfer.settings import Plan
+from jnst.transfer.stylization import Progress, work_left
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+HOST = "127.0.0.1"
+LOOPBACK = (HOST, "localhost", "::1")
+"""The names under which a browser may ask; others would be a foreign page's way to us."""
+PICTURE_SECONDS = 1.0
+"""Between two pictures, at least."""
+WATCHED_SECONDS = 5.0
+"""After a browser has last asked, somebody is taken to be watching; and the longest wait at the end
+for the last picture to be fetched."""
+LARGEST_SHOWN = 1600
+"""Pixels: the long edge of what is sent to the browser, at most."""
+CURVES = {"total": "#d1495b", "style": "#2a9d8f", "content": "#3d82c4"}
+INKS = {"light": "#333333", "dark": "#cccccc"}
+
+
+def check_preview(port: int, name: str = "port") -> None:
+    """Raise ValueError unless `port` can be one (0: any free one) and what the page needs is there.
+
+    >>> check_preview(70_000)
+    Traceback (most recent call last):
+      ...
+    ValueError: port must be at most 65535, got a larger number
+    """
+    whole_number(name, port, least=0, most=65_535)
+    try:
+        import flask  # noqa: F401
+        import matplotlib.figure  # noqa: F401
+    except ImportError as error:
+        raise ValueError(
+            'the preview needs Flask and matplotlib; python -m pip install "jnst[preview]"'
+        ) from error
+
+
+class Preview:
+    """Serves the page while it is open, on this machine alone; to be called after every step.
+
+    A call makes the device wait for nothing: losses stay on the device until a browser asks, and a
+    picture is copied there, at most once a second and only while a browser asks.
+
+    Args:
+      plan: as `Settings.plan` makes it.
+      settings: what the page shows in its table.
+      port: to listen at; 0 takes a free one.
+
+    Raises:
+      ValueError: for a port that is none or is taken, or where Flask or matplotlib are missing.
+    """
+
+    def __init__(self, plan: Plan, settings: Mapping[str, Any], port: int = 0):
+        check_preview(port)
+        from werkzeug.serving import WSGIRequestHandler, make_server
+
+        class Quiet(WSGIRequestHandler):
+            def log(self, *_: Any) -> None:  # standard error belongs to the run
+                pass
+
+        self.plan = plan
+        self.work = sum(height * width * steps for (height, width), steps in plan)
+        self.steps = sum(steps for _, steps in plan)
+        self.settings = {name: as_text(value) for name, value in settings.items()}
+        self.state = "starting"
+        self.step, self.done, self.left = 0, 0, math.nan
+        self.shape = plan[0][0]
+        self.sizes: list[tuple[int, tuple[int, int]]] = []  # from which step on
+        self.losses: list[tuple[int, dict[str, Array]]] = []  # with the step they belong to
+        self.values: list[tuple[int, dict[str, float]]] = []  # of `losses`, as far as read
+        self.picture: Float[ArrayLike, "H W 3"] | None = None
+        self.version = 0  # of the picture: counts them
+        self.taken = self.asked = -math.inf
+        self.lock = threading.Lock()  # matplotlib and the reading of losses are for one at a time
+        self.missing = {"state", "picture", "curves"}  # not yet fetched since the end
+        self.fetched = threading.Event()
+        with contextlib.closing(listening(port)) as listener:
+            self.server = make_server(
+                HOST,
+                listener.getsockname()[1],
+                application(self),
+                threaded=True,
+                request_handler=Quiet,
+                fd=listener.fileno(),
+            )
+        self.address = f"http://{HOST}:{self.server.port}/"
+
+    def __call__(self, progress: Progress) -> None:
+        now = time.monotonic()
+        self.done, self.steps = self.work - work_left(self.plan, progress), progress.steps
+        if not self.sizes or progress.shape != self.shape:  # its first step has been compiled
+            self.shape, self.began, self.before = progress.shape, now, self.done
+            self.sizes.append((progress.step, progress.shape))
+            self.losses.append((progress.step, progress.losses))
+        elif self.done > self.before:
+            self.left = (now - self.began) / (self.done - self.before) * (self.work - self.done)
+        if progress.losses is not self.losses[-1][1]:
+            self.losses.append((progress.step - 1, progress.losses))
+        self.step, self.state = progress.step, "running"
+        if now - self.asked < WATCHED_SECONDS and now - self.taken >= PICTURE_SECONDS:
+            # A copy, since the next step takes the array itself; the device makes it in its turn.
+            self.picture = jnp.array(progress.picture(), copy=True)
+            self.taken, self.version = now, self.version + 1
+
+    def finish(self, image: Float[ArrayLike, "H W 3"], reason: str) -> None:
+        """Show the result and why the run ended; wait a little if there is a browser to see it."""
+        self.picture, self.version = image, self.version + 1
+        self.left, self.state = 0.0, reason
+        if time.monotonic() - self.asked < WATCHED_SECONDS:
+            self.fetched.wait(WATCHED_SECONDS)
+
+    def sent(self, what: str) -> None:
+        """Note that a browser has been sent something, for `finish` to wait for all of it."""
+        self.missing.discard(what)
+        if not self.missing:
+            self.fetched.set()
+
+    def report(self) -> dict[str, Any]:
+        """What the page asks for again and again."""
+        self.asked = time.monotonic()
+        with self.lock:
+            values = self.read_losses()
+        return {
+            "state": self.state,
+            "step": self.step,
+            "steps": self.steps,
+            "width": self.shape[1],
+            "height": self.shape[0],
+            "seconds_left": self.left if math.isfinite(self.left) else None,
+            "losses": {
+                term: value if math.isfinite(value) else None
+                for term, value in (values[-1][1] if values else {}).items()
+            },
+            "picture": self.version,
+        }
+
+    def read_losses(self) -> list[tuple[int, dict[str, float]]]:
+        """[(step, {term: loss}), …] so far, as numbers."""
+        for step, losses in self.losses[len(self.values) :]:
+            self.values.append((step, {term: float(losses[term]) for term in CURVES}))
+        return self.values
+
+    def png(self) -> bytes:
+        """The latest picture, no larger than a screen needs."""
+        from matplotlib.image import imsave
+
+        pixels = np.asarray(self.picture)
+        levels = np.rint(np.nan_to_num(pixels.clip(0, 1)) * 255).astype(np.uint8)
+        if max(levels.shape) > LARGEST_SHOWN:
+            levels = resized(levels, None, LARGEST_SHOWN).pixels
+        buffer = io.BytesIO()
+        imsave(buffer, levels, format="png")
+        return buffer.getvalue()
+
+    def svg(self, ink: str) -> bytes:
+        """The losses of all steps so far, on a logarithmic scale."""
+        with self.lock:
+            return draw_curves(self.read_losses(), [step for step, _ in self.sizes[1:]], ink)
+
+    def __enter__(self) -> "Preview":
+        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def listening(port: int) -> socket.socket:
+    """A socket that listens at a port of this machine; Werkzeug would end the process instead."""
+    try:
+        return socket.create_server((HOST, port))
+    except OSError as error:
+        raise ValueError(f"port {port} of {HOST} cannot be used: {error.strerror}") from error
+
+
+def application(preview: Preview) -> "Flask":
+    """The page and what it fetches; all of it is only read."""
+    from flask import Flask, Response, abort, jsonify, render_template, request
+
+    app = Flask(__name__, static_folder=None)
+
+    @app.before_request
+    def own_machine_only() -> None:
+        try:
+            name = urlsplit(f"//{request.headers.get('Host', '')}").hostname
+        except ValueError:
+            name = None
+        if name not in LOOPBACK:  # a foreign page whose name has been pointed at this machine
+            abort(403, "this page answers to the names of this machine only")
+
+    @app.after_request
+    def private(response: Response) -> Response:
+        response.headers["Cache-Control"] = "no-store"
+        response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
+        response.headers["Content-Security-Policy"] = (
+            "default-src 'self'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
+            "img-src 'self' data:; frame-ancestors 'none'"
+        )
+        return response
+
+    @app.get("/")
+    def page() -> str:
+        return render_template("preview.html", settings=preview.settings)
+
+    @app.get("/state.json")
+    def state() -> Response:
+        report = preview.report()
+        return noted("state", report["state"], jsonify(report))
+
+    @app.get("/picture.png")
+    def picture() -> Response:
+        ended = preview.state
+        if preview.picture is None:
+            abort(404, "there is no picture yet")
+        return noted("picture", ended, Response(preview.png(), mimetype="image/png"))
+
+    @app.get("/curves.svg")
+    def curves() -> Response:
+        ended = preview.state
+        ink = INKS["dark" if request.args.get("theme") == "dark" else "light"]
+        return noted("curves", ended, Response(preview.svg(ink), mimetype="image/svg+xml"))
+
+    def noted(what: str, state: str, response: Response) -> Response:
+        if state not in ("starting", "running"):
+            response.call_on_close(lambda: preview.sent(what))
+        return response
+
+    return app
+
+
+def draw_curves(values: list[tuple[int, dict[str, float]]], sizes: list[int], ink: str) -> bytes:
+    """The curves as SVG on no ground, with a line at each step in `sizes`, where a size begins."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 3.4), layout="constrained")
+    axes = figure.add_subplot()
+    axes.set_yscale("log")
+    axes.set_xlabel("step", color=ink)
+    axes.set_title("losses", color=ink, fontsize="medium")
+    axes.grid(color=ink, alpha=0.15)
+    axes.tick_params(which="both", colors=ink)
+    for side in axes.spines.values():
+        side.set_visible(False)
+    steps = [step for step, _ in values]
+    for term, colour in CURVES.items():
+        losses = np.array([losses[term] for _, losses in values])
+        shown = np.isfinite(losses) & (losses > 0)  # content has none where it starts from itself
+        if shown.any():
+            marker = "o" if shown.sum() == 1 else ""
+            losses = np.where(shown, losses, np.nan)
+            axes.plot(steps, losses, color=colour, label=term, marker=marker)
+    for step in sizes:
+        axes.axvline(step, color=ink, alpha=0.4, linestyle=":", linewidth=1)
+    if axes.lines:
+        axes.legend(frameon=False, labelcolor=ink)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="svg", transparent=True)
+    return buffer.getvalue()

@@ -1,0 +1,211 @@
+"""The command line: `jnst` and its commands."""
+
+import argparse
+import contextlib
+import os
+import re
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+
+# Nothing that imports JAX, or takes long otherwise: `jnst --help` would wait for it, and Ctrl-C
+# is answered only when all of this is there. What is slow is imported where it is used.
+from jnst._text import as_option, as_text
+from jnst.cli.arguments import CommandParser, Parser
+from jnst.version import __version__
+
+
+class Diverged(RuntimeError):
+    """The run ended since a loss was not finite; what there is has been written."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `jnst` with these arguments.
+
+    Returns:
+      The exit code: 0; 1 where a run diverged or the device's memory was too small; 2 for a
+      mistake of the user's, told in one line; 130 after Ctrl-C.
+    """
+    prog = "jnst"
+    try:
+        with ending_at_once():
+            args, rest = build_parser().parse_known_args(argv)
+            prog = args.parser.prog
+            if rest:  # told by the parser of the command, which knows the command's options
+                args.parser.error(f"unrecognized arguments: {' '.join(rest)}")
+        message, code = outcome(args)
+    except KeyboardInterrupt:
+        message, code = "interrupted", 130
+    if message:
+        print(f"{prog}: error: {message}", file=sys.stderr)
+    return code
+
+
+@contextlib.contextmanager
+def ending_at_once() -> Iterator[None]:
+    """Ctrl-C in this block ends the process with a line; for while nothing has been begun yet.
+
+    An exception would not do while modules are imported: of a KeyboardInterrupt in the middle of
+    it jaxlib makes an ImportError or a crash, and its callbacks swallow it.
+    """
+
+    def end(*_: object) -> None:
+        try:
+            os.write(2, b"jnst: error: interrupted\n")
+        finally:
+            os._exit(130)
+
+    # Who has set another handler, or ignores Ctrl-C as under nohup, is to be respected.
+    usual = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if not usual or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGINT, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def outcome(args: argparse.Namespace) -> tuple[str, int]:
+    """Run the command: what is to be said of its failure, if it failed, and the exit code."""
+    try:
+        return "", args.run(args)
+    except (ValueError, OSError) as error:
+        return with_option(in_one_line(error), args), 2
+    except Diverged as error:
+        return str(error), 1
+    except (MemoryError, RuntimeError, AssertionError) as error:
+        # JAX's own error is a RuntimeError, too; its type is not asked for, to import no JAX.
+        if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):
+            smaller = "--size or --batch" if "batch" in args else "--size"
+            return f"memory ran out; choose a smaller {smaller}", 1
+        if said := of_devices(error):
+            return said, 2
+        raise
+
+
+def of_devices(error: Exception) -> str:
+    """What is to be said where JAX has not the devices that it was told to use: whatever needs one
+    first then fails, in one way or another. Nothing of any other error."""
+    from jnst.cli.runtime import NO_BACKEND, devices, no_device
+
+    if NO_BACKEND in str(error):
+        return in_one_line(no_device(error))
+    try:
+        devices()
+    except ValueError as missing:
+        return in_one_line(missing)
+    return ""
+
+
+def in_one_line(error: Exception) -> str:
+    """What an error says."""
+    return " ".join(str(error).split())
+
+
+def with_option(message: str, args: argparse.Namespace) -> str:
+    """A message of the library that begins with a setting, naming the option instead."""
+    first = re.match(r"\w*", message)
+    name = first.group() if first else ""
+    if name not in args:  # no option of this command, so that the settings need not be loaded
+        return message
+    from jnst.transfer.settings import SETTINGS
+
+    return as_option(name) + message[len(name) :] if name in SETTINGS else message
+
+
+def build_parser() -> Parser:
+    """The parser of `jnst` and of all its commands."""
+    parser = Parser(prog="jnst", description="Neural style transfer in JAX.")
+    parser.add_argument("--version", action="version", version=f"jnst {__version__}")
+    commands = parser.add_subparsers(
+        title="commands", required=True, metavar="COMMAND", parser_class=CommandParser
+    )
+    commands.add_parser(
+        "stylize",
+        module="jnst.cli.stylize",
+        help="paint one picture, or several, in the style of another",
+        description="Paint the content of one picture, or of several, in the style of another.",
+        epilog="example: jnst stylize photo.jpg painting.jpg -o out.png --size 768 --beta 20; "
+        "several: jnst stylize photos/*.jpg painting.jpg -o painted",
+    )
+    commands.add_parser(
+        "grid",
+        module="jnst.cli.grid",
+        help="paint one picture for every combination of settings, and a sheet to choose from",
+        description="Paint a picture for every combination of alpha, beta and other settings.",
+        epilog="examples: jnst grid photo.jpg painting.jpg --beta 1,3,10,30 -o sheet; "
+        "--alpha 1,10 --beta 1e2:1e5:4 is two alphas and four betas at equal ratios",
+    )
+    commands.add_parser(
+        "recolor",
+        module="jnst.cli.recolor",
+        help="give a picture the colours of another, without any painting",
+        description="Give a picture the mean and the covariance of another one's colours.",
+        epilog="example: jnst recolor photo.jpg painting.jpg -o warm.png --method cholesky",
+    )
+    commands.add_parser(
+        "convert",
+        module="jnst.convert.command",
+        help="make a weights file for jnst out of a foreign one",
+        description="Convert VGG-19 weights of PyTorch, safetensors or Keras into jnst's HDF5.",
+        epilog="example: jnst convert vgg19-dcbb9e9d.pth -o vgg19.h5",
+    )
+    info = commands.add_parser(
+        "info",
+        help="show devices, versions and weights, or the settings of a picture",
+        description="Show devices, versions and the weights found; or a picture's settings.",
+        epilog="example: jnst info stylized.png",
+    )
+    info.add_argument("picture", nargs="?", metavar="PICTURE", help="a picture made by jnst")
+    info.add_argument("--weights", metavar="FILE", help="look at these weights")
+    info.set_defaults(run=run_info, parser=info)
+    return parser
+
+
+def run_info(args: argparse.Namespace) -> int:
+    """`jnst info`: print what is installed and found, or what made a picture."""
+    if args.picture:
+        from jnst.image.pictures import read_settings
+
+        record = read_settings(args.picture)
+        if record is None:
+            raise ValueError(f"{args.picture} carries no settings of jnst")
+        lines = {name: value for name, value in record.items() if name != "options"}
+        options = record.get("options")
+        lines |= options if isinstance(options, dict) else {}
+    else:
+        from importlib.metadata import version
+
+        from jnst._files import cache_folder
+        from jnst.cli.runtime import devices
+        from jnst.nn.weights import find_weights, open_weights
+
+        packages = ("jax", "jaxlib", "flax", "optax", "numpy", "pillow", "h5py")
+        lines = {
+            "jnst": __version__,
+            "python": sys.version.split()[0],
+            **{package: version(package) for package in packages},
+            "devices": ", ".join(f"{d.device_kind} ({d})" for d in devices()),
+            "cache": cache_folder(),
+        }
+        try:
+            found = find_weights(args.weights)
+            weights = open_weights(found)
+        except ValueError as error:
+            if args.weights:
+                raise
+            lines["weights"] = error
+        else:
+            lines["weights"] = f"{weights.lineage} lineage, {found.origin}"
+            lines["file"] = found.path
+            lines["sha256"] = f"{weights.sha256} ({weights.source})"
+    try:
+        for name, value in lines.items():
+            print(f"{name:22}{as_text(value)}")
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads has seen enough, as in `jnst info | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0

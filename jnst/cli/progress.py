@@ -1,0 +1,130 @@
+"""How far a run is, on a terminal or line by line: a callback for `jnst.stylize` and
+`jnst.stylize_grid`."""
+
+import csv
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TextIO
+
+import numpy as np
+from tqdm import tqdm
+
+from jnst._files import written_whole
+from jnst.grid.stylization import GridProgress
+from jnst.transfer.settings import Plan
+from jnst.transfer.stylization import Progress, work_left
+
+LINE_SECONDS = 5.0
+"""Between two lines where the output is no terminal."""
+
+
+class ProgressReport:
+    """Shows the cells, the step, the loss, the steps a second and the time left.
+
+    Steps take longer at larger sizes, so that what is done is counted in steps × pixels.
+
+    Args:
+      plan: as `Settings.plan` makes it.
+      stream: where to write; a bar if it is a terminal, lines otherwise.
+      cells: how many runs of the plan there will be.
+      label: says which cells are being worked at; None: their numbers.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        stream: TextIO,
+        cells: int = 1,
+        label: Callable[[GridProgress], str] | None = None,
+    ):
+        self.label = label or numbers
+        self.stream, self.plan = stream, plan
+        self.work = cells * sum(height * width * steps for (height, width), steps in plan)
+        self.bar = (
+            tqdm(
+                total=self.work,
+                file=stream,
+                bar_format="{percentage:3.0f}%|{bar}| {desc}",
+                dynamic_ncols=True,
+                mininterval=0,
+            )
+            if stream.isatty()
+            else None
+        )
+        self.done = 0
+        self.shape: tuple[int, int] | None = None
+        self.shown = -LINE_SECONDS
+
+    def __call__(self, progress: Progress | GridProgress) -> None:
+        cells = len(progress.cells) if isinstance(progress, GridProgress) else 1
+        pixels = cells * progress.shape[0] * progress.shape[1]
+        if isinstance(progress, Progress):
+            self.done = self.work - work_left(self.plan, progress)
+        else:
+            self.done += pixels
+        loss, now = progress.losses["total"], time.monotonic()
+        last, new = progress.step == progress.steps, progress.shape != self.shape
+        due = now - self.shown >= (0.1 if self.bar is not None else LINE_SECONDS)
+        if not (last or new or due):
+            return
+        np.asarray(loss)  # until the step before has been computed, not only begun
+        now = time.monotonic()
+        if new:  # its first step has just been compiled
+            self.shape, self.began, self.before = progress.shape, now, self.done
+        self.shown = now
+        text = f"step {progress.step}/{progress.steps} · {progress.shape[1]}×{progress.shape[0]} px"
+        if isinstance(progress, GridProgress):
+            text = f"{self.label(progress)} · {text}"
+        else:
+            text += f" · loss {float(loss):.4g}"
+        computed = self.done - pixels  # this step has only begun
+        if computed > self.before:
+            seconds = (now - self.began) / (computed - self.before)  # a pixel
+            left = tqdm.format_interval(seconds * (self.work - self.done))
+            text += f" · {1 / (seconds * pixels):.3g} steps/s · {left} left"
+        if self.bar is None:
+            print(text, file=self.stream, flush=True)
+        else:
+            self.bar.set_description_str(text, refresh=False)
+            self.bar.update(self.done - self.bar.n)
+            self.bar.refresh()
+
+    def finish(self) -> None:
+        """Fill the bar: the run has ended of its own accord, be it before its last step."""
+        self.done = self.work
+        if self.bar is not None:
+            self.bar.update(self.done - self.bar.n)
+            self.bar.refresh()
+
+    def __enter__(self) -> "ProgressReport":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.bar is not None:
+            self.bar.close()
+
+
+def numbers(progress: GridProgress) -> str:
+    """Which cells of a grid are being worked at."""
+    return f"cells {progress.done + 1}–{progress.done + len(progress.cells)}/{progress.total}"
+
+
+def write_log(
+    path: str | os.PathLike[str],
+    losses: Mapping[str, np.ndarray],
+    plan: Sequence[tuple[tuple[int, int], int]],
+) -> None:
+    """Write the losses of every step as CSV: step, long edge, one column a term.
+
+    Args:
+      path: of the file.
+      losses: {term: (steps,)}.
+      plan: the sizes and the steps made at each, as in `jnst.Result`.
+    """
+    edges = (max(shape) for shape, steps in plan for _ in range(steps))
+    with written_whole(path) as temporary, open(temporary, "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["step", "size", *losses])
+        for step, (edge, *values) in enumerate(zip(edges, *losses.values(), strict=False), start=1):
+            writer.writerow([step, edge, *values])

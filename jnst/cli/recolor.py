@@ -1,0 +1,55 @@
+"""`jnst recolor`: the colours of one picture for another, without strokes and without a network."""
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from jnst._checks import one_of
+from jnst._files import spare
+from jnst.image.color import METHODS, apply_map, color_map
+from jnst.image.pictures import Picture, check_image_output, read_picture, save_image
+from jnst.version import __version__
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Give `parser` the command's arguments."""
+    add = parser.add_argument
+    add("picture", metavar="PICTURE", help="the picture to recolour")
+    add("reference", metavar="REFERENCE", help="the picture whose colours it gets")
+    add("-o", "--output", metavar="OUT", default="recolored.png", help="(recolored.png)")
+    add("--method", metavar="M", default="pca", help=f"{' or '.join(METHODS)} (pca)")
+    add("--quiet", action="store_true", help="say nothing but errors")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Read, recolour, write; returns the exit code."""
+    output = check_image_output(args.output)
+    one_of("--method", args.method, METHODS)
+    picture, reference = read_picture(args.picture), read_picture(args.reference)
+    for name in ("picture", "reference"):
+        spare(name, getattr(args, name), [output])
+    seen = visible(args.picture, picture), visible(args.reference, reference)
+    image = apply_map(picture.pixels, *color_map(*seen, method=args.method))
+    record = {
+        "jnst": __version__,
+        "picture": Path(args.picture).name,
+        "reference": Path(args.reference).name,
+        "method": args.method,
+    }
+    save_image(output, image, alpha=picture.alpha, settings=record)
+    if not args.quiet:
+        height, width, _ = image.shape
+        print(f"wrote {output}: {width}×{height} px", file=sys.stderr)
+    return 0
+
+
+def visible(path: str, picture: Picture) -> Float[np.ndarray, "_h _w 3"]:
+    """The pixels that are not wholly transparent: what nobody sees has no say in the colours."""
+    if picture.alpha is None:
+        return picture.pixels
+    if not picture.alpha.any():
+        raise ValueError(f"{path} is transparent everywhere and has no colours")
+    return picture.pixels[picture.alpha > 0][None]

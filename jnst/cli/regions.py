@@ -1,0 +1,122 @@
+"""The options that say where a style goes and what stays, and the masks that they name."""
+
+import argparse
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from jnst._checks import near_match, one_each
+from jnst._text import as_option
+from jnst.image.masks import REST, check_masks
+from jnst.image.pictures import load_mask
+
+DEFAULTS: dict[str, Any] = {"region": None, "style_region": None, "keep": None}
+"""Of these options."""
+ALL = "all"
+"""In place of a mask of a style: all of it."""
+MASK_WORDS = (ALL, REST)
+"""Words that stand where a mask's file could."""
+KEYWORDS = {"region": "regions", "style_region": "style_regions", "keep": "keep"}
+"""What the options are called in Python."""
+
+MaskArguments = dict[str, Any]
+"""By the names of KEYWORDS, for `jnst.stylize`; empty where there are none."""
+
+
+def add_regions(parser: argparse.ArgumentParser) -> None:
+    """Give `parser` these options."""
+    example = (
+        "masks, white inside and black outside; "
+        "as in --region sky.png --add-style waves.jpg --region ground.png"
+    )
+    add = parser.add_argument_group("regions", example).add_argument
+    several: dict[str, Any] = {"metavar": "MASK", "action": "append"}
+    add("--region", **several, help="where STYLE goes; again for each added style")
+    add("--style-region", **several, help=f"what counts of STYLE, likewise; or {ALL}")
+    add("--keep", metavar="MASK", help=f"what stays as it is in CONTENT; or {REST}: no region's")
+
+
+def drop_other_styles(chosen: dict[str, Any], given: dict[str, Any], styles: int) -> None:
+    """Take out of the options of another picture the masks of another number of styles, and the
+    rest of regions that are not there."""
+    for name in ("region", "style_region"):
+        if isinstance(chosen[name], list) and len(chosen[name]) != styles:
+            chosen[name] = None
+    if given.get("region", chosen["region"]) is None and chosen["keep"] == REST:
+        chosen["keep"] = None
+
+
+def check_names(options: dict[str, Any]) -> None:
+    """Raise TypeError for what can be no names of files."""
+    for name in ("region", "style_region"):
+        if not (options[name] is None or _are_names(options[name])):
+            raise TypeError(f"{as_option(name)} must be names of files, got {options[name]!r}")
+    if not isinstance(options["keep"], str | None):
+        raise TypeError(f"--keep must be the name of a file, got {options['keep']!r}")
+
+
+def _are_names(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(name, str) for name in value)
+
+
+def mask_files(options: dict[str, Any]) -> list[str]:
+    """The files of all masks."""
+    kept = options["keep"]
+    of_styles = [name for name in options["style_region"] or () if name != ALL]
+    return [*(options["region"] or ()), *of_styles, *([] if kept in (None, REST) else [kept])]
+
+
+def read_masks(
+    options: dict[str, Any],
+    content: tuple[int, ...],
+    styles: Sequence[tuple[int, ...]],
+) -> MaskArguments:
+    """The masks that the options name, read and checked for images of these shapes.
+
+    Raises:
+      ValueError: for a file that cannot be read, or what `jnst.image.masks.check_masks` refuses, with
+        the option and the file in it.
+    """
+    if all(options[name] is None for name in KEYWORDS):
+        return {}
+    size = max(content[:2])
+    masks: MaskArguments = {}
+    if options["region"] is not None:
+        masks["regions"] = [_read("region", file, size) for file in options["region"]]
+    if options["style_region"] is not None:
+        one_each("--style-region", "mask", options["style_region"], len(styles))
+        masks["style_regions"] = [
+            None if file == ALL else _read("style_region", file, max(shape[:2]), ALL)
+            for file, shape in zip(options["style_region"], styles, strict=True)
+        ]
+    if (kept := options["keep"]) is not None:
+        masks["keep"] = kept if kept == REST else _read("keep", kept, size, REST)
+    try:
+        check_masks(content, styles, **dict.fromkeys(KEYWORDS.values()) | masks)
+    except ValueError as error:
+        raise ValueError(_named(str(error), options)) from error
+    return masks
+
+
+def _read(name: str, file: str, size: int, *words: str) -> np.ndarray:
+    """A mask; what cannot be read is told with the option, and the word that it could be."""
+    try:
+        return load_mask(file, size)
+    except (ValueError, OSError) as error:
+        raise ValueError(f"{as_option(name)}: {error}{near_match(file, words)}") from error
+
+
+def _named(message: str, options: dict[str, Any]) -> str:
+    """A message of the library that begins with a mask, naming the option and its file instead."""
+    for name, setting in KEYWORDS.items():
+        files = options[name]
+        if isinstance(files, list):
+            for number, file in enumerate(files, start=1):
+                if message.startswith(start := f"{setting} number {number} "):
+                    return f"{as_option(name)} {file} {message[len(start) :]}"
+        elif files and files != REST and message.startswith(start := f"{setting} "):
+            return f"{as_option(name)} {files} {message[len(start) :]}"
+        if message.startswith(start := f"{setting} "):
+            return f"{as_option(name)} {message[len(start) :]}"
+    return message

@@ -1,0 +1,135 @@
+"""How a picture is cut into tiles, each with a halo of what its features see beyond it.
+
+The features of a tile's own region come out as those of the whole picture if the window that the
+network is run over holds all that they depend on, begins where the whole picture's pooling begins a
+new cell, and ends with the picture's border where it comes near it.
+"""
+
+import math
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from jnst.nn.vgg import LAYERS
+
+
+class Span(NamedTuple):
+    """Of a tile, along one axis, in pixels of the whole picture.
+
+    Attributes:
+      origin: where the window begins.
+      start, stop: the tile's own region, within the window.
+    """
+
+    origin: int
+    start: int
+    stop: int
+
+
+class Tiles(NamedTuple):
+    """Tiles that cover a picture; all windows have one shape, so that one program serves all.
+
+    Attributes:
+      shape: (height, width) of the picture.
+      window: (height, width) of every window.
+      spans: of each tile, down and across.
+      halo: what a window has around its own region, at least, but at the picture's border.
+    """
+
+    shape: tuple[int, int]
+    window: tuple[int, int]
+    spans: tuple[tuple[Span, Span], ...]
+    halo: int
+
+    @property
+    def overhead(self) -> float:
+        """The pixels of all windows, in units of the picture's.
+
+        >>> round(cover(4096, 4096, ["relu5_1"], 1024).overhead, 2)
+        1.37
+        """
+        return len(self.spans) * math.prod(self.window) / math.prod(self.shape)
+
+
+def level(layer: str) -> int:
+    """How often the picture has been halved at a layer.
+
+    >>> level("relu1_2"), level("pool1"), level("conv5_1")
+    (0, 1, 4)
+    """
+    return sum(name.startswith("pool") for name in LAYERS[: LAYERS.index(layer) + 1])
+
+
+def stride(layers: Iterable[str]) -> int:
+    """The pixels, along one axis, of a position at the deepest of the layers."""
+    return int(2 ** max(map(level, layers)))
+
+
+def halo(layers: Iterable[str]) -> int:
+    """How far beyond its own pixels a position of the layers sees, in whole strides.
+
+    Each convolution adds a position's pixels on either side; pooling only joins neighbours.
+
+    >>> halo(["relu1_1"]), halo(["relu3_1"]), halo(["relu5_1"])
+    (1, 12, 80)
+    """
+    layers = tuple(layers)
+    deepest = 1 + max(map(LAYERS.index, layers))
+    seen = sum(2 ** level(name) for name in LAYERS[:deepest] if name.startswith("conv"))
+    cell = stride(layers)
+    return math.ceil(seen / cell) * cell
+
+
+def least_window(layers: Iterable[str]) -> int:
+    """The least edge that windows may be given: two halos, a stride of the tile's own, and what the
+    picture has beyond whole strides, which every window has too.
+
+    >>> least_window(["relu5_1"])
+    191
+    """
+    layers = tuple(layers)
+    return 2 * halo(layers) + 2 * stride(layers) - 1
+
+
+def cover(height: int, width: int, layers: Iterable[str], most: int) -> Tiles:
+    """The fewest tiles that cover a picture, their windows as small as that number allows.
+
+    Args:
+      height, width: of the picture.
+      layers: whose features are wanted.
+      most: the largest edge that a window may have, its halo included.
+
+    Returns:
+      The tiles; their own regions are disjoint and begin at multiples of the stride.
+
+    Raises:
+      ValueError: for a picture that needs tiles whose windows may not even hold the halo.
+
+    >>> tiles = cover(300, 200, ["relu5_1"], 256)
+    >>> tiles.window, [down for down, _ in tiles.spans]
+    ((236, 200), [Span(origin=0, start=0, stop=144), Span(origin=64, start=144, stop=300)])
+    """
+    layers = tuple(layers)
+    least = least_window(layers)
+    if max(height, width) > most and most < least:
+        raise ValueError(f"tile must be at least {least} for these layers, got {most}")
+    margin, cell = halo(layers), stride(layers)
+    tall, down = _cut(height, margin, cell, most)
+    wide, across = _cut(width, margin, cell, most)
+    spans = tuple((rows, columns) for rows in down for columns in across)
+    return Tiles((height, width), (tall, wide), spans, margin)
+
+
+def _cut(extent: int, margin: int, cell: int, most: int) -> tuple[int, list[Span]]:
+    """The windows' edge and the spans along one axis."""
+    if extent <= most:
+        return extent, [Span(0, 0, extent)]
+    # In strides. A window has the same rest as the picture, so that one that ends at the border
+    # begins at a whole stride, and pooling leaves out the same last row.
+    cells, rest = divmod(extent, cell)
+    both = 2 * margin // cell
+    count = math.ceil((cells - both) / ((most - rest) // cell - both))
+    advance = math.ceil((cells - both) / count)
+    edge = (both + advance) * cell + rest
+    origins = [min(i * advance * cell, extent - edge) for i in range(count)]
+    starts = [0, *(origin + margin for origin in origins[1:])]
+    return edge, list(map(Span, origins, starts, [*starts[1:], extent]))

@@ -1,0 +1,252 @@
+"""Which sizes of a picture are worked at in tiles, by what the device has free."""
+
+import functools
+import math
+from collections.abc import Callable, Sequence
+from numbers import Integral
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.stages import Compiled
+from jaxtyping import Array, Float
+
+from jnst.execution import memory as cost
+from jnst.execution.tile_layout import cover, least_window
+from jnst.execution.tile_memory import memory, memory_of_moments
+from jnst.image.inputs import style_shape
+from jnst.image.masks import Masks
+from jnst.image.pictures import fit
+from jnst.losses.objectives import flat_loss_terms
+from jnst.losses.targets import blend_shares, make_targets
+from jnst.nn.vgg import VGG19
+from jnst.optim.minimization import init_state, step
+from jnst.transfer.levels import style_half
+from jnst.transfer.settings import SMALLEST_EDGE, Plan, Settings
+
+AUTO = "auto"
+LARGEST_WINDOW = 1184
+"""Pixels: the edge of windows that `"auto"` chooses at most; larger ones save little more."""
+SPARE = 0.95
+"""Of an edge that is worked out from what another takes: a pixel takes not quite the same."""
+SURELY_FITS = 1024, 4 * 2**30
+"""A picture and styles of no longer edge, where no fewer bytes are free, are not measured: that
+would keep a small run waiting for nothing, as no optimiser of ours takes so much for it."""
+
+
+def check_tile(tile: Any, settings: Settings, mesh: Any = None, *, name: str = "tile") -> None:
+    """Raise unless `tile` is None, `"auto"` or an edge that windows may have."""
+    if tile is None or (isinstance(tile, str) and tile == AUTO):
+        return
+    wrong = f"{name} must be a whole number, {AUTO!r} or None, got {tile!r}"
+    if isinstance(tile, str):
+        raise ValueError(wrong)
+    if isinstance(tile, bool) or not isinstance(tile, Integral):
+        raise TypeError(wrong)
+    least = least_window((*settings.content_layers, *settings.style_layers))
+    if tile < least:
+        raise ValueError(f"{name} must be at least {least} px for these layers, got {tile}")
+    if mesh is not None:
+        raise ValueError(f"{name} and mesh exclude each other; give one of them")
+
+
+Shape = tuple[int, int]
+"""(height, width) in pixels."""
+
+
+def window_edges(
+    tile: int | str | None,
+    plan: Plan,
+    model: VGG19,
+    settings: Settings,
+    styles: Sequence[Float[Array, "_h _w 3"]] = (),
+    masks: Masks | None = None,
+) -> list[int | None]:
+    """The largest edge of a window for each size of a plan; None where no tiles are needed.
+
+    Args:
+      tile: as in `jnst.stylize`.
+      plan: the sizes.
+      model: the network.
+      settings: of the run.
+      styles: the style images, which with a `style_scale` above 1 may need more than the picture.
+      masks: where there are regions.
+
+    Raises:
+      ValueError: for a picture that the device's memory does not hold.
+    """
+    shapes = [shape for shape, _ in plan]
+    of_styles = [
+        [style_shape(style, shape, settings.style_scale) for style in styles] for shape in shapes
+    ]
+    longest = [
+        max(map(max, [shape, *sized])) for shape, sized in zip(shapes, of_styles, strict=True)
+    ]
+    if isinstance(tile, Integral):
+        return [int(tile) if edge > tile else None for edge in longest]
+    device = _device(model)
+    free = cost.free(device)
+    edge, enough = SURELY_FITS
+    if longest[-1] <= edge and free >= enough and not settings.photorealism and masks is None:
+        return [None] * len(plan)
+    of_steps, of_targets = _needed_whole(shapes, of_styles, model, settings, masks, free)
+    needed = list(map(max, of_steps, of_targets))
+    if needed[-1] <= free:
+        return [None] * len(plan)
+    if tile is None:
+        height, width = shapes[-1]
+        beside = ""
+        if of_targets[-1] > of_steps[-1]:
+            style = max(of_styles[-1], key=math.prod)
+            beside = f" with a style of {style[1]}×{style[0]} px"
+        raise ValueError(
+            f"a picture of {width}×{height} px{beside} needs {needed[-1] / 2**30:.1f} GiB of "
+            f"memory and {device} has {free / 2**30:.1f} GiB free; choose a size of at most "
+            f"{int(SPARE * max(height, width) * math.sqrt(free / needed[-1]))} px, or tile"
+        )
+    window = _largest_window(shapes[-1], of_styles[-1], model, settings, masks, free)
+    return [window if of_shape > free else None for of_shape in needed]
+
+
+def _needed_whole(
+    shapes: list[Shape],
+    of_styles: list[list[Shape]],
+    model: VGG19,
+    settings: Settings,
+    masks: Masks | None,
+    free: float,
+) -> tuple[list[float], list[float]]:
+    """Bytes that the step and the targets of the styles need at each size, without tiles."""
+    shape, styles = shapes[-1], of_styles[-1]
+    step = _bytes_a_pixel(lambda shapes: untiled(model, shapes[0], settings, masks), [shape], free)
+    targets = 0.0
+    if _pixels(styles) > math.prod(shape):  # fewer do not need more, having no gradient
+        targets = _bytes_a_pixel(
+            lambda shapes: untiled_styles(model, shapes, settings, masks), styles, free
+        )
+    return (
+        [step * math.prod(shape) for shape in shapes],
+        [targets * _pixels(styles) for styles in of_styles],
+    )
+
+
+def _bytes_a_pixel(
+    compiled: Callable[[list[Shape]], Compiled], shapes: list[Shape], free: float
+) -> float:
+    """What the program for images of these shapes needs, by pixel.
+
+    What could never fit is measured at sizes that might: some compilers fail where memory does.
+    """
+    share = min(1.0, free / (cost.LEAST_BYTES * _pixels(shapes)))
+    if share < 1:
+        edges = [int(max(shape) * math.sqrt(share)) for shape in shapes]
+        shapes = [
+            fit(*shape, max(SMALLEST_EDGE, edge), SMALLEST_EDGE)
+            for shape, edge in zip(shapes, edges, strict=True)
+        ]
+    return cost.needed(compiled(shapes)) / _pixels(shapes)
+
+
+def _pixels(shapes: Sequence[Shape]) -> int:
+    """Of all these images."""
+    return sum(map(math.prod, shapes))
+
+
+def _largest_window(
+    shape: Shape,
+    styles: Sequence[Shape],
+    model: VGG19,
+    settings: Settings,
+    masks: Masks | None,
+    free: float,
+) -> int:
+    """The largest edge of windows that fit beside what is kept of the whole picture."""
+    layers = (*settings.content_layers, *settings.style_layers)
+    weights, controls = settings.loss_weights(), settings.controls(1)
+    least = least_window(layers)
+    most = max(least, min(LARGEST_WINDOW, max(map(max, [shape, *styles])) - 1))
+    while True:
+        tiles = cover(*shape, layers, most)
+        of_tile, of_whole = memory(
+            model, tiles, weights, controls, settings.transformation(), settings.style_loss, masks
+        )
+        for style in styles:
+            of_style = cover(*style, settings.style_layers, most)
+            if math.prod(of_style.window) > math.prod(tiles.window):
+                of_tile = max(
+                    of_tile,
+                    memory_of_moments(
+                        model,
+                        of_style,
+                        tuple(settings.style_layers),
+                        settings.style_loss,
+                        masked=masks is not None,
+                    ),
+                )
+        needed = max(of_tile, of_whole)
+        if needed <= free:
+            return most
+        if most == least or of_whole > free:
+            height, width = shape
+            raise ValueError(
+                f"a picture of {width}×{height} px needs {needed / 2**30:.1f} GiB of memory even "
+                f"in tiles and {_device(model)} has {free / 2**30:.1f} GiB free; choose a smaller "
+                "size"
+            )
+        most = max(least, min(most - 1, int(SPARE * most * math.sqrt(free / of_tile))))
+
+
+def _device(model: VGG19) -> jax.Device:
+    """Where the network is, and so the run."""
+    return next(iter(jax.tree.leaves(model)[0].devices()))
+
+
+def untiled(
+    model: VGG19, shape: tuple[int, int], settings: Settings, masks: Masks | None = None
+) -> Compiled:
+    """The step on a whole picture; running it compiles nothing anew."""
+    leaves, structure = jax.tree.flatten(model)
+    pixels = jax.ShapeDtypeStruct((*shape, 3), jnp.float32)
+    style = jax.ShapeDtypeStruct((SMALLEST_EDGE, SMALLEST_EDGE, 3), jnp.float32)
+    optimizer = settings.transformation()
+    targets = jax.eval_shape(
+        functools.partial(
+            make_targets,
+            content_layers=tuple(settings.content_layers),
+            style_layers=tuple(settings.style_layers),
+            weighing=settings.weighing,
+            style_loss=settings.style_loss,
+            photorealism=settings.photorealism > 0,
+        ),
+        model,
+        pixels,
+        style if masks is None else [style] * len(masks.styles),
+        regions=masks and masks.regions,
+        style_regions=masks and masks.styles,
+        keep=masks and masks.keep,
+    )
+    numbers = settings.loss_weights(), settings.controls(1)
+    targets, (weights, controls) = jax.tree.map(_abstract, (targets, numbers))
+    return step.lower(
+        jax.eval_shape(functools.partial(init_state, optimizer=optimizer), pixels),
+        (tuple(leaves), targets, weights),
+        controls,
+        objective=flat_loss_terms(structure, None),
+        optimizer=optimizer,
+    ).compile()
+
+
+def untiled_styles(
+    model: VGG19, shapes: Sequence[Shape], settings: Settings, masks: Masks | None = None
+) -> Compiled:
+    """The targets of whole styles, likewise."""
+    images = tuple(jax.ShapeDtypeStruct((*shape, 3), jnp.float32) for shape in shapes)
+    shares = blend_shares(settings.style_weights, len(images))
+    layers = tuple(settings.style_layers)
+    return style_half.lower(  # called as for a run, since otherwise that would compile it anew
+        model, images, shares, layers, settings.weighing, settings.style_loss, None, masks
+    ).compile()
+
+
+def _abstract(leaf: Any) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(jnp.shape(leaf), getattr(leaf, "dtype", jnp.float32))

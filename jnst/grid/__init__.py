@@ -1,0 +1,1 @@
+"""Grids of runs: their axes, their folder, their sheets."""

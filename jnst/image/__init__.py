@@ -1,0 +1,1 @@
+"""Pictures: on disk, at other sizes, their colours, and masks."""

@@ -1,0 +1,123 @@
+"""The images that a run is given: checked, brought to size, and the first one to start from."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from jnst._checks import one_of
+from jnst.image.pictures import fit
+from jnst.transfer.settings import SMALLEST_EDGE
+
+INITS = ("content", "noise", "style-noise")
+NOISES = INITS[1:]
+"""Those that a random key decides."""
+
+
+def check_image(name: str, image: Any) -> Float[Array, "H W 3"]:
+    """`image` as a float32 array; raises unless it is (H, W, 3), finite and in [0, 1]."""
+    image = np.asarray(image)
+    if image.ndim != 3 or image.shape[-1] != 3:
+        raise ValueError(f"{name} must have the shape (H, W, 3), got {image.shape}")
+    if not np.issubdtype(image.dtype, np.floating):
+        raise TypeError(f"{name} must hold floats in [0, 1], got {image.dtype}")
+    if min(image.shape[:2]) < SMALLEST_EDGE:
+        raise ValueError(
+            f"{name} has only {image.shape[1]}×{image.shape[0]} px; both edges need at least "
+            f"{SMALLEST_EDGE} px"
+        )
+    if not np.isfinite(image).all():
+        raise ValueError(f"{name} holds NaN or infinite values")
+    if image.min() < 0 or image.max() > 1:
+        raise ValueError(
+            f"{name} must lie in [0, 1], got values from {image.min():g} to {image.max():g}"
+        )
+    return jnp.asarray(image, jnp.float32)
+
+
+def check_images(name: str, value: Any) -> list[Float[Array, "_h _w 3"]]:
+    """One image or several (a list, or an array of four axes), each checked."""
+    listed = isinstance(value, list | tuple) and (not value or any(map(is_image, value)))
+    if not (listed or is_image(value, axes=4)):
+        return [check_image(name, value)]
+    if len(value) == 0:
+        raise ValueError(f"{name} has no values; give at least one")
+    several = enumerate(value, start=1)
+    return [check_image(f"{name} number {number}", image) for number, image in several]
+
+
+def is_image(value: Any, axes: int = 3) -> bool:
+    """Whether a value has as many axes as an image."""
+    return getattr(value, "ndim", None) == axes
+
+
+def check_init(init: Any) -> str | Float[Array, "_h _w 3"]:
+    """`init` as one of `INITS` or as a float32 image; raises where it is neither."""
+    if isinstance(init, str):
+        one_of("init", init, INITS)
+        return init
+    return check_image("init", init)
+
+
+def first_image(
+    init: str | Float[Array, "_h _w 3"],
+    content: Float[Array, "H W 3"],
+    style: Float[Array, "h w 3"],
+    shape: tuple[int, int],
+    key: Array | None,
+) -> Float[Array, "_H _W 3"]:
+    """The image to start from, at (height, width)."""
+    if not isinstance(init, str):
+        return resize(init, shape)
+    if init == "content":
+        return resize(content, shape)
+    key = jax.random.key(0) if key is None else key
+    if init == "style-noise":
+        return style_noise(key, style, shape)
+    return jax.random.uniform(key, (*shape, 3), content.dtype)
+
+
+def style_noise(
+    key: Array, style: Float[Array, "h w 3"], shape: tuple[int, int]
+) -> Float[Array, "_H _W 3"]:
+    """Gaussian noise whose colours have the mean and the covariance of the style's, clipped.
+
+    By the covariance's symmetric root, which exists for a style of greys too.
+
+    >>> style_noise(jax.random.key(0), jnp.full((40, 40, 3), 0.25), (2, 1))[..., 0]
+    Array([[0.25],
+           [0.25]], dtype=float32)
+    """
+    colours = style.reshape(-1, 3)
+    mean = jnp.mean(colours, axis=0)
+    with jax.default_matmul_precision("highest"):
+        variances, axes = jnp.linalg.eigh(jnp.cov(colours.T, bias=True))
+        root = axes * jnp.sqrt(jnp.maximum(variances, 0)) @ axes.T
+        noise = jax.random.normal(key, (*shape, 3), style.dtype) @ root
+    return jnp.clip(mean + noise, 0, 1)
+
+
+def resize(image: Float[Array, "_h _w 3"], shape: tuple[int, int]) -> Float[Array, "_H _W 3"]:
+    """`image` at another (height, width), by Lanczos' filter, antialiased, kept in [0, 1]."""
+    if image.shape[:2] == shape:
+        return image
+    return jnp.clip(jax.image.resize(image, (*shape, 3), "lanczos3"), 0, 1)
+
+
+def style_shape(
+    style: Float[Array, "h w 3"], shape: tuple[int, int], scale: float
+) -> tuple[int, int]:
+    """The (height, width) of the style image while the picture has `shape`: its long edge, times
+    `scale`."""
+    height, width, _ = style.shape
+    return fit(height, width, max(1, round(scale * max(shape))), SMALLEST_EDGE)
+
+
+def sized_styles(
+    styles: Iterable[Float[Array, "_h _w 3"]], shape: tuple[int, int], scale: float
+) -> tuple[Float[Array, "_H _W 3"], ...]:
+    """The style images, each at its `style_shape`."""
+    return tuple(resize(style, style_shape(style, shape, scale)) for style in styles)

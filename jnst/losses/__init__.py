@@ -1,0 +1,1 @@
+"""The losses, one idea a file, and their weighted sum."""

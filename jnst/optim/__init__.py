@@ -1,0 +1,1 @@
+"""Gradient descent on an image: one jitted step, and the loop around it."""

@@ -1,0 +1,80 @@
+"""The optimisers that there are to choose from by name, as Optax transformations."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float
+
+from jnst._checks import one_of
+from jnst.optim.lbfgs import scale_by_lbfgs
+
+RATES = {"adam": (0.04, 0.004), "lbfgs": (1.0, 1.0)}
+"""The learning rates of the first and of the last step, by optimiser."""
+OPTIMIZERS = tuple(RATES)
+ADAM_EPSILON = 1.0
+"""In units of the gradient's root mean square over the image. Adam moves every pixel by about as
+much, however little its gradient says; with a tiny epsilon that shows as coloured speckle."""
+LBFGS_MEMORY = 20
+LBFGS_STRIDE = 0.1
+"""The longest step, as the root mean square over the pixels: there is no line search that would
+shorten one where the model of the curvature is wrong."""
+
+
+def _rms(gradient: Float[Array, "H W 3"]) -> Float[Array, ""]:
+    """Of what is not 0: pixels that are kept have no gradient, however many there are, and must not
+    make the others move more."""
+    count = jnp.maximum(jnp.count_nonzero(gradient), 1).astype(gradient.dtype)
+    return jnp.sqrt(jnp.sum(jnp.square(gradient)) / count)
+
+
+def _unit_gradient() -> optax.GradientTransformation:
+    """Divides every gradient by its root mean square, so that the loss's scale does not matter."""
+
+    def update(updates, state, params=None):
+        rms = _rms(updates)
+        return updates / jnp.where(rms > 0, rms, 1), state
+
+    return optax.GradientTransformation(lambda params: optax.EmptyState(), update)
+
+
+def _unit_first_gradient() -> optax.GradientTransformation:
+    """Divides all gradients by the root mean square of the first.
+
+    L-BFGS compares gradients of different steps, so they must keep one scale; without any, it
+    stalls where the loss is small and its first step is tiny.
+    """
+
+    def update(updates, state, params=None):
+        rms = _rms(updates)
+        first = jnp.where(state > 0, state, jnp.where(rms > 0, rms, 1))
+        # Not divided: XLA rounds a division by a scalar in another way when it is batched.
+        return updates * (1 / first), first
+
+    return optax.GradientTransformation(lambda params: jnp.zeros((), params.dtype), update)
+
+
+def _scale_by_rate() -> optax.GradientTransformationExtraArgs:
+    """Multiplies by −rate, where the rate arrives at every update: a traced number."""
+
+    def update(updates, state, params=None, *, rate, **_):
+        return jax.tree.map(lambda u: -rate * u, updates), state
+
+    return optax.GradientTransformationExtraArgs(lambda params: optax.EmptyState(), update)
+
+
+@functools.cache  # the same object for the same name, so that the step compiles once
+def make_optimizer(name: str) -> optax.GradientTransformationExtraArgs:
+    """The Optax transformation of a name out of `OPTIMIZERS`; its updates take `rate=`."""
+    one_of("optimizer", name, OPTIMIZERS)
+    if name == "adam":
+        return optax.chain(
+            _unit_gradient(), optax.scale_by_adam(b2=0.99, eps=ADAM_EPSILON), _scale_by_rate()
+        )
+    return optax.chain(
+        _unit_first_gradient(),
+        scale_by_lbfgs(LBFGS_MEMORY),
+        optax.clip_by_block_rms(LBFGS_STRIDE),
+        _scale_by_rate(),
+    )

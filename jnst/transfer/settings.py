@@ -1,0 +1,287 @@
+"""What a run of style transfer can be told, checked where it is made."""
+
+import dataclasses
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from numbers import Integral
+from typing import Any
+
+import jax
+import optax
+
+from jnst._checks import finite_number, near_match, one_of, whole_number
+from jnst.image.color import COLORS
+from jnst.image.pictures import fit
+from jnst.losses.normalization import WEIGHINGS
+from jnst.losses.objectives import LossWeights
+from jnst.losses.style_losses import STYLE_LOSSES
+from jnst.losses.targets import CONTENT_LAYERS, STYLE_LAYERS
+from jnst.nn.vgg import check_layers
+from jnst.optim.minimization import Controls
+from jnst.optim.optimizers import OPTIMIZERS, RATES, make_optimizer
+
+SCHEDULES = ("cosine", "constant")
+SMALLEST_EDGE = 32
+"""Pixels: at less, the deepest layers have next to nothing left to look at."""
+LARGEST_EDGE = 10**6
+SMALLEST_SCALE, LARGEST_SCALE = 0.1, 10.0
+"""Of the style image; beyond these it holds next to no strokes, or only parts of one."""
+COARSEST = 128
+"""Pixels: the long edge at which a picture is begun. It decides the layout, and so is the same for
+all."""
+Plan = list[tuple[tuple[int, int], int]]
+"""[((height, width), steps), …], coarse to fine."""
+COARSER_STEPS = 1.5
+"""How many times more steps each coarser size gets: steps are cheap there and decide the layout."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The settings of `jnst.stylize`; the defaults are what the README's pictures are made with.
+
+    Attributes:
+      alpha: weight of the content, at least 0.
+      beta: weight of the style, at least 0. With relative weighing 1 to 30 times alpha is the
+        interesting range: less keeps the photograph, more dissolves it.
+      gamma: weight of the total variation, at least 0; more is smoother. With relative weighing 1
+        counts a picture as rough as the style as much as one that misses it altogether does with a
+        beta of 1; 0.03 to 0.3 is the interesting range. Otherwise its unit is another, as that of
+        alpha and beta is, and the paper's is 0.
+      weighing: `"relative"`, `"paper"` or `"mean"`; see `jnst.make_targets`.
+      content_layers: where the content is compared: {layer: weight}, or names alone for equal
+        weights that sum to 1.
+      style_layers: where the style is compared, likewise.
+      style_loss: how: `"wasserstein"`, the distance of Gaussians with the features' means and
+        covariances; `"gram"`, the paper's, by Gram matrices, which is faster where small pictures
+        are made on a processor; `"statistics"`, by the channels' means and standard deviations
+        alone; `"gram+statistics"`, the second and the third in equal parts.
+      style_weights: how much each of several style images counts, in any unit; None: all the same.
+        Where the styles have regions of their own, what beta is multiplied with in each; None: 1.
+      style_scale: the long edge of the style image in those of the picture: more than 1 paints with
+        larger strokes and less with smaller ones.
+      sizes: long edge in pixels to work at, or several, rising, each started from the last one's
+        result. None: from 128 to the content's own in equal ratios of about 2.
+      steps: updates in all, shared out over the sizes, coarser ones getting more; or a number for
+        each size.
+      optimizer: `"adam"`, `"lbfgs"`, or any Optax transformation, whose own learning rate counts.
+      learning_rate: of the first step, in units of the pixels' range; None: the optimiser's own.
+      schedule: `"cosine"`: at each size the rate falls to a tenth; `"constant"`: it stays; None:
+        cosine for Adam, constant for L-BFGS.
+      clip: keep every pixel in [0, 1] while optimising, not only at the end.
+      averaging: decay of the average over iterates that is shown, in [0, 1); 0 shows the last one.
+      tolerance: at each size, steps end when the best total loss of the last 20 is better by less
+        than this share than the best one before them; in [0, 1], 0 is never. Not for grids.
+      colors: `"style"`: the picture takes the style's colours; `"pca"`, `"cholesky"`: the style
+        image is first given the content's, by `jnst.match_colors`; `"luminance"`: only light and
+        dark are transferred, and the picture keeps the content's chrominance.
+      photorealism: weight of `jnst.matting_loss`, at least 0, which keeps the picture a photograph:
+        within every 3×3 window its colours stay an affine function of the content's. At 0 it is
+        not computed. With relative weighing, Gram matrices and beta 10, 100 leaves strokes in flat
+        parts and 1000 hardly any in walls and roofs, 10000 a recoloured photograph. Meant to start
+        from content.
+
+    Raises:
+      ValueError, TypeError: name the setting, what was wanted and what came.
+
+    >>> Settings(beta=-1)
+    Traceback (most recent call last):
+      ...
+    ValueError: beta must be at least 0, got -1
+    """
+
+    alpha: float = 1.0
+    beta: float = 5.0
+    gamma: float = 0.1
+    weighing: str = "relative"
+    content_layers: Mapping[str, float] | Sequence[str] = CONTENT_LAYERS
+    style_layers: Mapping[str, float] | Sequence[str] = STYLE_LAYERS
+    style_loss: str = "wasserstein"
+    style_weights: Sequence[float] | None = None
+    style_scale: float = 1.0
+    sizes: int | Sequence[int] | None = None
+    steps: int | Sequence[int] = 300
+    optimizer: str | optax.GradientTransformation = "adam"
+    learning_rate: float | None = None
+    schedule: str | None = None
+    clip: bool = True
+    averaging: float = 0.9
+    tolerance: float = 0.0
+    colors: str = "style"
+    photorealism: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("alpha", "beta", "gamma"):
+            finite_number(name, getattr(self, name), least=0)
+        if self.alpha == self.beta == 0:
+            raise ValueError("the weights alpha and beta are both 0, which leaves nothing to match")
+        one_of("weighing", self.weighing, WEIGHINGS)
+        for name in ("content_layers", "style_layers"):
+            # As a dict of floats, whichever way they came.
+            object.__setattr__(self, name, weighted_layers(name, getattr(self, name)))
+        one_of("style_loss", self.style_loss, STYLE_LOSSES)
+        if self.style_weights is not None:
+            object.__setattr__(self, "style_weights", blend_weights(self.style_weights))
+        finite_number("style_scale", self.style_scale, least=SMALLEST_SCALE, most=LARGEST_SCALE)
+        self._check_sizes_and_steps()
+        if isinstance(self.optimizer, str):
+            one_of("optimizer", self.optimizer, OPTIMIZERS)
+        elif not isinstance(self.optimizer, optax.GradientTransformation):
+            raise TypeError(
+                "optimizer must be a name or an optax.GradientTransformation, "
+                f"got {self.optimizer!r}"
+            )
+        if self.learning_rate is not None:
+            finite_number("learning_rate", self.learning_rate, least=0)
+            if self.learning_rate == 0:
+                raise ValueError("learning_rate must be above 0, got 0")
+        if self.schedule is not None:
+            one_of("schedule", self.schedule, SCHEDULES)
+        if not isinstance(self.clip, bool):
+            raise TypeError(f"clip must be True or False, got {self.clip!r}")
+        finite_number("averaging", self.averaging, least=0, most=0.9999)
+        finite_number("tolerance", self.tolerance, least=0, most=1)
+        one_of("colors", self.colors, COLORS)
+        finite_number("photorealism", self.photorealism, least=0)
+
+    def _check_sizes_and_steps(self) -> None:
+        if self.sizes is not None:
+            sizes = whole_numbers("sizes", self.sizes, least=SMALLEST_EDGE, most=LARGEST_EDGE)
+            object.__setattr__(self, "sizes", sizes)
+            if not sizes or list(sizes) != sorted(set(sizes)):
+                raise ValueError(f"sizes must rise from one to the next, got {sizes}")
+        if isinstance(self.steps, Integral):
+            whole_number("steps", self.steps, least=1)
+        else:
+            steps = whole_numbers("steps", self.steps, least=1)
+            object.__setattr__(self, "steps", steps)
+            if not isinstance(self.sizes, tuple) or len(steps) != len(self.sizes):
+                got = "no sizes" if self.sizes is None else f"sizes {self.sizes}"
+                raise ValueError(
+                    "steps given a size need sizes of the same number, "
+                    f"got {len(steps)} steps and {got}"
+                )
+
+    @classmethod
+    def of(cls, **settings: Any) -> "Settings":
+        """Settings by name; an unknown name raises TypeError with the nearest one that exists."""
+        for name in settings:
+            if name not in SETTINGS:
+                raise TypeError(f"there is no setting {name!r}{near_match(name, SETTINGS)}")
+        return cls(**settings)
+
+    def transformation(self) -> optax.GradientTransformation:
+        """The optimiser, as an Optax transformation."""
+        return make_optimizer(self.optimizer) if isinstance(self.optimizer, str) else self.optimizer
+
+    def controls(self, steps: int) -> Controls:
+        """What steers the steps at one size."""
+        first, last = RATES[self.optimizer] if isinstance(self.optimizer, str) else (1.0, 1.0)
+        falls_to = {None: last / first, "cosine": 0.1, "constant": 1.0}[self.schedule]
+        rate = first if self.learning_rate is None else self.learning_rate
+        lower, upper = (0.0, 1.0) if self.clip else (-math.inf, math.inf)
+        controls = Controls(rate, rate * falls_to, steps, lower, upper, self.averaging)
+        return jax.tree.map(float, controls)
+
+    def loss_weights(self) -> LossWeights:
+        """How much each term counts; floats only, as an int would make the step compile anew."""
+        layers: list[Any] = [self.content_layers, self.style_layers]
+        weights = LossWeights(self.alpha, self.beta, self.gamma, *layers)
+        return jax.tree.map(float, weights._replace(photorealism=self.photorealism))
+
+    def plan(self, height: int, width: int) -> Plan:
+        """The sizes to work at and the steps at each, for a content image of this size.
+
+        Returns:
+          The plan; where there are fewer steps than sizes, the coarsest sizes are left out.
+
+        Raises:
+          ValueError: for a picture too small, or too narrow for a size that was asked for.
+
+        >>> Settings(steps=300).plan(384, 512)
+        [((96, 128), 142), ((192, 256), 95), ((384, 512), 63)]
+        """
+        long, short = max(height, width), min(height, width)
+        if isinstance(self.sizes, Sequence):
+            sizes = list(self.sizes)
+        else:
+            sizes = coarse_to_fine(long, short)
+        shapes = [fit(height, width, size) for size in sizes]
+        if min(shapes[0]) < SMALLEST_EDGE:
+            raise ValueError(
+                f"the content at {shapes[0][1]}×{shapes[0][0]} px is too small: both edges need "
+                f"at least {SMALLEST_EDGE} px; choose a larger size"
+            )
+        if isinstance(self.steps, Sequence):
+            steps = list(self.steps)
+        else:
+            steps = share(self.steps, len(sizes))
+        return [(shape, count) for shape, count in zip(shapes, steps, strict=True) if count]
+
+
+SETTINGS = tuple(field.name for field in dataclasses.fields(Settings))
+
+
+def whole_numbers(name: str, values: Any, *, least: int, most: int = 10**9) -> tuple[int, ...]:
+    """One whole number or several as a tuple, each checked."""
+    if isinstance(values, Integral):
+        values = (values,)
+    elif isinstance(values, str) or not isinstance(values, Iterable):
+        raise TypeError(f"{name} must be a whole number or several, got {values!r}")
+    values = tuple(values)
+    for value in values:
+        whole_number(name, value, least=least, most=most)
+    return tuple(map(int, values))
+
+
+def weighted_layers(name: str, layers: Mapping[str, float] | Sequence[str]) -> dict[str, float]:
+    """{layer: weight}; names alone get equal weights that sum to 1."""
+    names = check_layers(name, layers)
+    if isinstance(layers, Mapping):
+        for layer, weight in layers.items():
+            finite_number(f"{name}: the weight of {layer}", weight, least=0)
+        if not any(layers.values()):
+            raise ValueError(f"{name}: every weight is 0")
+        return dict(layers)
+    if len(set(names)) < len(names):
+        raise ValueError(f"{name} names a layer twice: {', '.join(names)}")
+    return dict.fromkeys(names, 1 / len(names))
+
+
+def blend_weights(weights: Any) -> tuple[float, ...]:
+    """The weights of several style images as a tuple, each checked."""
+    if isinstance(weights, str) or not isinstance(weights, Iterable):
+        raise TypeError(f"style_weights must be several numbers, got {weights!r}")
+    weights = tuple(weights)
+    for weight in weights:
+        finite_number("style_weights", weight, least=0)
+    if not any(weights):
+        raise ValueError("style_weights must not all be 0")
+    return tuple(map(float, weights))
+
+
+def coarse_to_fine(long: int, short: int) -> list[int]:
+    """Long edges from `COARSEST` to `long` in equal ratios, as near to 2 as can be; from a larger
+    one where the short edge would else be less than `SMALLEST_EDGE`.
+
+    >>> coarse_to_fine(512, 384), coarse_to_fine(700, 500), coarse_to_fine(1024, 100)
+    ([128, 256, 512], [128, 299, 700], [328, 580, 1024])
+    """
+    coarsest = max(COARSEST, math.ceil(SMALLEST_EDGE * long / short))
+    doublings = max(0, round(math.log2(long / coarsest)))
+    ratio = (long / coarsest) ** (1 / max(1, doublings))
+    return [*(round(coarsest * ratio**n) for n in range(doublings)), long]
+
+
+def share(steps: int, sizes: int) -> list[int]:
+    """`steps` in all, shared over a number of sizes, each getting fewer than the coarser one.
+
+    >>> share(100, 2), share(1, 3)
+    ([60, 40], [0, 0, 1])
+    """
+    shares = [COARSER_STEPS**-level for level in range(sizes)]
+    # From the finest on, since rounding must not leave the size that is asked for without steps.
+    counts: list[int] = []
+    for level in reversed(range(sizes)):
+        rest, total = steps - sum(counts), sum(shares[: level + 1])
+        counts.insert(0, max(min(rest, 1), round(rest * shares[level] / total)))
+    return counts

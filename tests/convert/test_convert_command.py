@@ -1,0 +1,190 @@
+"""`python -m jnst.convert` and `jnst convert`: one line of result, or one sentence of error."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import h5py
+import pytest
+from torch_files import adain_tree, legacy_bytes, torchvision_tree, write, zip_bytes
+from weight_server import Handler, Server, ranged, serving
+
+from jnst.convert.command import main
+
+MODULE = (sys.executable, "-m", "jnst.convert")
+JNST = (
+    sys.executable,
+    "-c",
+    "import sys, jnst.cli; sys.exit(jnst.cli.main())",
+    "convert",
+)
+
+
+@pytest.fixture
+def server(monkeypatch) -> Iterator[Server]:
+    monkeypatch.setenv("no_proxy", "*")
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """An empty cache folder; not there yet."""
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("JNST_CACHE", str(folder))
+    return folder
+
+
+def files(folder) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def test_a_file(tmp_path, cache, capsys):
+    source = write(tmp_path / "vgg_normalised.pth", legacy_bytes(adain_tree()))
+    output = tmp_path / "out.h5"
+    assert main([str(source), "-o", str(output)]) == 0
+    done = capsys.readouterr()
+    assert done.err == ""
+    assert done.out.startswith(
+        f"wrote {output}: VGG-19, caffe lineage, from vgg_normalised.pth (sha256 "
+    )
+    assert done.out.endswith("…)\n") and done.out.count("\n") == 1
+    with h5py.File(output) as file:
+        assert file.attrs["source"] == "vgg_normalised.pth"
+        assert file["conv5_4/kernel"].shape == (3, 3, 512, 512)
+    assert files(tmp_path) == ["out.h5", "vgg_normalised.pth"]
+    output.unlink()
+
+
+def test_the_cache_is_the_default(tmp_path, cache, capsys):
+    source = write(tmp_path / "x.pth", zip_bytes(torchvision_tree()))
+    assert main([str(source), "--lineage", "torchvision"]) == 0
+    assert f"wrote {cache / 'vgg19.h5'}: VGG-19, torchvision lineage" in capsys.readouterr().out
+    (cache / "vgg19.h5").unlink()
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ([], "give either a SOURCE file or --download"),
+        (["x.pth", "--download"], "give either a SOURCE file or --download"),
+        (["x.pth", "--url", "https://example.org/x.pth"], "--url goes with --download"),
+        (["none.pth"], "none.pth does not exist"),
+        (["."], ". is a folder; give the name of a file"),
+        (["text.pth"], "text.pth is neither a PyTorch, nor a safetensors, nor an HDF5 file"),
+        (["x.pth", "-o", "none/out.h5"], "output folder none does not exist; create it first"),
+        (["x.pth", "-o", "x.pth"], "output x.pth is the source itself; give another name"),
+        (["x.pth"], "x.pth does not tell the lineage of its weights; give lineage"),
+        (["--download", "--url", "ftp://a/b"], "url must begin with https:// or http://"),
+    ],
+)
+def test_mistakes(arguments, message, tmp_path, cache, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "text.pth", b"some text")
+    write(tmp_path / "x.pth", zip_bytes(torchvision_tree()))
+    before = files(tmp_path)
+    assert main(arguments) == 2
+    done = capsys.readouterr()
+    assert done.out == ""
+    assert done.err.startswith(f"jnst convert: error: {message}")
+    assert done.err.count("\n") == 1
+    assert files(tmp_path) == before
+
+
+@pytest.mark.parametrize("command", [MODULE, JNST])
+def test_as_a_program(command, tmp_path, cache):
+    source = write(tmp_path / "cut.pth", legacy_bytes(adain_tree())[:5000])
+    arguments = [*command, source, "-o", tmp_path / "out.h5"]
+    done = subprocess.run(arguments, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"jnst convert: error: {source} is damaged or truncated")
+    assert done.stderr.count("\n") == 1
+    assert files(tmp_path) == ["cut.pth"]
+
+
+def test_a_failure_while_writing_leaves_nothing(tmp_path, cache, capsys, monkeypatch):
+    def fail(*args: object, **options: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    source = write(tmp_path / "x.pth", legacy_bytes(adain_tree()))
+    output = write(tmp_path / "out.h5", b"what stood there")
+    monkeypatch.setattr(h5py.Group, "create_group", fail)
+    assert main([str(source), "-o", str(output)]) == 2
+    assert "No space left on device" in capsys.readouterr().err
+    assert output.read_bytes() == b"what stood there"
+    assert files(tmp_path) == ["out.h5", "x.pth"]
+
+
+@pytest.mark.parametrize("keep", [[], ["--keep"]])
+def test_download(keep, server, tmp_path, cache, capsys):
+    server.behaviours = [ranged(legacy_bytes(adain_tree()))]
+    url = server.url.rpartition("/")[0] + "/weights.pth"
+    assert main(["--download", "--url", url, *keep]) == 0
+    done = capsys.readouterr()
+    assert done.out.startswith(f"wrote {cache / 'vgg19.h5'}: VGG-19, caffe lineage")
+    assert done.err.splitlines()[0] == f"downloading {url}"
+    assert files(cache) == (["downloads/weights.pth"] if keep else []) + ["vgg19.h5"]
+    if keep:  # what was kept stays, and is not fetched again
+        assert main(["--download", "--url", url]) == 0
+        assert files(cache) == ["downloads/weights.pth", "vgg19.h5"]
+        assert len(server.ranges) == 1
+    (cache / "vgg19.h5").unlink()
+
+
+def test_a_download_of_something_else(server, tmp_path, cache, capsys):
+    server.behaviours = [ranged(b"<!DOCTYPE html>")]
+    url = server.url.rpartition("/")[0] + "/weights.pth"
+    assert main(["--download", "--url", url]) == 2
+    assert "weights.pth is a web page, not a weight file" in capsys.readouterr().err
+
+
+def test_progress_in_lines(server, tmp_path, cache, capsys):
+    server.behaviours = [ranged(bytes(40 << 20))]
+    url = server.url.rpartition("/")[0] + "/weights.pth"
+    assert main(["--download", "--url", url, "--lineage", "caffe"]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert 3 <= len(lines) <= 12
+    assert lines[-2] == "40 of 40 MiB"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
+def test_progress_on_a_terminal(server, tmp_path, cache):
+    import pty
+    import termios
+
+    server.behaviours = [ranged(b"text" * 1000)]
+    url = server.url.rpartition("/")[0] + "/weights.pth"
+    outside, inside = pty.openpty()
+    termios.tcsetwinsize(inside, (24, 80))
+    done = subprocess.run([*MODULE, "--download", "--url", url], stderr=inside, check=False)
+    os.close(inside)
+    shown = os.read(outside, 100_000).decode()
+    os.close(outside)
+    assert done.returncode == 2
+    assert "weights.pth: 100%" in shown
+
+
+def test_ctrl_c_while_downloading(server, tmp_path, cache):
+    def stall(handler: Handler) -> None:
+        handler.head(200, Content_Length=1000)
+        handler.wfile.write(b"x" * 100)
+        handler.wfile.flush()
+        time.sleep(2)
+
+    server.behaviours = [stall]
+    arguments = [*MODULE, "--download", "--url", server.url]
+    with subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True) as process:
+        begun = time.monotonic()
+        part = cache / "downloads" / f"{server.url.rpartition('/')[2]}.part"
+        while not part.exists() and time.monotonic() < begun + 20:
+            time.sleep(0.02)
+        time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert err.splitlines()[-1] == "jnst convert: interrupted"
+    assert "Traceback" not in err
+    assert part.read_bytes() == b"x" * 100

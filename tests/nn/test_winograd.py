@@ -1,0 +1,143 @@
+"""Winograd's convolution against the definition, in values, gradients and pictures."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jnst
+from jnst.losses.targets import STYLE_LAYERS
+from jnst.nn.convolution import from_few_channels
+from jnst.nn.vgg import CONVOLUTIONS, choose_precision
+from jnst.nn.weights import make_vgg19
+from jnst.nn.winograd import convolve, transform_kernel
+
+stylize = functools.partial(jnst.stylize, style_loss="gram")
+stylize_grid = functools.partial(jnst.stylize_grid, style_loss="gram")
+"""By Gram matrices, which are quicker than the default where pictures are small."""
+
+
+@pytest.fixture(scope="module")
+def fast(real_weights):
+    return make_vgg19(real_weights, precision="float32")
+
+
+def direct(x, kernel):
+    layout = jax.lax.conv_dimension_numbers(x.shape, kernel.shape, ("NHWC", "HWIO", "NHWC"))
+    return jax.lax.conv_general_dilated(x, kernel, (1, 1), "VALID", dimension_numbers=layout)
+
+
+@pytest.mark.parametrize("size", [(4, 8), (1, 1), (5, 6), (2, 3), (19, 33), (70, 93)])
+def test_it_is_the_convolution_and_so_are_its_gradients(size):
+    rng = np.random.default_rng(0)
+    x = jnp.asarray(rng.normal(size=(2, size[0] + 2, size[1] + 2, 5)), jnp.float32)
+    kernel = jnp.asarray(rng.normal(size=(3, 3, 5, 7)), jnp.float32)
+    wanted, back = jax.vjp(direct, x, kernel)
+    got, back_too = jax.vjp(lambda x, k: convolve(x, k, transform_kernel(k)), x, kernel)
+    change = jnp.asarray(rng.normal(size=wanted.shape), jnp.float32)
+    for one, other in zip((got, *back_too(change)), (wanted, *back(change)), strict=True):
+        assert one.shape == other.shape
+        np.testing.assert_allclose(one, other, atol=1e-5 * float(jnp.abs(other).max()))
+
+
+@pytest.mark.parametrize("lead", [(), (2,), (2, 3)])
+def test_so_is_that_of_few_channels(lead):
+    rng = np.random.default_rng(2)
+    x = jnp.asarray(rng.normal(size=(*lead, 9, 12, 3)), jnp.float32)
+    kernel = jnp.asarray(rng.normal(size=(3, 3, 3, 7)), jnp.float32)
+    images = x.reshape(-1, 9, 12, 3)
+    wanted, back = jax.vjp(direct, images, kernel)
+    got, back_too = jax.vjp(from_few_channels, x, kernel)
+    change = jnp.asarray(rng.normal(size=got.shape), jnp.float32)
+    for one, other in zip(
+        (got, *back_too(change)), (wanted, *back(change.reshape(wanted.shape))), strict=True
+    ):
+        np.testing.assert_allclose(one, other.reshape(one.shape), rtol=1e-5, atol=1e-4)
+
+
+def test_leading_axes_are_free_and_vmap_applies():
+    rng = np.random.default_rng(1)
+    x = jnp.asarray(rng.normal(size=(2, 3, 8, 9, 4)), jnp.float32)
+    kernel = jnp.asarray(rng.normal(size=(3, 3, 4, 6)), jnp.float32)
+    args = kernel, transform_kernel(kernel)
+    every = convolve(x, *args)
+    assert every.shape == (2, 3, 6, 7, 6)
+    np.testing.assert_allclose(every[1, 2], convolve(x[1, 2], *args), rtol=1e-5, atol=1e-5)
+    mapped = jax.vmap(convolve, in_axes=(0, None, None))(x, *args)
+    np.testing.assert_allclose(mapped, every, rtol=1e-5, atol=1e-5)
+
+
+def test_features_are_those_of_the_direct_convolution(fast, model, pictures):
+    layers = (*STYLE_LAYERS, "conv4_2")
+    features, wanted = fast(pictures[0], layers), model(pictures[0], layers)
+    for name in layers:
+        error = jnp.linalg.norm(features[name] - wanted[name]) / jnp.linalg.norm(wanted[name])
+        assert error < 2e-4, name
+
+
+@pytest.mark.parametrize("padding", ["replicate", "reflect"])
+def test_the_border_is_padded_as_asked(real_weights, pictures, padding):
+    one, other = (
+        make_vgg19(real_weights, padding=padding, precision=precision)(pictures[0], ["relu3_1"])
+        for precision in ("float32", "highest")
+    )
+    one, other = one["relu3_1"], other["relu3_1"]
+    np.testing.assert_allclose(one, other, atol=2e-4 * float(jnp.abs(other).max()))
+
+
+def test_a_picture_differs_no_more_than_rounding_makes_it(fast, model, pictures):
+    """ReLU and pooling make a visible difference, in time, of the least one in the start."""
+    content, style = pictures
+    noise = 1e-6 * np.random.default_rng(0).normal(size=content.shape)
+    nearly = np.clip(content + noise, 0, 1).astype(np.float32)
+    wanted, disturbed, image = (
+        stylize(m, content, style, steps=30, init=init).image
+        for m, init in ((model, content), (model, nearly), (fast, content))
+    )
+    error, least = (jnp.mean(jnp.square(image - wanted)) for image in (image, disturbed))
+    assert error < 2 * least
+
+
+def transformed(model):
+    return {name for name in CONVOLUTIONS if hasattr(getattr(model, name), "transformed")}
+
+
+def test_it_is_used_where_it_is_faster_and_not_at_the_highest_precision(fast, model):
+    assert transformed(fast) == set(CONVOLUTIONS) - {"conv1_1"}
+    assert not transformed(model)
+    assert not transformed(fast.over_devices()) and transformed(fast)
+
+
+def test_a_cell_of_a_grid_is_what_a_run_by_itself_makes(fast, pictures):
+    settings = {"sizes": 64, "steps": 20}
+    several = stylize_grid(fast, *pictures, beta=[3.0, 30.0], **settings)
+    single = stylize(fast, *pictures, beta=30.0, **settings)
+    np.testing.assert_allclose(several.images[0, 1], single.image, atol=1e-3)
+
+
+def test_features_in_bfloat16_leave_losses_in_float32(real_weights, model, pictures):
+    half = make_vgg19(real_weights, precision="bfloat16")
+    weights = jnst.Settings().loss_weights()
+    losses = {}
+    for network in (half, model):
+        assert network(pictures[0], ["relu4_2"])["relu4_2"].dtype == (
+            jnp.bfloat16 if network is half else jnp.float32
+        )
+        targets = jnst.make_targets(network, *pictures)
+        assert all(gram.dtype == jnp.float32 for gram in targets.style.values())
+        gradient = jax.grad(jnst.objective)(jnp.asarray(pictures[0]), (network, targets, weights))
+        assert gradient.dtype == jnp.float32
+        loss = jnst.objective(pictures[0], (network, targets, weights))
+        assert loss.dtype == jnp.float32
+        losses[network.precision] = float(loss)
+    assert losses["bfloat16"] == pytest.approx(losses["highest"], rel=0.01)
+
+
+def test_auto_is_what_suits_the_platform():
+    chosen = [choose_precision("auto", platform) for platform in ("cpu", "gpu", "tpu")]
+    assert chosen == ["float32", "bfloat16", "bfloat16"]
+    assert choose_precision("highest", "gpu") == "highest"
+    with pytest.raises(ValueError, match=r"precision must be one of .*'bfloat16'\?"):
+        jnst.load_vgg19(precision="bfloat")

@@ -1,0 +1,149 @@
+"""When a run ends since the loss hardly improves any more."""
+
+import io
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jnst
+from jnst.cli.progress import ProgressReport
+from jnst.optim.convergence import WINDOW, converged
+from jnst.optim.minimization import Controls, init_state, minimize
+from jnst.optim.optimizers import make_optimizer
+from jnst.transfer.stylization import Progress
+
+TOLERANCE = 0.05
+SETTINGS = {
+    "content_layers": ["relu2_1"],
+    "style_layers": ["relu1_1", "relu2_1"],
+    "sizes": (40, 48),
+    "steps": (120, 30),
+}
+
+
+def first_end(losses, tolerance):
+    """After how many steps a run with these losses ends: by the definition, in float64."""
+    losses = np.asarray(losses, np.float64)
+    for count in range(1, len(losses)):
+        known = losses[: count - 1]  # those of all steps but the last
+        if len(known) > WINDOW:
+            improvement = 1 - known[-WINDOW:].min() / known[:-WINDOW].min()
+            if improvement < tolerance:
+                return count
+    return len(losses)
+
+
+def test_the_improvement_is_that_of_the_best_losses():
+    noisy = 100 * 0.9 ** np.arange(60) * np.random.default_rng(0).uniform(1, 3, 60)
+    for tolerance in (0.5, 0.88, 0.95):
+        ends = [converged(noisy[:n].tolist(), tolerance) for n in range(60)]
+        improved = [n > WINDOW and noisy[n - WINDOW : n].min() / noisy[: n - WINDOW].min()
+                    for n in range(60)]  # fmt: skip
+        assert ends == [bool(n) and n > 1 - tolerance for n in improved]
+    assert converged([0.0] * 21, 1e-9) and not converged([0.0] * 20, 1.0)
+    assert not converged([1.0] * 99, 0.0)
+
+
+@pytest.fixture(scope="module")
+def results(model, pictures):
+    """The run with all its steps, and the one that ends where it has converged."""
+    return [jnst.stylize(model, *pictures, tolerance=t, **SETTINGS) for t in (0, TOLERANCE)]
+
+
+def test_a_size_ends_at_the_step_that_the_definition_says(results):
+    everything, early = results
+    expected = first_end(everything.losses["total"][:120], TOLERANCE)
+    assert 25 < expected < 115
+    assert early.plan[0] == ((32, 40), expected)
+    for term, values in everything.losses.items():
+        np.testing.assert_array_equal(early.losses[term][:expected], values[:expected])
+    assert early.steps == sum(steps for _, steps in early.plan) == len(early.losses["total"])
+    last = early.losses["total"][expected:]
+    assert early.reason == ("converged" if len(last) < 30 else "finished")
+    assert (everything.reason, everything.plan) == ("finished", (((32, 40), 120), ((38, 48), 30)))
+
+
+def test_the_reason_is_that_of_the_last_size(model, pictures):
+    settings = SETTINGS | {"steps": (3, 60)}
+    result = jnst.stylize(model, *pictures, tolerance=1.0, **settings)
+    assert (result.reason, result.plan[1][1]) == ("converged", WINDOW + 2)
+    result = jnst.stylize(model, *pictures, tolerance=1.0, **settings | {"steps": (60, 3)})
+    assert (result.reason, [steps for _, steps in result.plan]) == ("finished", [WINDOW + 2, 3])
+
+
+@pytest.mark.parametrize("step", [21, 22, 40])
+def test_a_run_that_goes_on_converges_at_the_same_step(model, pictures, tmp_path, step):
+    options = {"tolerance": 1.0, "checkpoint": tmp_path / "run.npz", "resume": True} | SETTINGS
+    expected = jnst.stylize(model, *pictures, **options | {"checkpoint": None, "resume": False})
+    for _ in range(2):  # once stopped, once gone on; and then it is done
+        result = jnst.stylize(
+            model, *pictures, callback=lambda progress: progress.step == step, **options
+        )
+    np.testing.assert_array_equal(result.image, expected.image)
+    assert result[2:] == expected[2:]
+    assert result.reason == "converged"
+
+
+def test_the_device_is_never_waited_for():
+    """A loss is asked for only once the step after it has been begun."""
+    begun = []
+
+    class Loss:
+        def __init__(self):
+            self.number = len(begun)
+
+        def __float__(self):
+            assert len(begun) > self.number
+            return 1.0
+
+        def __array__(self, dtype=None, copy=None):
+            return np.float32(1)
+
+    def update(state, args, controls, **_):
+        begun.append(True)
+        return state._replace(steps=jnp.asarray(len(begun))), {"total": Loss()}, False
+
+    optimizer = make_optimizer("adam")
+    run = minimize(
+        len,  # never called
+        init_state(jnp.zeros((2, 2, 3)), optimizer),
+        (),
+        Controls(1.0, 1.0, 1.0),
+        optimizer=optimizer,
+        steps=99,
+        update=update,
+        tolerance=0.5,
+    )
+    assert run.converged and not run.stopped
+    assert len(begun) == WINDOW + 2
+
+
+def test_a_grid_has_no_tolerance(model, pictures):
+    with pytest.raises(ValueError, match=r"tolerance must be 0 in a grid.*got 0\.1"):
+        jnst.stylize_grid(model, *pictures, tolerance=0.1)
+
+
+@pytest.mark.parametrize(
+    ("tolerance", "error"), [(-0.1, ValueError), (2, ValueError), ("1", TypeError)]
+)
+def test_a_tolerance_that_will_not_do(tolerance, error):
+    with pytest.raises(error, match="tolerance must"):
+        jnst.Settings(tolerance=tolerance)
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_the_bar_counts_what_is_left():
+    plan = [((10, 10), 8), ((20, 20), 4)]
+    losses = {"total": np.float32(1)}
+    with ProgressReport(plan, Terminal()) as report:
+        report(Progress(6, 12, (10, 10), losses, None))  # a run that goes on
+        assert report.done == 600
+        report(Progress(7, 10, (20, 20), losses, None))  # the size before ended after 6 steps
+        assert report.done == 800 + 400
+        report.finish()  # this one converged too
+        assert report.bar.n == report.bar.total == 2400
