@@ -20,29 +20,36 @@ _MODULES = {
     "load_image": "image.pictures",
     "load_mask": "image.pictures",
     "save_image": "image.pictures",
-    "content_loss": "losses.gram",
-    "gram_matrix": "losses.gram",
+    "content_loss": "losses.content",
+    "gram_matrix": "losses.moments",
     "style_loss": "losses.gram",
-    "total_variation": "losses.gram",
+    "total_variation": "losses.variation",
     "make_matting": "losses.matting",
     "matting_loss": "losses.matting",
-    "LossWeights": "losses.objectives",
+    "LossWeights": "losses.targets",
     "Targets": "losses.targets",
-    "loss_terms": "losses.objectives",
+    "loss_terms": "losses.targets",
     "make_targets": "losses.targets",
-    "objective": "losses.objectives",
+    "objective": "losses.targets",
+    "Term": "losses.terms",
+    "term": "losses.terms",
+    "Backbone": "nn.backbone",
+    "LAYERS": "nn.vgg",
+    "VGG16": "nn.vgg",
+    "VGG19": "nn.vgg",
+    "load_vgg16": "nn.loading",
+    "load_vgg19": "nn.loading",
+    "Minimum": "optim.minimization",
+    "Progress": "optim.minimization",
+    "minimize": "optim.minimization",
     "PRESETS": "transfer.presets",
     "Preset": "transfer.presets",
     "preset": "transfer.presets",
     "Settings": "transfer.settings",
-    "save_sheet": "grid.sheets",
-    "save_trade_off": "grid.sheets",
-    "Progress": "transfer.stylization",
     "Result": "transfer.stylization",
     "stylize": "transfer.stylization",
-    "LAYERS": "nn.vgg",
-    "VGG19": "nn.vgg",
-    "load_vgg19": "nn.weights",
+    "save_sheet": "grid.sheets",
+    "save_trade_off": "grid.sheets",
 }
 """Which module each public name comes from. It is imported when the name is first asked for, so
 that `import jnst` and `jnst --help` need not wait for JAX."""
@@ -57,25 +64,32 @@ if TYPE_CHECKING:
     from jnst.image.pictures import load_image as load_image
     from jnst.image.pictures import load_mask as load_mask
     from jnst.image.pictures import save_image as save_image
-    from jnst.losses.gram import content_loss as content_loss
-    from jnst.losses.gram import gram_matrix as gram_matrix
+    from jnst.losses.content import content_loss as content_loss
     from jnst.losses.gram import style_loss as style_loss
-    from jnst.losses.gram import total_variation as total_variation
     from jnst.losses.matting import make_matting as make_matting
     from jnst.losses.matting import matting_loss as matting_loss
-    from jnst.losses.objectives import LossWeights as LossWeights
-    from jnst.losses.objectives import loss_terms as loss_terms
-    from jnst.losses.objectives import objective as objective
+    from jnst.losses.moments import gram_matrix as gram_matrix
+    from jnst.losses.targets import LossWeights as LossWeights
     from jnst.losses.targets import Targets as Targets
+    from jnst.losses.targets import loss_terms as loss_terms
     from jnst.losses.targets import make_targets as make_targets
+    from jnst.losses.targets import objective as objective
+    from jnst.losses.terms import Term as Term
+    from jnst.losses.terms import term as term
+    from jnst.losses.variation import total_variation as total_variation
+    from jnst.nn.backbone import Backbone as Backbone
+    from jnst.nn.loading import load_vgg16 as load_vgg16
+    from jnst.nn.loading import load_vgg19 as load_vgg19
     from jnst.nn.vgg import LAYERS as LAYERS
+    from jnst.nn.vgg import VGG16 as VGG16
     from jnst.nn.vgg import VGG19 as VGG19
-    from jnst.nn.weights import load_vgg19 as load_vgg19
+    from jnst.optim.minimization import Minimum as Minimum
+    from jnst.optim.minimization import Progress as Progress
+    from jnst.optim.minimization import minimize as minimize
     from jnst.transfer.presets import PRESETS as PRESETS
     from jnst.transfer.presets import Preset as Preset
     from jnst.transfer.presets import preset as preset
     from jnst.transfer.settings import Settings as Settings
-    from jnst.transfer.stylization import Progress as Progress
     from jnst.transfer.stylization import Result as Result
     from jnst.transfer.stylization import stylize as stylize
 else:

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from jnst.nn.vgg import LAYERS
+from jnst.nn.geometry import Geometry
 
 
 class Span(NamedTuple):
@@ -42,58 +42,15 @@ class Tiles(NamedTuple):
 
     @property
     def overhead(self) -> float:
-        """The pixels of all windows, in units of the picture's.
-
-        >>> round(cover(4096, 4096, ["relu5_1"], 1024).overhead, 2)
-        1.37
-        """
+        """The pixels of all windows, in units of the picture's."""
         return len(self.spans) * math.prod(self.window) / math.prod(self.shape)
 
 
-def level(layer: str) -> int:
-    """How often the picture has been halved at a layer.
-
-    >>> level("relu1_2"), level("pool1"), level("conv5_1")
-    (0, 1, 4)
-    """
-    return sum(name.startswith("pool") for name in LAYERS[: LAYERS.index(layer) + 1])
-
-
-def stride(layers: Iterable[str]) -> int:
-    """The pixels, along one axis, of a position at the deepest of the layers."""
-    return int(2 ** max(map(level, layers)))
-
-
-def halo(layers: Iterable[str]) -> int:
-    """How far beyond its own pixels a position of the layers sees, in whole strides.
-
-    Each convolution adds a position's pixels on either side; pooling only joins neighbours.
-
-    >>> halo(["relu1_1"]), halo(["relu3_1"]), halo(["relu5_1"])
-    (1, 12, 80)
-    """
-    layers = tuple(layers)
-    deepest = 1 + max(map(LAYERS.index, layers))
-    seen = sum(2 ** level(name) for name in LAYERS[:deepest] if name.startswith("conv"))
-    cell = stride(layers)
-    return math.ceil(seen / cell) * cell
-
-
-def least_window(layers: Iterable[str]) -> int:
-    """The least edge that windows may be given: two halos, a stride of the tile's own, and what the
-    picture has beyond whole strides, which every window has too.
-
-    >>> least_window(["relu5_1"])
-    191
-    """
-    layers = tuple(layers)
-    return 2 * halo(layers) + 2 * stride(layers) - 1
-
-
-def cover(height: int, width: int, layers: Iterable[str], most: int) -> Tiles:
+def cover(geometry: Geometry, height: int, width: int, layers: Iterable[str], most: int) -> Tiles:
     """The fewest tiles that cover a picture, their windows as small as that number allows.
 
     Args:
+      geometry: of the network.
       height, width: of the picture.
       layers: whose features are wanted.
       most: the largest edge that a window may have, its halo included.
@@ -104,15 +61,16 @@ def cover(height: int, width: int, layers: Iterable[str], most: int) -> Tiles:
     Raises:
       ValueError: for a picture that needs tiles whose windows may not even hold the halo.
 
-    >>> tiles = cover(300, 200, ["relu5_1"], 256)
+    >>> from jnst.nn.vgg import VGG19_BLOCKS, vgg_geometry
+    >>> tiles = cover(vgg_geometry(VGG19_BLOCKS), 300, 200, ["relu5_1"], 256)
     >>> tiles.window, [down for down, _ in tiles.spans]
     ((236, 200), [Span(origin=0, start=0, stop=144), Span(origin=64, start=144, stop=300)])
     """
     layers = tuple(layers)
-    least = least_window(layers)
+    least = geometry.least_window(layers)
     if max(height, width) > most and most < least:
         raise ValueError(f"tile must be at least {least} for these layers, got {most}")
-    margin, cell = halo(layers), stride(layers)
+    margin, cell = geometry.halo(layers), geometry.stride(layers)
     tall, down = _cut(height, margin, cell, most)
     wide, across = _cut(width, margin, cell, most)
     spans = tuple((rows, columns) for rows in down for columns in across)

@@ -1,33 +1,86 @@
-"""What is seen of a picture through a window: a tile and its halo; only the tile counts."""
+"""What terms see of a picture through a window: a tile and its halo; only the tile counts."""
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from jnst.execution.tile_layout import Tiles, level
-from jnst.losses.moments import Moments, Seen
-from jnst.losses.regions import Guides
-from jnst.losses.targets import needs_means, seen_of
-from jnst.nn.vgg import VGG19
+from jnst.execution.tile_layout import Tiles
+from jnst.losses.build import positions_of, strides_of
+from jnst.losses.objectives import layers_of, look
+from jnst.losses.terms import PIXELS, Features, Statistics, Term, View
+from jnst.nn.backbone import Backbone
+from jnst.optim.whole import on_leaves
 
 Window = tuple[int, int]
+"""(height, width) in pixels."""
+Place = Int[Array, "2 3"]
+"""(origin, start, stop) of a tile, down and across, as in `jnst.execution.tile_layout.Span`."""
+
+
+def looks(term: Term) -> bool:
+    """Whether a term looks at layers of the network, and not at the pixels alone."""
+    return any(layer != PIXELS for layer in term.layers)
+
+
+class Look:
+    """Terms that look at a window through the network.
+
+    Attributes:
+      leaves: of the network and the terms.
+      reduce: `reduce(pixels, leaves, place, shape)`: the terms' statistics.
+    """
+
+    def __init__(self, model: Backbone, terms: tuple[Term, ...]):
+        leaves, structure = jax.tree.flatten((model, terms))
+        self.leaves = tuple(leaves)
+        self.reduce = on_leaves(window_statistics, structure)
+        self._shapes: dict[Window, tuple[Statistics, ...]] = {}
+
+    def zeros(self, image: Array, window: Window) -> tuple[Statistics, ...]:
+        """The statistics of nothing. Their shapes are worked out but once: that traces all."""
+        if window not in self._shapes:
+            pixels = jax.ShapeDtypeStruct((*window, 3), image.dtype)
+            place = jax.ShapeDtypeStruct((2, 3), jnp.int32)
+            self._shapes[window] = jax.eval_shape(
+                lambda *args: self.reduce(*args, image.shape), pixels, self.leaves, place
+            )
+        return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), self._shapes[window])
+
+
+def window_statistics(
+    pixels: Float[Array, "h w 3"],
+    args: tuple[Backbone, tuple[Term, ...]],
+    place: Place,
+    shape: tuple[int, ...],
+) -> tuple[Statistics, ...]:
+    """What a tile adds to the statistics of terms.
+
+    Args:
+      pixels: of the tile's window.
+      args: the network and the terms.
+      place: of the tile.
+      shape: of the whole picture.
+    """
+    model, terms = args
+    layers = layers_of(terms)
+    features = own_features(model, pixels, place, layers)
+    positions = positions_of(model, tuple(n for n in layers if n != PIXELS), shape)
+    return tuple(term.statistics(features, positions) for term in terms)
 
 
 def own_features(
-    model: VGG19,
-    window: Float[Array, "h w 3"],
-    tile: Int[Array, "2 3"],
-    layers: Sequence[str],
-) -> dict[str, Float[Array, "_h _w _c"]]:
+    model: Backbone, pixels: Float[Array, "h w 3"], place: Place, layers: Sequence[str]
+) -> Features:
     """The features of a window, 0 outside of the tile's own region."""
-    features = model(window, layers)
+    features = dict(look(model, pixels, tuple(layers)))
     for name, of_window in features.items():
+        stride = 1 if name == PIXELS else model.geometry.stride_of(name)
         # A far border that is no multiple of the stride is rounded down, as pooling does.
-        (top, above, below), (left, before, after) = tile >> level(name)
+        (top, above, below), (left, before, after) = place // stride
         rows = top + jnp.arange(of_window.shape[0])
         columns = left + jnp.arange(of_window.shape[1])
         own_rows, own_columns = _within(rows, above, below), _within(columns, before, after)
@@ -35,129 +88,54 @@ def own_features(
     return features
 
 
-def _within(places: Int[Array, "n"], start: Array, stop: Array) -> Bool[Array, "n"]:
+def _within(places: Int[Array, " n"], start: Array, stop: Array) -> Bool[Array, " n"]:
     return (start <= places) & (places < stop)
 
 
-def cut_out(
-    image: Float[Array, "H W 3"], tile: Int[Array, "2 3"], window: Window
-) -> Float[Array, "h w 3"]:
-    return jax.lax.dynamic_slice(image, (tile[0, 0], tile[1, 0], 0), (*window, 3))
+def cut_out(image: Float[Array, "H W 3"], place: Place, window: Window) -> Float[Array, "h w 3"]:
+    """The window of a tile."""
+    return jax.lax.dynamic_slice(image, (place[0, 0], place[1, 0], 0), (*window, 3))
 
 
-def parts_of(
-    model: VGG19,
-    features: Mapping[str, Array],
-    whole: tuple[int, ...],
-    tile: Int[Array, "2 3"],
-    guides: Guides | None,
-    *,
-    means: bool,
-) -> dict[str, Seen]:
-    """What a tile adds to the moments of a picture whose shape is `whole`."""
-    of_window = guides and {
-        name: _cut_out_guides(guides[name], tile >> level(name), of_tile.shape)
-        for name, of_tile in features.items()
-    }
-    parts = seen_of(model, features, means=means, guides=of_window)
-    for name, of_tile in features.items():
-        height, width, _ = of_tile.shape
-        positions = (whole[0] >> level(name)) * (whole[1] >> level(name))
-        share = height * width / positions
-        parts[name] = jax.tree.map(lambda moment, share=share: moment * share, parts[name])
-    return parts
-
-
-def _cut_out_guides(
-    guides: Float[Array, "R _H _W"], tile: Int[Array, "2 3"], shape: tuple[int, ...]
-) -> Float[Array, "R _h _w"]:
-    return jax.lax.dynamic_slice(guides, (0, tile[0, 0], tile[1, 0]), (len(guides), *shape[:2]))
-
-
-@functools.partial(
-    jax.jit, static_argnames=("structure", "layers", "window"), donate_argnames="seen"
-)
-def add_moments(
-    seen: dict[str, Seen],
-    leaves: tuple[Array, ...],
-    image: Float[Array, "H W 3"],
-    tile: Int[Array, "2 3"],
-    guides: Guides | None,
-    *,
-    structure: Any,
-    layers: tuple[str, ...],
-    window: Window,
-) -> dict[str, Seen]:
-    """The first pass over one tile."""
-    model = jax.tree.unflatten(structure, leaves)
-    features = own_features(model, cut_out(image, tile, window), tile, layers)
-    parts = parts_of(model, features, image.shape, tile, guides, means=needs_means(seen))
-    return jax.tree.map(jnp.add, seen, parts)
-
-
-def places_of(tiles: Tiles) -> list[Int[Array, "2 3"]]:
+def places_of(tiles: Tiles) -> list[Place]:
     """The tiles as arrays on the device: as Python's numbers they would be sent at every call."""
     return [jnp.array(spans, jnp.int32) for spans in tiles.spans]
 
 
-def tiled_moments(
-    model: VGG19,
+def views_of(tiles: Tiles, model: Backbone, layers: Sequence[str]) -> list[View]:
+    """The windows of the tiles, for `Term.at`."""
+    strides = strides_of(model, layers)
+    return [
+        View(origin=(down.origin, across.origin), shape=tiles.window, strides=strides)
+        for down, across in tiles.spans
+    ]
+
+
+@functools.partial(jax.jit, static_argnames=("reduce", "window"), donate_argnames="seen")
+def add_statistics(
+    seen: tuple[Statistics, ...],
+    leaves: tuple[Array, ...],
     image: Float[Array, "H W 3"],
-    tiles: Tiles,
-    layers: Sequence[str],
+    place: Place,
     *,
-    means: bool,
-    guides: Guides | None = None,
-) -> dict[str, Seen]:
-    """The moments of a picture by layer, or but its Gram matrices, added up over its tiles; of its
-    regions where there are guides."""
-    leaves, structure = jax.tree.flatten(model)
-    places = places_of(tiles)
-    return add_up(
-        tuple(leaves), image, places, guides, structure, tuple(layers), tiles.window, means
-    )
+    reduce: Callable[..., Any],
+    window: Window,
+) -> tuple[Statistics, ...]:
+    """The first pass over one tile."""
+    parts = reduce(cut_out(image, place, window), leaves, place, image.shape)
+    return jax.tree.map(jnp.add, seen, parts)
 
 
 def add_up(
-    leaves: tuple[Array, ...],
     image: Float[Array, "H W 3"],
-    places: list[Array],
-    guides: Guides | None,
-    structure: Any,
-    layers: tuple[str, ...],
+    each: Sequence[Look],
+    places: Sequence[Place],
     window: Window,
-    means: bool,
-) -> dict[str, Seen]:
-    seen = nothing_seen(leaves, image, guides, structure=structure, layers=layers, means=means)
-    for place in places:
-        seen = add_moments(
-            seen, leaves, image, place, guides, structure=structure, layers=layers, window=window
+) -> tuple[Statistics, ...]:
+    """The statistics of a picture, added up over its tiles."""
+    seen = each[0].zeros(image, window)
+    for at_window, place in zip(each, places, strict=True):
+        seen = add_statistics(
+            seen, at_window.leaves, image, place, reduce=at_window.reduce, window=window
         )
     return seen
-
-
-def nothing_seen(
-    leaves: tuple[Array, ...],
-    image: Array,
-    guides: Guides | None,
-    *,
-    structure: Any,
-    layers: tuple[str, ...],
-    means: bool,
-) -> dict[str, Seen]:
-    def features(leaves: tuple[Array, ...], image: Array) -> dict[str, Array]:
-        return jax.tree.unflatten(structure, leaves)(image, layers)
-
-    shapes = jax.eval_shape(features, leaves, image)
-    channels = {name: shapes[name].shape[-1] for name in layers}
-    lead = {name: guides[name].shape[:1] if guides else () for name in layers}
-    grams = {
-        name: jnp.zeros((*lead[name], count, count), image.dtype)
-        for name, count in channels.items()
-    }
-    if not means:
-        return dict(grams)
-    return {
-        name: Moments(jnp.zeros((*lead[name], count), image.dtype), grams[name])
-        for name, count in channels.items()
-    }

@@ -10,14 +10,18 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jnst._checks import finite_number
-from jnst.execution import memory as cost
+from jnst._checks import check_number
 from jnst.image.color import check_palette
 from jnst.image.inputs import check_image, check_images, is_image
 from jnst.image.masks import Masks, check_masks
 from jnst.losses.targets import blend_shares
-from jnst.nn.vgg import LAYERS
-from jnst.transfer.settings import Plan, Settings, weighted_layers
+from jnst.nn.backbone import Backbone
+from jnst.nn.blocks import VGG19_BLOCKS
+from jnst.nn.geometry import Geometry, vgg_geometry
+from jnst.transfer.plan import Plan
+from jnst.transfer.problem import OwnTerm
+from jnst.transfer.settings import LayerWeights, Settings, weighted_layers
+from jnst.transfer.stylization import check_own
 
 NUMBERS = ("alpha", "beta", "gamma", "learning_rate", "averaging", "photorealism")
 LAYER_WEIGHTS = ("content_layers", "style_layers")
@@ -52,6 +56,7 @@ class Grid(NamedTuple):
       plan: the sizes and the steps at each, the same for all cells.
       palette: whose colours the style images are given, or None.
       masks: the regions, the same for all cells, or None.
+      own: terms of one's own, likewise.
     """
 
     axes: dict[str, tuple[Any, ...]]
@@ -61,6 +66,7 @@ class Grid(NamedTuple):
     plan: Plan
     palette: Float[Array, "_h _w 3"] | None = None
     masks: Masks | None = None
+    own: tuple[OwnTerm, ...] = ()
 
     @property
     def photorealistic(self) -> bool:
@@ -69,6 +75,7 @@ class Grid(NamedTuple):
 
 
 def make_grid(
+    model: Backbone | None,
     content: Any,
     style: Any,
     *,
@@ -77,27 +84,27 @@ def make_grid(
     regions: Any = None,
     style_regions: Any = None,
     keep: Any = None,
+    terms: Any = (),
     **settings: Any,
 ) -> Grid:
-    """The cells of a grid; arguments and errors as for `stylize_grid`."""
+    """The cells of a grid; arguments and errors as for `stylize_grid`.
+
+    Without a model the layers are checked against VGG-19's.
+    """
     settings = {"alpha": Settings.alpha, "beta": Settings.beta} | settings
-    if settings.get("tolerance"):
-        raise ValueError(
-            "tolerance must be 0 in a grid, whose cells all make the same steps, "
-            f"got {settings['tolerance']!r}"
-        )
     contents, styles = several_images("content", content), several_blends("style", style)
     if len(shapes := {image.shape for image in contents}) > 1:
         listed = " and ".join(f"{width}×{height}" for height, width, _ in sorted(shapes))
         raise ValueError(f"content images must all have one size, got {listed} px")
     keys = several_keys(key)
     values = {name: several_numbers(name, settings.pop(name)) for name in NUMBERS & settings.keys()}
+    geometry = vgg_geometry(VGG19_BLOCKS) if model is None else model.geometry
     for name in LAYER_WEIGHTS & settings.keys():
-        values[name] = several_layers(name, settings.pop(name))
+        values[name] = several_layers(name, settings.pop(name), geometry)
     number = {"content": len(contents), "style": len(styles), "key": len(keys)}
     values |= {name: tuple(range(count)) for name, count in number.items()}
     count = math.prod(map(len, values.values()))
-    common = Settings.of(**settings)
+    common = Settings.of(model, **settings)
     for blend in styles:
         blend_shares(common.style_weights, len(blend))
         shapes_of_blend = [image.shape for image in blend]
@@ -107,10 +114,8 @@ def make_grid(
     if palette is not None:
         palette = check_image("palette", palette)
     if count > MOST_CELLS:
-        time = cost.duration(cost.seconds(plan, count))
         raise ValueError(
-            f"the grid has {count:,} cells, which would take about {time} here; give fewer values, "
-            f"for at most {MOST_CELLS:,} cells"
+            f"a grid has at most {MOST_CELLS:,} cells, got {count:,}; give fewer values"
         )
     axes = {
         name: values[name]
@@ -123,8 +128,23 @@ def make_grid(
         chosen = {name: axes[name][i] for name, i in zip(axes, index, strict=True)} | fixed
         pictures = chosen.pop("content"), chosen.pop("style")
         cell_key = keys[chosen.pop("key")]
-        cells[index] = Cell(*pictures, cell_key, Settings.of(**settings, **chosen))
-    return Grid(axes, contents, styles, cells, plan, palette, masks)
+        content_number, style_number = pictures
+        cells[index] = Cell(
+            content=content_number,
+            style=style_number,
+            key=cell_key,
+            settings=Settings.of(model, **settings, **chosen),
+        )
+    return Grid(
+        axes=axes,
+        contents=contents,
+        styles=styles,
+        cells=cells,
+        plan=plan,
+        palette=palette,
+        masks=masks,
+        own=check_own(terms),
+    )
 
 
 def several_numbers(name: str, value: Any) -> tuple[Any, ...]:
@@ -135,18 +155,19 @@ def several_numbers(name: str, value: Any) -> tuple[Any, ...]:
         return (value,)  # whether it will do is for `Settings` to say
     values = tuple(value)
     for number in values:
-        finite_number(name, number, least=0)
+        check_number(name, number, least=0)
     return tuple(distinct(name, values, repr_of=np.float32))
 
 
-def several_layers(name: str, value: Any) -> tuple[dict[str, float], ...]:
+def several_layers(name: str, value: Any, geometry: Geometry) -> tuple[dict[str, float], ...]:
     """One choice of layers or several, each with a weight for every layer that any one names."""
     one = isinstance(value, str | Mapping) or not isinstance(value, Sequence) or not value
     if one or all(isinstance(layer, str) for layer in value):
-        return (weighted_layers(name, value),)
-    chosen = [weighted_layers(name, layers) for layers in value]
-    used = [layer for layer in LAYERS if any(layer in layers for layers in chosen)]
-    return tuple(distinct(name, [{u: float(layers.get(u, 0)) for u in used} for layers in chosen]))
+        return (weighted_layers(name, value, geometry),)
+    chosen = [weighted_layers(name, layers, geometry) for layers in value]
+    used = [layer for layer in geometry.layers if any(layer in layers for layers in chosen)]
+    filled = [{u: float(layers.get(u, 0)) for u in used} for layers in chosen]
+    return tuple(LayerWeights(layers) for layers in distinct(name, filled))
 
 
 def several_images(name: str, value: Any) -> list[Float[Array, "_h _w 3"]]:

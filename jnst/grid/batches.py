@@ -1,23 +1,23 @@
-"""The engine of a grid: some cells at a time, as a batch that one compiled step updates."""
+"""Some cells of a grid at a time, as a batch that one compiled step updates."""
 
 import functools
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
-from jax.sharding import Mesh
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 
-from jnst.execution import memory as cost
-from jnst.execution.devices import fetch, keep, least, place, split
+from jnst.execution import memory
+from jnst.execution.batch import Batch
+from jnst.execution.devices import fetch, least, place, split
 from jnst.grid.axes import Cell, Index
-from jnst.grid.cell_targets import Work, arguments, content_of, forget, styles_of
-from jnst.image.inputs import first_image, resize
-from jnst.losses.objectives import flat_loss_terms
-from jnst.optim.minimization import State, Watch, batched_step, init_state, minimize, picture
+from jnst.grid.cells import GridContext, batch_axes, cell_controls, cell_objective, job_of
+from jnst.image.resizing import resize
+from jnst.optim.descent import StepCallback
+from jnst.transfer.levels import NOT_KEPT, Keeper, Level, Outcome, Steering, coarse_to_fine
 from jnst.transfer.stylization import Result, shown
 
 LARGEST_BATCH = {"cpu": 4}
@@ -25,109 +25,109 @@ LARGEST_BATCH = {"cpu": 4}
 LARGEST_BATCH_ELSEWHERE = 16
 
 
-def run_chunk(
-    work: Work, cells: list[Cell], tell: Callable[[int], Watch] | None
+def run_batch(
+    context: GridContext,
+    cells: Sequence[Cell],
+    levels: list[Level],
+    *,
+    callback: Callable[[Level, int, int], StepCallback] | None = None,
+    keeper: Keeper = NOT_KEPT,
 ) -> tuple[list[Result], bool]:
     """Run as many cells as the devices of the mesh can share evenly.
 
     Args:
-      work: the grid and its devices.
+      context: the grid and its devices.
       cells: those to run.
-      tell: gives the watch over the steps at a size, by the size's place in the plan.
+      levels: coarse to fine.
+      callback: see `jnst.transfer.levels.Steering`.
+      keeper: of the batch.
 
     Returns:
-      The results, and whether the watch has stopped the run.
+      The results, and whether the callback has stopped the run.
     """
-    plan, over = work.grid.plan, split(work.mesh)
-    optimizer = cells[0].settings.transformation()
-    starts = [
-        first_image(
-            work.init,
-            content_of(work, cell),
-            styles_of(work, cell)[0],
-            plan[0][0],
-            cell.key,
+    starts = [np.asarray(job_of(context, cell, levels).start) for cell in cells]
+    outcome = coarse_to_fine(
+        levels,
+        place(np.stack(starts), split(context.mesh)),
+        Steering(
+            execute=functools.partial(batch_execution, context, cells),
+            controls=lambda steps: [cell_controls(context, cell, steps) for cell in cells],
+            tolerance=float(cells[0].settings.tolerance),
+            callback=callback,
+            keeper=keeper,
+        ),
+    )
+    context.evict(cells)
+    stopped = outcome.runs[-1].stopped
+    return batch_results(context, cells, levels, outcome), stopped
+
+
+def batch_execution(context: GridContext, cells: Sequence[Cell], level: Level) -> Batch:
+    """The execution of a batch at one size."""
+    objectives = [cell_objective(context, cell, level.shape) for cell in cells]
+    axes = batch_axes(context, objectives[0])
+    return Batch(objectives, axes, cells[0].settings.transformation(), context.mesh)
+
+
+def batch_results(
+    context: GridContext, cells: Sequence[Cell], levels: Sequence[Level], outcome: Outcome
+) -> list[Result]:
+    """The result of every cell."""
+    run, losses = outcome.runs[-1], outcome.losses
+    images, diverged = fetch((_finished(outcome.image, levels[-1].shape), run.state.diverged))
+    images = shown_cells(context, cells, images)
+    made = np.array([(~np.isnan(part["total"])).sum(axis=0) for part in losses])
+    total = sum(level.steps for level in levels)
+    results = []
+    for n in range(len(cells)):
+        of_cell = {
+            term: np.concatenate([part[term][: made[k, n], n] for k, part in enumerate(losses)])
+            for term in losses[0]
+        }
+        reason = "finished"
+        if diverged[n]:
+            reason = "diverged"
+        elif run.converged[n]:
+            reason = "converged"
+        elif run.stopped and max(made.sum(axis=0)) < total:
+            reason = "stopped"
+        results.append(
+            Result(
+                image=images[n],
+                losses=of_cell,
+                steps=int(made[:, n].sum()),
+                reason=reason,
+                plan=tuple(
+                    (level.shape, int(steps))
+                    for level, steps in zip(levels, made[:, n], strict=False)
+                ),
+            )
         )
-        for cell in cells
-    ]
-    images = place(np.stack(starts), over)
-    halted = place(np.zeros(len(cells), bool), over)
-    history: list[dict[str, np.ndarray]] = []
-    done = np.zeros(len(cells), int)
-    for level, (shape, steps) in enumerate(plan):
-        args, axes, controls = arguments(work, cells, level)
-        run = minimize(
-            flat_loss_terms(jax.tree.structure(work.model)),
-            _begin(images, halted, shape=shape, optimizer=optimizer, mesh=work.mesh),
-            args,
-            controls,
-            optimizer=optimizer,
-            steps=steps,
-            watch=tell and tell(level),
-            update=batched_step(axes, work.mesh),
-        )
-        images, halted = pictures(run.state, controls), run.state.halted
-        history.append(run.losses)
-        done += fetch(run.state.steps)
-        if run.stopped:
-            break
-    losses = {term: np.concatenate([part[term] for part in history]) for term in history[0]}
-    images, diverged = fetch((_finished(images, plan[-1][0]), halted))
-    images = shown_cells(work, cells, images)
-    forget(work, cells)
-    total = sum(steps for _, steps in plan)
-    ended = "stopped" if run.stopped and max(done) < total else "finished"
-    results = [
-        Result(
-            images[n],
-            {term: values[: done[n], n] for term, values in losses.items()},
-            int(done[n]),
-            "diverged" if diverged[n] else ended,
-        )
-        for n in range(len(cells))
-    ]
-    return results, run.stopped
+    return results
 
 
 def shown_cells(
-    work: Work, cells: Sequence[Cell], images: Float[np.ndarray, "n H W 3"]
+    context: GridContext, cells: Sequence[Cell], images: Float[np.ndarray, "n H W 3"]
 ) -> Float[np.ndarray, "n H W 3"]:
     """What there is to be seen of the images of some cells."""
-    pairs, grid = zip(cells, images, strict=True), work.grid
-    kept = grid.masks and grid.masks.keep
+    grid = context.grid
+    kept = None if grid.masks is None else grid.masks.keep
     return np.stack(
-        [shown(cell.settings.colors, grid.contents[cell.content], x, kept) for cell, x in pairs]
+        [
+            shown(cell.settings.colors, grid.contents[cell.content], image, kept)
+            for cell, image in zip(cells, images, strict=True)
+        ]
     )
-
-
-@functools.partial(jax.jit, static_argnames=("shape", "optimizer", "mesh"))
-def _begin(
-    images: Float[Array, "n _h _w 3"],
-    halted: Bool[Array, "n"],
-    *,
-    shape: tuple[int, int],
-    optimizer: optax.GradientTransformation,
-    mesh: Mesh,
-) -> State:
-    """The states before the first step at a size; what has halted stays so."""
-
-    def begin(image: Array, halted: Array) -> State:
-        return init_state(resize(image, shape), optimizer)._replace(halted=jnp.array(halted))
-
-    return keep(jax.vmap(begin)(images, halted), split(mesh))
-
-
-pictures = jax.jit(jax.vmap(picture))
 
 
 @functools.partial(jax.jit, static_argnames="shape")
 def _finished(images: Float[Array, "n _h _w 3"], shape: tuple[int, int]) -> Array:
-    return jnp.clip(jax.vmap(lambda image: resize(image, shape))(images), 0, 1)
+    return jnp.clip(resize(images, shape), 0, 1)
 
 
 def balanced(count: int, most: int) -> int:
-    """The size of equal chunks for `count` cells: from half of `most` to `most`, but not 1 if that
-    can be helped, and such that the fewest places in the last chunk stay empty.
+    """The size of equal batches for `count` cells: from half of `most` to `most`, but not 1 if that
+    can be helped, and such that the fewest places in the last batch stay empty.
 
     >>> balanced(16, 6), balanced(17, 16), balanced(4, 6)
     (4, 9, 4)
@@ -138,49 +138,43 @@ def balanced(count: int, most: int) -> int:
     return min(sizes, key=lambda size: math.ceil(count / size) * size)
 
 
-def fitting_batch(work: Work, index: Index, most: int) -> int:
+def fitting_batch(
+    context: GridContext, index: Index, levels: Sequence[Level], most: int
+) -> tuple[int, str]:
     """How many cells a device can work at together, by what the compiled step says that it needs.
 
     Args:
-      work: the grid and its devices.
+      context: the grid and its devices.
       index: any cell.
+      levels: coarse to fine.
       most: cells that each device gets in all.
 
-    Raises:
-      ValueError: if not even one cell a device fits.
+    Returns:
+      The number, 0 if not even one cell a device fits; and what is to be said then.
     """
-    device = work.mesh.local_devices[0]
-    free = least(cost.free(device))
-    (height, width), _ = work.grid.plan[-1]
+    device = context.mesh.local_devices[0]
+    free = least(memory.free_bytes(device))
+    height, width = levels[-1].shape
     largest = LARGEST_BATCH.get(device.platform, LARGEST_BATCH_ELSEWHERE)
-    largest = max(1, min(largest, int(free / (cost.LEAST_BYTES * height * width))))
+    largest = max(1, min(largest, int(free / (memory.LEAST_BYTES * height * width))))
     while True:
         each = balanced(most, largest)
-        if (needed := cost.needed(_compiled(work, index, each))) <= free:
-            return each
+        needed = memory.program_bytes(compiled_step(context, index, levels[-1], each))
+        if needed <= free:
+            return each, ""
         if each == 1:
-            raise ValueError(
+            return 0, (
                 f"a cell of {width}×{height} px needs {needed / 2**30:.1f} GiB of memory, and "
                 f"{device} has {free / 2**30:.1f} GiB free; choose a smaller size"
             )
         largest = min(each - 1, max(1, int(each * free / needed)))
 
 
-def _compiled(work: Work, index: Index, each: int) -> jax.stages.Compiled:
-    """The step at the largest size for `each` cells a device; running it compiles nothing anew."""
-    cells = [work.grid.cells[index]] * each * work.mesh.size
-    args, axes, controls = arguments(work, cells, len(work.grid.plan) - 1)
-    shape, _ = work.grid.plan[-1]
-    optimizer = cells[0].settings.transformation()
-    states = jax.eval_shape(
-        functools.partial(_begin, shape=shape, optimizer=optimizer, mesh=work.mesh),
-        jax.ShapeDtypeStruct((len(cells), *shape, 3), jnp.float32),
-        jax.ShapeDtypeStruct((len(cells),), bool),
-    )
-    over = split(work.mesh)
-    states = jax.tree.map(
-        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=over), states
-    )
-    terms = flat_loss_terms(jax.tree.structure(work.model))
-    step = batched_step(axes, work.mesh)
-    return step.lower(states, args, controls, objective=terms, optimizer=optimizer).compile()
+def compiled_step(
+    context: GridContext, index: Index, level: Level, each: int
+) -> jax.stages.Compiled:
+    """The step at a size for `each` cells a device; running it compiles nothing anew."""
+    cells: list[Any] = [context.grid.cells[index]] * each * context.mesh.size
+    execution = batch_execution(context, cells, level)
+    controls = [cell_controls(context, cell, level.steps) for cell in cells]
+    return execution.compiled((len(cells), *level.shape, 3), execution.controls(controls))

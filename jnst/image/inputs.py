@@ -1,6 +1,5 @@
 """The images that a run is given: checked, brought to size, and the first one to start from."""
 
-from collections.abc import Iterable
 from typing import Any
 
 import jax
@@ -8,12 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jnst._checks import one_of
-from jnst.image.pictures import fit
-from jnst.transfer.settings import SMALLEST_EDGE
+from jnst._checks import check_choice
+from jnst.image.fitting import SMALLEST_EDGE
+from jnst.image.resizing import resize
 
 INITS = ("content", "noise", "style-noise")
-NOISES = INITS[1:]
+RANDOM_INITS = INITS[1:]
 """Those that a random key decides."""
 
 
@@ -57,12 +56,12 @@ def is_image(value: Any, axes: int = 3) -> bool:
 def check_init(init: Any) -> str | Float[Array, "_h _w 3"]:
     """`init` as one of `INITS` or as a float32 image; raises where it is neither."""
     if isinstance(init, str):
-        one_of("init", init, INITS)
+        check_choice("init", init, INITS)
         return init
     return check_image("init", init)
 
 
-def first_image(
+def initial_image(
     init: str | Float[Array, "_h _w 3"],
     content: Float[Array, "H W 3"],
     style: Float[Array, "h w 3"],
@@ -98,26 +97,3 @@ def style_noise(
         root = axes * jnp.sqrt(jnp.maximum(variances, 0)) @ axes.T
         noise = jax.random.normal(key, (*shape, 3), style.dtype) @ root
     return jnp.clip(mean + noise, 0, 1)
-
-
-def resize(image: Float[Array, "_h _w 3"], shape: tuple[int, int]) -> Float[Array, "_H _W 3"]:
-    """`image` at another (height, width), by Lanczos' filter, antialiased, kept in [0, 1]."""
-    if image.shape[:2] == shape:
-        return image
-    return jnp.clip(jax.image.resize(image, (*shape, 3), "lanczos3"), 0, 1)
-
-
-def style_shape(
-    style: Float[Array, "h w 3"], shape: tuple[int, int], scale: float
-) -> tuple[int, int]:
-    """The (height, width) of the style image while the picture has `shape`: its long edge, times
-    `scale`."""
-    height, width, _ = style.shape
-    return fit(height, width, max(1, round(scale * max(shape))), SMALLEST_EDGE)
-
-
-def sized_styles(
-    styles: Iterable[Float[Array, "_h _w 3"]], shape: tuple[int, int], scale: float
-) -> tuple[Float[Array, "_H _W 3"], ...]:
-    """The style images, each at its `style_shape`."""
-    return tuple(resize(style, style_shape(style, shape, scale)) for style in styles)

@@ -6,11 +6,15 @@ Lischinski and Weiss, "A closed-form solution to natural image matting", 2008, f
 is small, edges are where they were, and as straight.
 """
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import ClassVar, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
+
+from jnst.losses.normalization import per_value
+from jnst.losses.terms import PIXELS, Features, Scalar, Term, term
 
 EPSILON = 1e-7
 """ε, for colours in [0, 1], as in Levin's and Luan's code."""
@@ -114,3 +118,37 @@ def _windows(image: Float[Array, "*batch H W 3"]) -> Float[Array, "*batch _h _w 
     shifted = jnp.stack([image[..., i : i + height, j : j + width, :] for i, j in OFFSETS], axis=-2)
     shifted = shifted - shifted[..., len(OFFSETS) // 2, None, :]
     return shifted - jnp.mean(shifted, axis=-2, keepdims=True)
+
+
+@term
+class Photorealism(Term):
+    """The matting loss of the content as a term.
+
+    Attributes:
+      matting: of the content.
+      scale: its factor, by the way of weighing.
+    """
+
+    name: ClassVar[str] = "photorealism"
+    linear: ClassVar[bool] = True
+    layers: ClassVar[tuple[str, ...]] = (PIXELS,)  # type: ignore[assignment, misc]
+    matting: Matting
+    scale: Float[Array, "*batch"]
+    weight: Scalar = 0.0
+
+    def statistics(
+        self, features: Features, positions: Mapping[str, int] | None = None
+    ) -> Float[Array, "*batch"]:
+        """The matting loss."""
+        return matting_loss(features[PIXELS], self.matting)
+
+    def loss(self, statistics: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
+        """The matting loss times its factor."""
+        return self.scale * statistics
+
+
+def photorealism_term(content: Float[Array, "*batch H W 3"], weighing: str) -> Photorealism:
+    """The term for a content image."""
+    factor = 1.0 if weighing == "paper" else per_value(content.shape)
+    scale = jnp.full(content.shape[:-3], factor, content.dtype)
+    return Photorealism(matting=make_matting(content), scale=scale)

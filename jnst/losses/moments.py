@@ -1,19 +1,65 @@
-"""The first two moments of features over their positions, which is all that a style loss sees.
+"""The first two moments of features over their positions, which is all that most style losses see.
 
 Moments are sums over positions divided by their number. So those of a picture are those of its
 tiles added up, those of several styles together are a weighted average, and with a guide (see
 `jnst.losses.regions`) those of a region are too.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+import functools
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jnst.losses.gram import gram_matrix
+
+def gram_matrix(
+    features: Float[Array | np.ndarray, "*batch H W C"], *, keep_rows: bool = False
+) -> Float[Array, "*batch C C"]:
+    """How strongly each pair of channels is active together, averaged over the positions.
+
+        G_ij = 1/M Σ_k F_ik F_jk,   M = H·W                                  (equation 3)
+
+    The paper does not divide by M: its images agree in size. Ours need not, and with the division
+    a texture has the same Gram matrix at any extent.
+
+    Args:
+      features: the responses of a layer.
+      keep_rows: make no single axis of the positions. On processors that is several times slower,
+        but features whose rows are split over devices then stay where they are.
+
+    Returns:
+      The symmetric, positive semidefinite Gram matrices.
+
+    >>> gram_matrix(jnp.array([[[1.0, 2.0], [3.0, 0.0]]]))
+    Array([[5., 1.],
+           [1., 2.]], dtype=float32)
+    """
+    features = jnp.asarray(features)
+    *batch, height, width, channels = features.shape
+    if not keep_rows:
+        features = features.reshape(*batch, height * width, channels)
+    return _squared(features, "hw" if keep_rows else "k") / (height * width)
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
+def _squared(features: Array, positions: str) -> Float[Array, "*batch C C"]:
+    """Σ_k F_ik F_jk. Its derivative is said to be symmetric, so that the gradient takes one product
+    with the features instead of one for each of the two F."""
+    return _products(features, features, positions)
+
+
+@_squared.defjvp
+def _(positions: str, features: tuple[Array], change: tuple[Array]) -> tuple[Array, Array]:
+    half = _products(*change, *features, positions)
+    return _squared(*features, positions), half + jnp.swapaxes(half, -1, -2)
+
+
+def _products(a: Array, b: Array, positions: str) -> Float[Array, "*batch C C"]:
+    """Σ_k a_ik b_jk over the positions k, along the axes that `positions` has a letter for."""
+    terms = f"...{positions}i,...{positions}j->...ij"
+    return jnp.einsum(terms, a, b, preferred_element_type=_wide(a))
 
 
 class Moments(NamedTuple):
@@ -28,15 +74,11 @@ class Moments(NamedTuple):
     gram: Float[Array, "*batch C C"]
 
 
-Seen = Array | Moments
-"""What a style loss sees of a layer: its Gram matrix alone, or both moments."""
-
-
 def moments(
     features: Float[Array | np.ndarray, "*batch H W C"],
     guide: Float[Array, "H W"] | None = None,
     *,
-    rows_apart: bool = False,
+    keep_rows: bool = False,
 ) -> Moments:
     """Mean and second raw moment over the positions.
 
@@ -48,7 +90,7 @@ def moments(
     Args:
       features: the responses of a layer.
       guide: T, the root of how much each position counts; None: 1.
-      rows_apart: as for `jnst.gram_matrix`.
+      keep_rows: as for `jnst.gram_matrix`.
 
     Returns:
       The moments, in float32 at least.
@@ -59,7 +101,7 @@ def moments(
     features = guided(jnp.asarray(features), guide)
     wide = jnp.promote_types(features.dtype, jnp.float32)
     with jax.default_matmul_precision("highest"):
-        gram = gram_matrix(features, rows_apart=rows_apart)
+        gram = gram_matrix(features, keep_rows=keep_rows)
     return Moments(jnp.mean(guided(features, guide), axis=(-3, -2), dtype=wide), gram)
 
 
@@ -70,30 +112,34 @@ def guided(
     return features if guide is None else (features * guide[..., None]).astype(features.dtype)
 
 
-def blend(each: Sequence[Any], shares: Sequence[Array | float]) -> Any:
-    """The moments of several pictures, averaged.
-
-    Args:
-      each: {layer: moments} of every picture, or another pytree.
-      shares: a weight for each, of any sum.
-
-    >>> blend([{"relu1_1": jnp.array([[2.0]])}, {"relu1_1": jnp.array([[6.0]])}], [3.0, 1.0])
-    {'relu1_1': Array([[3.]], dtype=float32)}
-    """
-    if len(each) == 1:
-        return each[0]
-    whole = sum(shares)
-    return jax.tree.map(
-        lambda *leaves: sum(s / whole * x for s, x in zip(shares, leaves, strict=True)), *each
-    )
+def covariance(seen: Moments, epsilon: Float[Array, "*batch"]) -> Float[Array, "*batch C C"]:
+    """Σ = G − μμᵀ + εI."""
+    spread = epsilon[..., None, None] * jnp.eye(seen.mean.shape[-1], dtype=seen.gram.dtype)
+    return seen.gram - seen.mean[..., :, None] * seen.mean[..., None, :] + spread
 
 
-def side_by_side(each: Sequence[Mapping[str, Seen]], axis: int = 0) -> dict[str, Any]:
-    """The moments of several regions, by layer, one after the other along an axis that they have.
+def deviation(seen: Moments, epsilon: Float[Array, "*batch"]) -> Float[Array, "*batch C"]:
+    """σ = (diag G − μ² + ε)^½; rounding cannot take it to the root of a number below 0."""
+    variance = diagonal(seen.gram) - jnp.square(seen.mean)
+    return jnp.sqrt(jnp.maximum(variance, 0) + epsilon[..., None])
 
-    >>> side_by_side([{"relu1_1": jnp.array([[[2.0]]])}, {"relu1_1": jnp.array([[[6.0]]])}])
-    {'relu1_1': Array([[[2.]],
-    <BLANKLINE>
-           [[6.]]], dtype=float32)}
-    """
-    return jax.tree.map(lambda *leaves: jnp.concatenate(leaves, axis), *each)
+
+RELATIVE_EPS = 1e-3
+"""ε in parts of the style's mean energy per channel: what is added to every variance, so that
+flat and silent channels have roots with a slope, and covariances are positive definite."""
+
+
+def epsilon_of(seen: Moments) -> Float[Array, "*batch"]:
+    """ε for a style with these moments."""
+    epsilon = RELATIVE_EPS * jnp.mean(diagonal(seen.gram), axis=-1)
+    return jnp.maximum(epsilon, jnp.finfo(epsilon.dtype).tiny ** 0.25)  # of a silent layer
+
+
+def diagonal(gram: Float[Array, "*batch C C"]) -> Float[Array, "*batch C"]:
+    """The second moments of single channels."""
+    return jnp.diagonal(gram, axis1=-2, axis2=-1)
+
+
+def _wide(array: Array | np.ndarray) -> np.dtype:
+    """What to add up the array's values in: its own type, but at least float32."""
+    return jnp.promote_types(array.dtype, jnp.float32)

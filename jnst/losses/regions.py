@@ -12,69 +12,67 @@ part of the picture that the region takes, so that the style is as strong in a s
 large one, and where there is no region there is none.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jnst.execution.tile_layout import level
 from jnst.image.masks import Masks, resize_mask
 
-Guides = dict[str, Float[Array, "R _h _w"]]
+Guides = Mapping[str, Float[Array, "R _h _w"]]
 """{layer: T of each of R regions}."""
 
 
-class Regions(NamedTuple):
-    """What the objective is told of R regions.
+class Kept(NamedTuple):
+    """What stays the content's pixels.
 
     Attributes:
-      guides: T, by layer.
-      shares: how much the style of each region counts.
-      keep: the mask of what stays the content's pixels; None: nothing does.
-      content: these pixels; None where nothing is kept.
+      mask: 1 where it does.
+      content: these pixels.
     """
 
-    guides: Guides
-    shares: Float[Array, "R"]
-    keep: Float[Array, "H W"] | None
-    content: Float[Array, "*batch H W 3"] | None
+    mask: Float[Array, "H W"]
+    content: Float[Array, "*batch H W 3"]
 
 
-def make_regions(
+def kept_of(masks: Masks | None, content: Float[Array, "*batch H W 3"]) -> Kept | None:
+    """What stays the content's pixels; None where nothing does."""
+    if masks is None or masks.keep is None:
+        return None
+    return Kept(mask=resize_mask(masks.keep, content.shape[-3:-1]), content=content)
+
+
+def guides_and_shares(
     masks: Masks,
-    content: Float[Array, "*batch H W 3"],
+    shape: tuple[int, ...],
     weights: Sequence[Array | float | int],
-    layers: Iterable[str],
-) -> Regions:
-    """The regions of a picture.
+    strides: Mapping[str, int],
+) -> tuple[Guides, Float[Array, " R"]]:
+    """The guides of a picture's regions by layer, and how much the style of each counts.
 
     Args:
       masks: of any size.
-      content: the content image.
+      shape: (height, width) of the picture.
       weights: of each region's style; where the whole picture is one region, it weighs 1.
-      layers: where the style is compared.
+      strides: {layer: pixels of a position} where the style is compared.
     """
-    shape = content.shape[-3:-1]
     painted = masks.painted(shape)
     factors = jnp.asarray(weights if masks.regions else 1.0, painted.dtype)
-    shares = factors * jnp.mean(painted, axis=(1, 2))
-    if masks.keep is None:
-        return Regions(guidance(painted, layers), shares, None, None)
-    return Regions(guidance(painted, layers), shares, resize_mask(masks.keep, shape), content)
+    return guides_of(painted, strides), factors * jnp.mean(painted, axis=(1, 2))
 
 
-def guidance(masks: Float[Array, "R H W"], layers: Iterable[str]) -> Guides:
+def guides_of(masks: Float[Array, "R H W"], strides: Mapping[str, int]) -> Guides:
     """T_r = (m_r / mean m_r)^½ by layer, m_r being the mask's average over the pixels of each
     position.
 
     A mask that covers no position of a layer, as of a last row that pooling drops, is 0 there.
 
-    >>> guidance(jnp.array([[[1.0, 1.0, 0.0, 1.0], [1.0, 1.0, 0.0, 1.0]]]), ["pool1"])
+    >>> guides_of(jnp.array([[[1.0, 1.0, 0.0, 1.0], [1.0, 1.0, 0.0, 1.0]]]), {"pool1": 2})
     {'pool1': Array([[[1.1547005, 0.8164966]]], dtype=float32)}
     """
-    return {name: _guide(masks, 2 ** level(name)) for name in layers}
+    return {name: _guide(masks, stride) for name, stride in strides.items()}
 
 
 def _guide(masks: Float[Array, "R H W"], cell: int) -> Float[Array, "R _h _w"]:
@@ -86,13 +84,26 @@ def _guide(masks: Float[Array, "R H W"], cell: int) -> Float[Array, "R _h _w"]:
     return jnp.sqrt(jnp.where(whole > 0, averaged / jnp.where(whole > 0, whole, 1), 0))
 
 
+def style_guides(
+    masks: Masks | None,
+    shapes: Sequence[tuple[int, ...]],
+    strides: Mapping[str, int],
+) -> list[Guides | None]:
+    """T of each style image as the only region of it; None for all where there are no masks."""
+    if masks is None:
+        return [None] * len(shapes)
+    sized = [
+        jnp.ones(shape, jnp.float32) if mask is None else resize_mask(mask, shape)
+        for mask, shape in zip(masks.styles, shapes, strict=True)
+    ]
+    return [guides_of(mask[None], strides) for mask in sized]
+
+
 def composed(
-    image: Float[Array, "*batch H W 3"], regions: Regions | None
+    image: Float[Array, "*batch H W 3"], kept: Kept | None
 ) -> Float[Array, "*batch H W 3"]:
     """The picture that an image stands for: where something is kept, the content."""
-    if regions is None or regions.keep is None or regions.content is None:
-        return image
-    return composite(image, regions.content, regions.keep)
+    return image if kept is None else composite(image, kept.content, kept.mask)
 
 
 def composite(
@@ -105,10 +116,8 @@ def composite(
     return kept * content + (1 - kept) * image
 
 
-def of_image(
-    gradient: Float[Array, "*batch H W 3"], regions: Regions | None
+def by_image(
+    gradient: Float[Array, "*batch H W 3"], kept: Kept | None
 ) -> Float[Array, "*batch H W 3"]:
     """The gradient by an image, of that by the picture that `composed` makes of it."""
-    if regions is None or regions.keep is None:
-        return gradient
-    return (1 - regions.keep[..., None]) * gradient
+    return gradient if kept is None else (1 - kept.mask[..., None]) * gradient

@@ -1,6 +1,8 @@
-"""Gradient descent on pixels: one jitted step, and the loop around it."""
+"""`jnst.minimize`: the loop for an objective of one's own."""
 
 import functools
+import math
+import os
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -8,278 +10,218 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jax.sharding import Mesh
-from jaxtyping import Array, Bool, Float, Int
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float, Key
 
-from jnst.execution.devices import fetch, keep, whole
-from jnst.optim.convergence import converged
-
-Objective = Callable[[Array, Any], dict[str, Array]]
-"""`objective(image, args)` -> {term: loss}, of which `"total"` is minimised."""
-
-Watch = Callable[["State", "Controls", dict[str, Array], int], bool | None]
-"""`watch(state, controls, losses, count)` after `count` steps; True stops the run. The losses are
-those of the step before, so that reading them does not keep the device waiting; the arrays of
-`state` are given to the next step and are gone after the call."""
+from jnst._checks import check_integer, check_number
+from jnst.optim import checkpoint as checkpoints
+from jnst.optim.descent import Run, Schedule, StepCallback, descend
+from jnst.optim.optimizers import Descent
+from jnst.optim.step import Controls, State, init_state, picture
+from jnst.optim.whole import Whole
 
 
-class Controls(NamedTuple):
-    """The numbers that steer a run; traced, so that changing them never recompiles.
+class Progress(NamedTuple):
+    """What a callback is told after every step.
 
     Attributes:
-      rate: learning rate of the first step.
-      final_rate: learning rate of the last step, reached along half a cosine.
-      steps: the number of steps over which the rate falls.
-      lower, upper: the box that every pixel is kept in.
-      decay: of the average over the iterates, in [0, 1); 0 is no averaging.
+      step: updates made so far, at all sizes.
+      steps: updates that the run will make at most; fewer once a size has converged.
+      shape: (height, width) that is worked at now.
+      losses: {term: loss} of the step before this one; reading them does not make the device wait.
+      picture: a function that returns the picture so far, (height, width, 3); to be called within
+        the callback, since its arrays are given to the next step.
     """
 
-    rate: Array | float
-    final_rate: Array | float
-    steps: Array | float
-    lower: Array | float = 0.0
-    upper: Array | float = 1.0
-    decay: Array | float = 0.0
+    step: int
+    steps: int
+    shape: tuple[int, int]
+    losses: dict[str, Array]
+    picture: Callable[[], Float[Array, "H W 3"]]
 
 
-class State(NamedTuple):
-    """Everything a step changes.
-
-    Attributes:
-      image: the current iterate.
-      average: exponential moving average of the iterates before it whose loss was finite, not
-        corrected for its start from 0; read it with `picture`.
-      moments: the optimiser's own state.
-      steps: updates made.
-      halted: a loss or image was not finite; nothing changes from there on.
-    """
-
-    image: Float[Array, "H W 3"]
-    average: Float[Array, "H W 3"]
-    moments: optax.OptState
-    steps: Int[Array, ""]
-    halted: Bool[Array, ""]
+Callback = Callable[[Progress], bool | None]
 
 
-@functools.partial(jax.jit, static_argnames="optimizer")
-def init_state(image: Float[Array, "H W 3"], optimizer: optax.GradientTransformation) -> State:
-    """The state before the first step; it shares no memory with `image`, so it can be donated."""
-    moments = optimizer.init(image)
-    state = State(
-        image, jnp.zeros_like(image), moments, jnp.zeros((), jnp.int32), jnp.zeros((), bool)
-    )
-    return jax.tree.map(lambda leaf: jnp.array(leaf, copy=True), state)
-
-
-@functools.partial(jax.jit, static_argnames=("objective", "optimizer"), donate_argnames="state")
-def step(
-    state: State,
-    args: Any,
-    controls: Controls,
-    *,
-    objective: Objective,
-    optimizer: optax.GradientTransformation,
-) -> tuple[State, dict[str, Array], Bool[Array, ""]]:
-    """One update of the image.
-
-    Returns:
-      The next state, the losses at `state.image`, and whether the run has halted.
-    """
-
-    def total(image):
-        terms = objective(image, args)
-        return terms["total"], terms
-
-    (_, terms), gradient = jax.value_and_grad(total, has_aux=True)(state.image)
-    return advance(
-        state, terms, gradient, controls, optimizer, lambda image, rate=None: total(image)[0]
-    )
-
-
-def advance(
-    state: State,
-    terms: dict[str, Array],
-    gradient: Float[Array, "H W 3"],
-    controls: Controls,
-    optimizer: optax.GradientTransformation,
-    value_fn: Callable[..., Array],
-) -> tuple[State, dict[str, Array], Bool[Array, ""]]:
-    """The part of a step that follows the gradient, however that was come by.
-
-    Args:
-      state: before the step.
-      terms: {term: loss} at `state.image`.
-      gradient: of `terms["total"]`.
-      controls: the numbers that steer the run.
-      optimizer: an Optax transformation.
-      value_fn: the total loss of another image, for line searches.
-
-    Returns:
-      As `step`.
-    """
-    loss = terms["total"]
-    progress = jnp.clip(state.steps / controls.steps, 0, 1)
-    swing = (1 + jnp.cos(jnp.pi * progress)) / 2
-    rate = controls.final_rate + (controls.rate - controls.final_rate) * swing
-    updates, moments = optax.with_extra_args_support(optimizer).update(
-        gradient,
-        state.moments,
-        state.image,
-        rate=rate,  # for ours; the others are for line searches, which evaluate on their own
-        value=loss,
-        grad=gradient,
-        value_fn=value_fn,
-    )
-    image = jnp.clip(state.image + updates, controls.lower, controls.upper)
-    average = controls.decay * state.average + (1 - controls.decay) * state.image
-    # The squared norm, since Adam would divide by it: a gradient that overflows it moves nothing.
-    finite = jnp.isfinite(loss) & jnp.isfinite(jnp.vdot(gradient, gradient))
-    halted = state.halted | ~finite | ~jnp.isfinite(image).all()
-    after = State(image, average, moments, state.steps + 1, halted)
-    state = jax.tree.map(lambda new, old: jnp.where(halted, old, new), after, state)
-    return state._replace(halted=halted), terms, halted
-
-
-Update = Any
-"""`step`, or what `batched_step` makes of it, or `jnst.execution.tiling.tiled_step`'s: a function of the same
-arguments."""
-
-
-@functools.cache  # one function for each way of batching, so that it compiles once
-def batched_step(axes: Any, mesh: Mesh) -> Update:
-    """`step` under `jax.vmap`, for many images at a time.
-
-    Args:
-      axes: which leaves of `args` are batched: 0 where they are and None where all images share
-        them, as the `in_axes` of `jax.vmap`. State and controls always are.
-      mesh: the devices that the batch is split over; the losses come back whole on every one.
-
-    Returns:
-      A function like `step`; what it returns last is whether all the images have halted.
-    """
-
-    @functools.partial(jax.jit, static_argnames=("objective", "optimizer"), donate_argnames="state")
-    def steps(state, args, controls, *, objective, optimizer):
-        one = functools.partial(step, objective=objective, optimizer=optimizer)
-        state, losses, halted = jax.vmap(one, in_axes=(0, axes, 0))(state, args, controls)
-        return state, keep(losses, whole(mesh)), halted.all()
-
-    return steps
-
-
-@jax.jit
-def picture(state: State, controls: Controls) -> Float[Array, "H W 3"]:
-    """The picture that a state stands for: the bias-corrected average of its finite iterates."""
-    weight = jnp.where(state.halted, 0, 1 - controls.decay)
-    mixed = jnp.where(state.halted, 1, controls.decay) * state.average + weight * state.image
-    count = (state.steps + jnp.where(state.halted, 0, 1)).astype(state.image.dtype)
-    norm = 1 - controls.decay**count
-    return jnp.where(norm > 0, mixed / jnp.where(norm > 0, norm, 1), state.image)
-
-
-class Run(NamedTuple):
+class Minimum(NamedTuple):
     """What `minimize` comes back with.
 
     Attributes:
-      state: after the last step.
-      losses: {term: (count,)}, each value taken at the iterate before its update; for a batch of
-        n images (count, n), NaN from where an image halted.
-      stopped: `watch` ended the run.
-      converged: it ended since the loss hardly improved any more.
+      image: the average of the last iterates, in the shape of the image that came.
+      losses: {term: (steps,)}, each at the iterate before its update; "total" is what fell.
+      steps: updates made.
+      reason: why it ended: `"finished"`, `"converged"`, `"stopped"` or `"diverged"`.
     """
 
-    state: State
+    image: Float[Array, "*image"]
     losses: dict[str, np.ndarray]
-    stopped: bool = False
-    converged: bool = False
-
-
-Save = Callable[[Run], None]
-"""`save(run)` between two steps, with the run so far; as with `Watch`, the arrays of its state are
-gone after the call."""
+    steps: int
+    reason: str
 
 
 def minimize(
-    objective: Objective,
-    state: State,
-    args: Any,
-    controls: Controls,
+    fn: Callable[..., Array | dict[str, Array]],
+    image: Float[ArrayLike, "*image"],
+    args: Any = None,
     *,
-    optimizer: optax.GradientTransformation,
-    steps: int,
-    watch: Watch | None = None,
-    update: Update = step,
+    steps: int = 300,
+    optimizer: str | optax.GradientTransformation = "adam",
+    learning_rate: float | None = None,
+    schedule: str | None = None,
+    bounds: tuple[float, float] | None = (0.0, 1.0),
+    averaging: float = 0.9,
     tolerance: float = 0.0,
-    before: dict[str, np.ndarray] | None = None,
-    save: Save | None = None,
-    save_every: int = 1,
-) -> Run:
-    """Update an image a number of times, until it diverges or converges, or until `watch` says to
-    stop.
+    key: Key[Array, ""] | None = None,
+    callback: Callback | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint_every: int = checkpoints.EVERY,
+    resume: bool = False,
+) -> Minimum:
+    """Minimise an objective of one's own over the pixels of an image.
+
+    Each step is one compiled program; numbers and arrays among `args` may change from call to call
+    without compiling anything anew, as long as `fn` is the same function object.
 
     Args:
-      objective: `objective(image, args)` -> {term: loss} with the sum to minimise under "total".
-        Pass the same function object again to use the same compiled step again.
-      state: where to start, from `init_state` or of a run that goes on; it is given away and gone
-        after the call.
-      args: whatever the objective needs besides; a pytree of arrays.
-      controls: the numbers that steer the run.
-      optimizer: an Optax transformation; `jnst.optim.optimizers.make_optimizer` makes those that follow
-        `controls.rate`.
-      steps: updates to make, those of `before` included.
-      watch: called after every step; see `Watch`.
-      update: `step`, or another way of making one: for a batch of images, or in tiles.
-      tolerance: of `jnst.optim.convergence.converged`, for a single image. What is looked at are the
-        losses up to the last step but one, for which the device does not have to be waited for.
-      before: the losses of the steps that `state` has already seen, where a run goes on.
-      save: called after every `save_every` steps that are followed by another; see `Save`.
-      save_every: as just said.
+      fn: `fn(image, args)` returns the loss, a scalar, or {term: loss} with the sum to minimise
+        under "total". With `key`, `fn(image, args, key)`, where each step draws another key.
+      image: floats to start from, in any shape; (H, W, 3) for a picture.
+      args: a pytree of whatever `fn` needs besides, models and `jnst.Targets` included.
+      steps: updates, at least 1.
+      optimizer: `"adam"`, `"lbfgs"`, or any Optax transformation, whose own learning rate counts.
+      learning_rate: of the first step; None: the optimiser's own. Refused beside an Optax
+        transformation.
+      schedule: `"cosine"`: the rate falls to a tenth; `"constant"`; None: the optimiser's own.
+      bounds: the box that every value is kept in; None: none.
+      averaging: decay of the average over iterates that is returned, in [0, 1); 0: the last one.
+      tolerance: steps end when the best loss of the last 20 is better by less than this share than
+        the best one before them; in [0, 1], 0 is never. The loss must not be negative.
+      key: a random key, for an objective that draws something at every step.
+      callback: called with a `jnst.Progress` after every step; True ends the run.
+      checkpoint, checkpoint_every, resume: as for `jnst.stylize`.
 
     Returns:
-      The state, the losses of every step made, those of `before` included, and why it ended.
+      The image, the losses, the steps made and why the run ended.
+
+    Raises:
+      ValueError, TypeError: for an argument that will not do, before anything is traced.
+
+    >>> goal = jnp.full((4, 4, 3), 0.25)
+    >>> result = minimize(lambda x, goal: jnp.sum((x - goal) ** 2), jnp.ones((4, 4, 3)), goal)
+    >>> bool(jnp.abs(result.image - goal).max() < 0.01), result.reason
+    (True, 'finished')
     """
-
-    def as_array(leaf: Any) -> Array:
-        return leaf if isinstance(leaf, Array) else jnp.asarray(leaf, state.image.dtype)
-
-    # As arrays: Python numbers would be sent to the device again at every step.
-    args, controls = jax.tree.map(as_array, (args, controls))
-    history: list[dict[str, Any]] = _rows(before or {})
-    totals: list[float] = []
-    halted_before: Array | bool = False
-    stopped = at_rest = False
-    for count in range(len(history) + 1, steps + 1):
-        if tolerance:
-            totals += [float(losses["total"]) for losses in history[len(totals) : -1]]
-            if at_rest := converged(totals, tolerance):
-                break
-        state, losses, halted = update(
-            state, args, controls, objective=objective, optimizer=optimizer
+    if not callable(fn):
+        raise TypeError(f"fn must be a function of an image and args, got {fn!r}")
+    image = np.asarray(image)
+    if image.dtype.kind not in "fV":
+        raise TypeError(f"image must hold floats, got {image.dtype}")
+    image = jnp.asarray(image)
+    check_integer("steps", steps, least=1)
+    check_number("averaging", averaging, least=0, most=0.9999)
+    check_number("tolerance", tolerance, least=0, most=1)
+    if callback is not None and not callable(callback):
+        raise TypeError(f"callback must be a function of a jnst.Progress, got {callback!r}")
+    descent = Descent(optimizer=optimizer, learning_rate=learning_rate, schedule=schedule)
+    file = checkpoints.check_checkpoint(checkpoint, checkpoint_every, resume)
+    lower, upper = bounds or (-math.inf, math.inf)
+    first, last = descent.rates()
+    transformation = descent.transformation()
+    execution = Whole(as_terms(fn), args, transformation, image.dtype)
+    controls = execution.controls(
+        Controls(
+            learning_rate=first,
+            final_learning_rate=last,
+            steps=steps,
+            lower=lower,
+            upper=upper,
+            ema_decay=averaging,
+            key=key,
         )
-        history.append(losses)
-        if watch and watch(state, controls, history[-2:][0], count):
-            stopped = True
-            break
-        if halted_before:  # while this is waited for, the device is busy with the step after it
-            break
-        halted_before = halted
-        if save and count % save_every == 0 and count < steps:
-            save(Run(state, _columns(history, state)))
-    return Run(state, _columns(history, state), stopped, at_rest)
+    )
+    identity = file and _identity(fn, image, execution.leaves, descent, controls, steps)
+    saved = None
+    if file and file.resume:
+        shape = jax.eval_shape(functools.partial(init_state, optimizer=transformation), image)
+        saved = checkpoints.read_checkpoint(file.path, identity, [steps], [shape])
+
+    def save(run: Run) -> None:
+        state = execution.fetch(checkpoints.storable(run.state))
+        checkpoints.write_checkpoint(file.path, identity, state, [run.losses])
+
+    run = descend(
+        execution,
+        execution.begin(image, saved and saved.state),
+        controls,
+        Schedule(
+            steps=steps,
+            tolerance=tolerance,
+            callback=callback and _step_callback(callback, steps),
+            before=saved and saved.losses[-1],
+            save=save if file else None,
+            save_every=checkpoint_every,
+        ),
+    )
+    if file:
+        save(run)
+    reason = "converged" if run.converged else "stopped" if run.stopped else "finished"
+    return Minimum(
+        image=picture(run.state, controls),
+        losses=run.losses,
+        steps=int(run.state.steps),
+        reason="diverged" if run.state.diverged else reason,
+    )
 
 
-def _rows(losses: dict[str, np.ndarray]) -> list[dict[str, Any]]:
-    """{term: (count,)} as {term: loss} for every step."""
-    return [dict(zip(losses, row, strict=True)) for row in zip(*losses.values(), strict=True)]
+@functools.lru_cache(maxsize=64)  # one function for each, so that it compiles once
+def as_terms(fn: Callable[..., Any]) -> Callable[..., dict[str, Array]]:
+    """An objective that returns {term: loss}, of one that may return the loss alone."""
+
+    def terms(image: Array, args: Any, *key: Array) -> dict[str, Array]:
+        loss = fn(image, args, *key)
+        losses = dict(loss) if isinstance(loss, dict) else {"total": loss}
+        if "total" not in losses:
+            raise ValueError(f'fn must return a loss named "total", got {", ".join(losses)}')
+        if jnp.shape(losses["total"]) != ():
+            raise ValueError(
+                f"fn must return one number, got an array of shape {jnp.shape(losses['total'])}"
+            )
+        return losses
+
+    return terms
 
 
-def _columns(history: list[dict[str, Any]], state: State) -> dict[str, np.ndarray]:
-    """{term: loss} of every step as {term: (count,)}, without those that changed nothing."""
-    done = fetch(state.steps)
-    values = jax.device_get(history[: done.max()])
-    made = np.arange(len(values)).reshape(-1, *[1] * done.ndim) < done
-    losses = {}
-    for term in history[0]:
-        rows = np.array([value[term] for value in values]).reshape(len(values), *done.shape)
-        losses[term] = np.where(made, rows, np.nan)
-    return losses
+def _step_callback(callback: Callback, steps: int) -> StepCallback:
+    def call(state: State, controls: Controls, losses: dict[str, Array], count: int) -> bool | None:
+        return callback(
+            Progress(
+                step=count,
+                steps=steps,
+                shape=tuple(state.image.shape[-3:-1]),
+                losses=losses,
+                picture=lambda: picture(state, controls),
+            )
+        )
+
+    return call
+
+
+def _identity(
+    fn: Callable[..., Any],
+    image: Array,
+    leaves: tuple[Array, ...],
+    descent: Descent,
+    controls: Controls,
+    steps: int,
+) -> dict[str, Any]:
+    """What a run is made of. The function counts by its name only, and its arguments by value."""
+    numbers = controls._replace(key=None, active=None)
+    return {
+        "function": getattr(fn, "__qualname__", type(fn).__qualname__),
+        "optimizer": descent.name,
+        "steps": steps,
+        "numbers": [float(number) for number in jax.tree.leaves(numbers)],
+        "key": None if controls.key is None else jax.random.key_data(controls.key).tolist(),
+        "init": checkpoints.fingerprint([image]),
+        "content": checkpoints.fingerprint(map(checkpoints.key_data, leaves)),
+    }

@@ -1,5 +1,6 @@
 """The optimisers that there are to choose from by name, as Optax transformations."""
 
+import dataclasses
 import functools
 
 import jax
@@ -7,12 +8,15 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
-from jnst._checks import one_of
+from jnst._checks import check_choice, check_number
 from jnst.optim.lbfgs import scale_by_lbfgs
 
 RATES = {"adam": (0.04, 0.004), "lbfgs": (1.0, 1.0)}
 """The learning rates of the first and of the last step, by optimiser."""
 OPTIMIZERS = tuple(RATES)
+SCHEDULES = ("cosine", "constant")
+FALL = 0.1
+"""What a learning rate falls to along a cosine, in parts of the first."""
 ADAM_EPSILON = 1.0
 """In units of the gradient's root mean square over the image. Adam moves every pixel by about as
 much, however little its gradient says; with a tiny epsilon that shows as coloured speckle."""
@@ -55,26 +59,86 @@ def _unit_first_gradient() -> optax.GradientTransformation:
     return optax.GradientTransformation(lambda params: jnp.zeros((), params.dtype), update)
 
 
-def _scale_by_rate() -> optax.GradientTransformationExtraArgs:
-    """Multiplies by −rate, where the rate arrives at every update: a traced number."""
+def _scale_by_learning_rate() -> optax.GradientTransformationExtraArgs:
+    """Multiplies by −learning_rate, which arrives at every update: a traced number."""
 
-    def update(updates, state, params=None, *, rate, **_):
-        return jax.tree.map(lambda u: -rate * u, updates), state
+    def update(updates, state, params=None, *, learning_rate, **_):
+        return jax.tree.map(lambda u: -learning_rate * u, updates), state
 
     return optax.GradientTransformationExtraArgs(lambda params: optax.EmptyState(), update)
 
 
 @functools.cache  # the same object for the same name, so that the step compiles once
 def make_optimizer(name: str) -> optax.GradientTransformationExtraArgs:
-    """The Optax transformation of a name out of `OPTIMIZERS`; its updates take `rate=`."""
-    one_of("optimizer", name, OPTIMIZERS)
+    """The Optax transformation of a name out of `OPTIMIZERS`; its updates take `learning_rate=`."""
+    check_choice("optimizer", name, OPTIMIZERS)
     if name == "adam":
         return optax.chain(
-            _unit_gradient(), optax.scale_by_adam(b2=0.99, eps=ADAM_EPSILON), _scale_by_rate()
+            _unit_gradient(),
+            optax.scale_by_adam(b2=0.99, eps=ADAM_EPSILON),
+            _scale_by_learning_rate(),
         )
     return optax.chain(
         _unit_first_gradient(),
         scale_by_lbfgs(LBFGS_MEMORY),
         optax.clip_by_block_rms(LBFGS_STRIDE),
-        _scale_by_rate(),
+        _scale_by_learning_rate(),
     )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Descent:
+    """How a run descends: the optimiser and its learning rate, checked.
+
+    Attributes:
+      optimizer: a name out of `OPTIMIZERS`, or any Optax transformation, whose own rate counts.
+      learning_rate: of the first step, above 0; None: the optimiser's own.
+      schedule: one of `SCHEDULES`; None: the optimiser's own.
+
+    Raises:
+      ValueError, TypeError: name what was wanted and what came.
+    """
+
+    optimizer: str | optax.GradientTransformation = "adam"
+    learning_rate: float | None = None
+    schedule: str | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.optimizer, str):
+            check_choice("optimizer", self.optimizer, OPTIMIZERS)
+        elif not isinstance(self.optimizer, optax.GradientTransformation):
+            raise TypeError(
+                "optimizer must be a name or an optax.GradientTransformation, "
+                f"got {self.optimizer!r}"
+            )
+        if self.learning_rate is not None:
+            check_number("learning_rate", self.learning_rate, least=0)
+            if self.learning_rate == 0:
+                raise ValueError("learning_rate must be above 0, got 0")
+        if self.schedule is not None:
+            check_choice("schedule", self.schedule, SCHEDULES)
+        if not isinstance(self.optimizer, str):
+            for name in ("learning_rate", "schedule"):
+                if getattr(self, name) is not None:
+                    raise ValueError(
+                        f"{name} has no effect beside an Optax transformation, which has a rate of "
+                        f"its own; leave {name} out"
+                    )
+
+    @property
+    def name(self) -> str:
+        """The optimiser's name."""
+        return (
+            self.optimizer if isinstance(self.optimizer, str) else "a transformation of one's own"
+        )
+
+    def transformation(self) -> optax.GradientTransformation:
+        """The optimiser, as an Optax transformation."""
+        return make_optimizer(self.optimizer) if isinstance(self.optimizer, str) else self.optimizer
+
+    def rates(self) -> tuple[float, float]:
+        """The learning rates of the first and of the last step."""
+        first, last = RATES[self.optimizer] if isinstance(self.optimizer, str) else (1.0, 1.0)
+        falls_to = {None: last / first, "cosine": FALL, "constant": 1.0}[self.schedule]
+        rate = first if self.learning_rate is None else float(self.learning_rate)
+        return rate, rate * falls_to

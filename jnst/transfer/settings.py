@@ -1,38 +1,31 @@
-"""What a run of style transfer can be told, checked where it is made."""
+"""The settings of a run of style transfer, checked where they are made."""
 
 import dataclasses
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral
-from typing import Any
+from typing import Any, TypedDict
 
-import jax
+import numpy as np
 import optax
 
-from jnst._checks import finite_number, near_match, one_of, whole_number
+from jnst._checks import check_choice, check_integer, check_number, near_match
 from jnst.image.color import COLORS
-from jnst.image.pictures import fit
+from jnst.image.fitting import SMALLEST_EDGE, fit
+from jnst.losses.build import CONTENT_LAYERS, STYLE_LAYERS, Recipe
 from jnst.losses.normalization import WEIGHINGS
-from jnst.losses.objectives import LossWeights
-from jnst.losses.style_losses import STYLE_LOSSES
-from jnst.losses.targets import CONTENT_LAYERS, STYLE_LAYERS
-from jnst.nn.vgg import check_layers
-from jnst.optim.minimization import Controls
-from jnst.optim.optimizers import OPTIMIZERS, RATES, make_optimizer
+from jnst.losses.registry import STYLE_LOSSES
+from jnst.losses.targets import LossWeights
+from jnst.nn.backbone import Backbone
+from jnst.nn.blocks import VGG19_BLOCKS
+from jnst.nn.geometry import Geometry, vgg_geometry
+from jnst.optim.optimizers import Descent
+from jnst.optim.step import Controls
+from jnst.transfer.plan import Plan, coarse_to_fine, share
 
-SCHEDULES = ("cosine", "constant")
-SMALLEST_EDGE = 32
-"""Pixels: at less, the deepest layers have next to nothing left to look at."""
 LARGEST_EDGE = 10**6
 SMALLEST_SCALE, LARGEST_SCALE = 0.1, 10.0
 """Of the style image; beyond these it holds next to no strokes, or only parts of one."""
-COARSEST = 128
-"""Pixels: the long edge at which a picture is begun. It decides the layout, and so is the same for
-all."""
-Plan = list[tuple[tuple[int, int], int]]
-"""[((height, width), steps), …], coarse to fine."""
-COARSER_STEPS = 1.5
-"""How many times more steps each coarser size gets: steps are cheap there and decide the layout."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -111,82 +104,109 @@ class Settings:
 
     def __post_init__(self) -> None:
         for name in ("alpha", "beta", "gamma"):
-            finite_number(name, getattr(self, name), least=0)
+            check_number(name, getattr(self, name), least=0)
         if self.alpha == self.beta == 0:
             raise ValueError("the weights alpha and beta are both 0, which leaves nothing to match")
-        one_of("weighing", self.weighing, WEIGHINGS)
+        check_choice("weighing", self.weighing, WEIGHINGS)
         for name in ("content_layers", "style_layers"):
             # As a dict of floats, whichever way they came.
-            object.__setattr__(self, name, weighted_layers(name, getattr(self, name)))
-        one_of("style_loss", self.style_loss, STYLE_LOSSES)
+            layers = getattr(self, name)
+            if not isinstance(layers, LayerWeights):
+                layers = weighted_layers(name, layers)
+            object.__setattr__(self, name, layers)
+        check_choice("style_loss", self.style_loss, STYLE_LOSSES)
         if self.style_weights is not None:
             object.__setattr__(self, "style_weights", blend_weights(self.style_weights))
-        finite_number("style_scale", self.style_scale, least=SMALLEST_SCALE, most=LARGEST_SCALE)
+        check_number("style_scale", self.style_scale, least=SMALLEST_SCALE, most=LARGEST_SCALE)
         self._check_sizes_and_steps()
-        if isinstance(self.optimizer, str):
-            one_of("optimizer", self.optimizer, OPTIMIZERS)
-        elif not isinstance(self.optimizer, optax.GradientTransformation):
-            raise TypeError(
-                "optimizer must be a name or an optax.GradientTransformation, "
-                f"got {self.optimizer!r}"
-            )
-        if self.learning_rate is not None:
-            finite_number("learning_rate", self.learning_rate, least=0)
-            if self.learning_rate == 0:
-                raise ValueError("learning_rate must be above 0, got 0")
-        if self.schedule is not None:
-            one_of("schedule", self.schedule, SCHEDULES)
+        self.descent()
         if not isinstance(self.clip, bool):
             raise TypeError(f"clip must be True or False, got {self.clip!r}")
-        finite_number("averaging", self.averaging, least=0, most=0.9999)
-        finite_number("tolerance", self.tolerance, least=0, most=1)
-        one_of("colors", self.colors, COLORS)
-        finite_number("photorealism", self.photorealism, least=0)
+        check_number("averaging", self.averaging, least=0, most=0.9999)
+        check_number("tolerance", self.tolerance, least=0, most=1)
+        check_choice("colors", self.colors, COLORS)
+        check_number("photorealism", self.photorealism, least=0)
 
     def _check_sizes_and_steps(self) -> None:
         if self.sizes is not None:
             sizes = whole_numbers("sizes", self.sizes, least=SMALLEST_EDGE, most=LARGEST_EDGE)
             object.__setattr__(self, "sizes", sizes)
             if not sizes or list(sizes) != sorted(set(sizes)):
-                raise ValueError(f"sizes must rise from one to the next, got {sizes}")
+                raise ValueError(f"sizes must be strictly increasing, got {sizes}")
         if isinstance(self.steps, Integral):
-            whole_number("steps", self.steps, least=1)
+            check_integer("steps", self.steps, least=1)
         else:
             steps = whole_numbers("steps", self.steps, least=1)
             object.__setattr__(self, "steps", steps)
             if not isinstance(self.sizes, tuple) or len(steps) != len(self.sizes):
                 got = "no sizes" if self.sizes is None else f"sizes {self.sizes}"
                 raise ValueError(
-                    "steps given a size need sizes of the same number, "
-                    f"got {len(steps)} steps and {got}"
+                    f"steps and sizes must have the same length, got {len(steps)} steps and {got}"
                 )
 
     @classmethod
-    def of(cls, **settings: Any) -> "Settings":
-        """Settings by name; an unknown name raises TypeError with the nearest one that exists."""
+    def of(cls, model: Backbone | None = None, **settings: Any) -> "Settings":
+        """Settings by name, for a network whose layers they may name; None: VGG-19.
+
+        Raises:
+          TypeError: for an unknown name, with the nearest one that exists.
+        """
         for name in settings:
             if name not in SETTINGS:
                 raise TypeError(f"there is no setting {name!r}{near_match(name, SETTINGS)}")
+        if model is not None:
+            for name in ("content_layers", "style_layers"):
+                layers = settings.get(name, getattr(cls, name))
+                settings[name] = weighted_layers(name, layers, model.geometry)
         return cls(**settings)
+
+    def descent(self) -> Descent:
+        """How the run descends."""
+        return Descent(
+            optimizer=self.optimizer, learning_rate=self.learning_rate, schedule=self.schedule
+        )
 
     def transformation(self) -> optax.GradientTransformation:
         """The optimiser, as an Optax transformation."""
-        return make_optimizer(self.optimizer) if isinstance(self.optimizer, str) else self.optimizer
+        return self.descent().transformation()
 
     def controls(self, steps: int) -> Controls:
-        """What steers the steps at one size."""
-        first, last = RATES[self.optimizer] if isinstance(self.optimizer, str) else (1.0, 1.0)
-        falls_to = {None: last / first, "cosine": 0.1, "constant": 1.0}[self.schedule]
-        rate = first if self.learning_rate is None else self.learning_rate
+        """The numbers that steer the steps at one size."""
+        first, last = self.descent().rates()
         lower, upper = (0.0, 1.0) if self.clip else (-math.inf, math.inf)
-        controls = Controls(rate, rate * falls_to, steps, lower, upper, self.averaging)
-        return jax.tree.map(float, controls)
+        return Controls(
+            learning_rate=first,
+            final_learning_rate=last,
+            steps=float(steps),
+            lower=lower,
+            upper=upper,
+            ema_decay=float(self.averaging),
+        )
 
     def loss_weights(self) -> LossWeights:
-        """How much each term counts; floats only, as an int would make the step compile anew."""
-        layers: list[Any] = [self.content_layers, self.style_layers]
-        weights = LossWeights(self.alpha, self.beta, self.gamma, *layers)
-        return jax.tree.map(float, weights._replace(photorealism=self.photorealism))
+        """How much each term counts; float32, as another type would make the step compile anew."""
+
+        def of_layers(layers: Any) -> dict[str, np.float32]:
+            return {layer: np.float32(weight) for layer, weight in layers.items()}
+
+        return LossWeights(
+            alpha=np.float32(self.alpha),
+            beta=np.float32(self.beta),
+            gamma=np.float32(self.gamma),
+            content=of_layers(self.content_layers),
+            style=of_layers(self.style_layers),
+            photorealism=np.float32(self.photorealism),
+        )
+
+    def recipe(self) -> Recipe:
+        """What decides the structure of the objective."""
+        return Recipe(
+            content_layers=tuple(self.content_layers),
+            style_layers=tuple(self.style_layers),
+            style_loss=self.style_loss,
+            weighing=self.weighing,
+            photorealism=self.photorealism > 0,
+        )
 
     def plan(self, height: int, width: int) -> Plan:
         """The sizes to work at and the steps at each, for a content image of this size.
@@ -221,6 +241,34 @@ class Settings:
 SETTINGS = tuple(field.name for field in dataclasses.fields(Settings))
 
 
+class SettingsDict(TypedDict, total=False):
+    """The fields of `Settings` as keywords, so that editors complete them."""
+
+    alpha: float
+    beta: float
+    gamma: float
+    weighing: str
+    content_layers: Mapping[str, float] | Sequence[str]
+    style_layers: Mapping[str, float] | Sequence[str]
+    style_loss: str
+    style_weights: Sequence[float] | None
+    style_scale: float
+    sizes: int | Sequence[int] | None
+    steps: int | Sequence[int]
+    optimizer: str | optax.GradientTransformation
+    learning_rate: float | None
+    schedule: str | None
+    clip: bool
+    averaging: float
+    tolerance: float
+    colors: str
+    photorealism: float
+
+
+class LayerWeights(dict[str, float]):
+    """{layer: weight}, checked against the layers of a network."""
+
+
 def whole_numbers(name: str, values: Any, *, least: int, most: int = 10**9) -> tuple[int, ...]:
     """One whole number or several as a tuple, each checked."""
     if isinstance(values, Integral):
@@ -229,22 +277,27 @@ def whole_numbers(name: str, values: Any, *, least: int, most: int = 10**9) -> t
         raise TypeError(f"{name} must be a whole number or several, got {values!r}")
     values = tuple(values)
     for value in values:
-        whole_number(name, value, least=least, most=most)
+        check_integer(name, value, least=least, most=most)
     return tuple(map(int, values))
 
 
-def weighted_layers(name: str, layers: Mapping[str, float] | Sequence[str]) -> dict[str, float]:
-    """{layer: weight}; names alone get equal weights that sum to 1."""
-    names = check_layers(name, layers)
+def weighted_layers(
+    name: str,
+    layers: Mapping[str, float] | Sequence[str],
+    geometry: Geometry | None = None,
+) -> LayerWeights:
+    """{layer: weight}; names alone get equal weights that sum to 1. Without a geometry the layers
+    are VGG-19's."""
+    names = (geometry or vgg_geometry(VGG19_BLOCKS)).check_layers(name, layers)
     if isinstance(layers, Mapping):
         for layer, weight in layers.items():
-            finite_number(f"{name}: the weight of {layer}", weight, least=0)
+            check_number(f"{name}: the weight of {layer}", weight, least=0)
         if not any(layers.values()):
             raise ValueError(f"{name}: every weight is 0")
-        return dict(layers)
+        return LayerWeights(layers)
     if len(set(names)) < len(names):
         raise ValueError(f"{name} names a layer twice: {', '.join(names)}")
-    return dict.fromkeys(names, 1 / len(names))
+    return LayerWeights.fromkeys(names, 1 / len(names))
 
 
 def blend_weights(weights: Any) -> tuple[float, ...]:
@@ -253,35 +306,7 @@ def blend_weights(weights: Any) -> tuple[float, ...]:
         raise TypeError(f"style_weights must be several numbers, got {weights!r}")
     weights = tuple(weights)
     for weight in weights:
-        finite_number("style_weights", weight, least=0)
+        check_number("style_weights", weight, least=0)
     if not any(weights):
         raise ValueError("style_weights must not all be 0")
     return tuple(map(float, weights))
-
-
-def coarse_to_fine(long: int, short: int) -> list[int]:
-    """Long edges from `COARSEST` to `long` in equal ratios, as near to 2 as can be; from a larger
-    one where the short edge would else be less than `SMALLEST_EDGE`.
-
-    >>> coarse_to_fine(512, 384), coarse_to_fine(700, 500), coarse_to_fine(1024, 100)
-    ([128, 256, 512], [128, 299, 700], [328, 580, 1024])
-    """
-    coarsest = max(COARSEST, math.ceil(SMALLEST_EDGE * long / short))
-    doublings = max(0, round(math.log2(long / coarsest)))
-    ratio = (long / coarsest) ** (1 / max(1, doublings))
-    return [*(round(coarsest * ratio**n) for n in range(doublings)), long]
-
-
-def share(steps: int, sizes: int) -> list[int]:
-    """`steps` in all, shared over a number of sizes, each getting fewer than the coarser one.
-
-    >>> share(100, 2), share(1, 3)
-    ([60, 40], [0, 0, 1])
-    """
-    shares = [COARSER_STEPS**-level for level in range(sizes)]
-    # From the finest on, since rounding must not leave the size that is asked for without steps.
-    counts: list[int] = []
-    for level in reversed(range(sizes)):
-        rest, total = steps - sum(counts), sum(shares[: level + 1])
-        counts.insert(0, max(min(rest, 1), round(rest * shares[level] / total)))
-    return counts

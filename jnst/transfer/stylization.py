@@ -3,66 +3,38 @@
 import functools
 import os
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Unpack
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from jnst.execution.devices import checked_mesh, fetch, place, whole
-from jnst.execution.tile_selection import check_tile, window_edges
-from jnst.image.color import check_palette, keep_colors, seen_content, seen_style
-from jnst.image.inputs import check_image, check_images, check_init, first_image, resize
+from jnst.execution.devices import checked_mesh, fetch, place, split, whole
+from jnst.execution.rows import Rows
+from jnst.image.color import check_palette, keep_colors, prepare_content, prepare_style
+from jnst.image.inputs import check_image, check_images, check_init, initial_image
 from jnst.image.masks import Mask, check_masks, resize_mask
+from jnst.image.resizing import resize
+from jnst.losses.objectives import evaluate
 from jnst.losses.regions import composite
 from jnst.losses.targets import blend_shares
-from jnst.nn.vgg import VGG19
-from jnst.optim.minimization import Controls, Run, State, Watch, minimize, picture
-from jnst.transfer.checkpoint import (
-    Losses,
-    Saved,
-    check_checkpoint,
-    identity,
-    read_checkpoint,
-    write_checkpoint,
-)
-from jnst.transfer.levels import Inputs, begin, descend
-from jnst.transfer.settings import Plan, Settings
-
-CHECKPOINT_EVERY = 50
-"""Steps."""
-
-
-class Progress(NamedTuple):
-    """What a callback is told after every step.
-
-    Attributes:
-      step: updates made so far, at all sizes.
-      steps: updates that the run will make at most; fewer once a size has converged.
-      shape: (height, width) that is worked at now.
-      losses: {term: loss} of the step before this one; reading them does not make the device wait.
-      picture: a function that returns the picture so far, (height, width, 3); to be called within
-        the callback, since its arrays are given to the next step.
-    """
-
-    step: int
-    steps: int
-    shape: tuple[int, int]
-    losses: dict[str, Array]
-    picture: Callable[[], Float[Array, "H W 3"]]
-
-
-Callback = Callable[[Progress], bool | None]
-
-
-def work_left(plan: Plan, progress: Progress) -> int:
-    """Steps × pixels that a run still has to do; counted from the end, since a resumed run does not
-    begin at the beginning, and a size that has converged leaves out steps."""
-    larger = [(shape, n) for shape, n in plan if max(shape) > max(progress.shape)]
-    here = progress.steps - progress.step - sum(n for _, n in larger)
-    return sum(h * w * n for (h, w), n in [*larger, (progress.shape, here)])
+from jnst.nn.backbone import Backbone, check_backbone
+from jnst.optim import checkpoint as checkpoints
+from jnst.optim.checkpoint import Checkpoint, Losses
+from jnst.optim.descent import Execution, Run, StepCallback
+from jnst.optim.minimization import Callback, Progress
+from jnst.optim.step import Controls, State, init_state, picture
+from jnst.optim.whole import Whole
+from jnst.transfer.identity import run_identity
+from jnst.transfer.levels import NOT_KEPT, Keeper, Level, Outcome, Steering, coarse_to_fine
+from jnst.transfer.plan import Plan
+from jnst.transfer.problem import Inputs, OwnTerm, build_objective
+from jnst.transfer.settings import Settings, SettingsDict
+from jnst.transfer.tile_selection import check_tile, window_edges
+from jnst.transfer.tiled_problem import tiled_execution
 
 
 class Result(NamedTuple):
@@ -87,8 +59,30 @@ class Result(NamedTuple):
     plan: Sequence[tuple[tuple[int, int], int]] = ()
 
 
+class Job(NamedTuple):
+    """One picture that is to be painted, checked.
+
+    Attributes:
+      inputs: of any size, as the transfer is to see them.
+      content: as it came.
+      settings: of the run.
+      levels: coarse to fine.
+      start: the image that the first step is made from.
+      own: terms of one's own.
+      key: for terms that draw something at every step.
+    """
+
+    inputs: Inputs
+    content: Float[Array, "H W 3"]
+    settings: Settings
+    levels: list[Level]
+    start: Float[Array, "_h _w 3"]
+    own: tuple[OwnTerm, ...]
+    key: Array
+
+
 def stylize(
-    model: VGG19,
+    model: Backbone,
     content: Float[ArrayLike, "H W 3"],
     style: Float[ArrayLike, "h w 3"] | Sequence[Float[ArrayLike, "_h _w 3"]],
     *,
@@ -98,13 +92,14 @@ def stylize(
     regions: Mask | Sequence[Mask] | None = None,
     style_regions: Mask | Sequence[Mask | None] | None = None,
     keep: Mask | str | None = None,
+    terms: Sequence[OwnTerm] = (),
     mesh: Mesh | None = None,
     tile: int | str | None = "auto",
     callback: Callback | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
-    checkpoint_every: int = CHECKPOINT_EVERY,
+    checkpoint_every: int = checkpoints.EVERY,
     resume: bool = False,
-    **settings: Any,
+    **settings: Unpack[SettingsDict],
 ) -> Result:
     """Paint the content of one image in the style of another.
 
@@ -149,6 +144,8 @@ def stylize(
         the interruption. Where there is no such file yet the run starts from the beginning, so
         that one call will do for both. What the run is made of must be the same; tile and mesh
         may change, for other rounding.
+      terms: terms of your own beside ours: `jnst.Term` objects, or functions `make(model, content)`
+        that make one for the content at each size. Their losses are reported by their names.
       **settings: the fields of `jnst.Settings`: alpha, beta, steps, sizes, optimizer, …
 
     Returns:
@@ -157,18 +154,20 @@ def stylize(
 
     Raises:
       ValueError, TypeError: for an image or a setting that will not do, before anything is traced.
-      ValueError: for a checkpoint that is there and not to be resumed, that is broken, or that
+      ValueError: for a checkpoint that is there and not to be resumed, that is corrupt, or that
         belongs to another run, naming what differs.
       ValueError: for a picture that the device has not the memory for, before anything is run.
 
     >>> from flax import nnx
+    >>> from jnst import VGG19
     >>> model = VGG19(rngs=nnx.Rngs(0))  # in earnest: jnst.load_vgg19()
     >>> content, style = np.zeros((32, 48, 3)), np.ones((40, 40, 3))
     >>> result = stylize(model, content, style, beta=30.0, steps=2)
     >>> result.image.shape, result.steps, result.losses["style"].shape, result.reason
     ((32, 48, 3), 2, (2,), 'finished')
     """
-    options = Settings.of(**settings)
+    model = check_backbone(model)
+    options = Settings.of(model, **settings)
     content, styles = check_image("content", content), tuple(check_images("style", style))
     blend_shares(options.style_weights, len(styles))
     shapes = [image.shape for image in styles]
@@ -181,122 +180,152 @@ def stylize(
         palette = check_image("palette", palette)
     init = check_init(init)
     mesh = checked_mesh(mesh)
-    check_tile(tile, options, mesh)
-    file, goes_on = check_checkpoint(checkpoint, checkpoint_every, resume)
-    if not isinstance(model, VGG19):
-        raise TypeError(f"model must be a jnst.VGG19, as jnst.load_vgg19 makes it, got {model!r}")
+    check_tile(tile, options, model.geometry, mesh)
+    own = check_own(terms)
+    file = checkpoints.check_checkpoint(checkpoint, checkpoint_every, resume)
 
-    styles = tuple(seen_style(options.colors, content, image, palette) for image in styles)
-    seen = seen_content(options.colors, content)
-    image = first_image(init, seen, styles[0], plan[0][0], key)
-    made_of = identity(options, model, content, styles, image, masks) if file else {}
-    saved = (
-        read_checkpoint(file, made_of, plan, options.transformation()) if file and goes_on else None
-    )
-    inputs = Inputs(model, seen, styles, masks)
-    show = functools.partial(shown, options.colors, content, keep=masks and masks.keep)
+    styles = tuple(prepare_style(options.colors, content, image, palette) for image in styles)
+    seen = prepare_content(options.colors, content)
+    key = jax.random.key(0) if key is None else key
     edges: list[int | None] = [None] * len(plan)
     if mesh is None:
         edges = window_edges(tile, plan, model, options, styles, masks)
-    else:
-        inputs = inputs._replace(model=model.over_devices())
-        inputs, image = place((inputs, image), whole(mesh))
-        show = functools.partial(
-            shown, options.colors, place(content, whole(mesh)), keep=masks and masks.keep
-        )
-    image, history, run = _coarse_to_fine(
-        inputs,
-        image,
-        plan,
-        edges,
-        options,
-        mesh=mesh,
-        saved=saved,
-        watch=callback and functools.partial(_watch, callback, show),
-        save=functools.partial(write_checkpoint, file, made_of) if file else None,
-        save_every=checkpoint_every,
+    job = Job(
+        inputs=Inputs(model=model, content=seen, styles=styles, masks=masks),
+        content=content,
+        settings=options,
+        levels=levels_of(plan, edges),
+        start=initial_image(init, seen, styles[0], plan[0][0], key),
+        own=own,
+        key=key,
     )
+    return paint(job, callback, keeper_of(job, file), mesh)
+
+
+def keeper_of(job: Job, file: Checkpoint | None) -> Keeper:
+    """What keeps a picture's run in a file; raises ValueError where the file is of another run."""
+    if file is None:
+        return NOT_KEPT
+    inputs = job.inputs
+    identity = run_identity(
+        job.settings, inputs.model, inputs.content, inputs.styles, job.start, inputs.masks, job.own
+    )
+    saved = None
+    if file.resume:
+        shapes = [state_shape(level.shape, job.settings) for level in job.levels]
+        steps = [level.steps for level in job.levels]
+        saved = checkpoints.read_checkpoint(file.path, identity, steps, shapes)
+
+    def save(execution: Execution, run: Run, losses: Losses) -> None:
+        state = execution.fetch(checkpoints.storable(run.state))
+        checkpoints.write_checkpoint(file.path, identity, state, losses)
+
+    return Keeper(saved=saved, save=save, every=file.every)
+
+
+def paint(
+    job: Job,
+    callback: Callback | None = None,
+    keeper: Keeper = NOT_KEPT,
+    mesh: Mesh | None = None,
+) -> Result:
+    """Paint a picture that has been checked."""
+    if mesh is not None:
+        job = on_mesh(job, mesh)
+    masks = job.inputs.masks
+    show = functools.partial(
+        shown, job.settings.colors, job.content, keep=None if masks is None else masks.keep
+    )
+
+    outcome = coarse_to_fine(
+        job.levels,
+        job.start,
+        Steering(
+            execute=functools.partial(execution_of, job, mesh=mesh),
+            controls=functools.partial(controls_of, job.settings, job.own, job.key),
+            tolerance=float(job.settings.tolerance),
+            callback=callback and functools.partial(_step_callback, callback, show),
+            keeper=keeper,
+        ),
+    )
+    image = show(jnp.clip(resize(outcome.image, job.levels[-1].shape), 0, 1))
+    return result_of(outcome, image if mesh is None else jnp.asarray(fetch(image)), job.levels)
+
+
+def result_of(outcome: Outcome, image: Array, levels: Sequence[Level]) -> Result:
+    """What `stylize` gives back of a run."""
+    run, losses = outcome.runs[-1], outcome.losses
     reason = "converged" if run.converged else "stopped" if run.stopped else "finished"
     made = tuple(
-        (shape, len(part["total"])) for (shape, _), part in zip(plan, history, strict=False)
+        (level.shape, len(part["total"])) for level, part in zip(levels, losses, strict=False)
     )
-    image = show(jnp.clip(resize(image, plan[-1][0]), 0, 1))
     return Result(
-        image if mesh is None else jnp.asarray(fetch(image)),
-        {term: np.concatenate([part[term] for part in history]) for term in history[0]},
-        sum(steps for _, steps in made),
-        "diverged" if run.state.halted else reason,
-        made,
+        image=image,
+        losses={term: np.concatenate([part[term] for part in losses]) for term in losses[0]},
+        steps=sum(steps for _, steps in made),
+        reason="diverged" if run.state.diverged else reason,
+        plan=made,
     )
 
 
-def _coarse_to_fine(
-    inputs: Inputs,
-    image: Float[Array, "_h _w 3"],
-    plan: Plan,
-    edges: list[int | None],
-    settings: Settings,
-    *,
-    mesh: Mesh | None,
-    saved: Saved | None,
-    watch: Callable[[int, int], Watch] | None,
-    save: Callable[[State, Losses], None] | None,
-    save_every: int,
-) -> tuple[Float[Array, "_h _w 3"], Losses, Run]:
-    """The steps at all sizes, each started from the enlarged result of the one before.
+def execution_of(job: Job, level: Level, mesh: Mesh | None = None) -> Execution:
+    """The execution of one level of a picture: whole, by rows over a mesh, or in tiles."""
+    inputs = job.inputs.at(level.shape, job.settings.style_scale)
+    if level.window is not None:
+        return tiled_execution(inputs, job.settings, level.window, job.own)
+    sharding = None if mesh is None else split(mesh)
+    objective = build_objective(inputs, job.settings, own=job.own, sharding=sharding)
+    optimizer = job.settings.transformation()
+    if mesh is not None:
+        return Rows(objective, optimizer, mesh)
+    return Whole(evaluate, objective, optimizer)
 
-    Args:
-      inputs: of any size.
-      image: to start from.
-      plan: the sizes and the steps at each.
-      edges: of the windows to work in at each; None: none.
-      settings: of the run.
-      mesh: devices that share the picture's rows.
-      saved: a checkpoint to go on from.
-      watch: given the steps made before a size and those of the whole run, what `minimize` calls.
-      save: keeps a state, and the losses of every size so far.
-      save_every: steps.
 
-    Returns:
-      The last size's picture, the losses of every size, and the last size's run.
-    """
-    optimizer = settings.transformation()
-    history = saved.losses[:-1] if saved else []
+def controls_of(settings: Settings, own: Sequence[OwnTerm], key: Array, steps: int) -> Controls:
+    """The numbers that steer the steps at one level; with a key where a loss draws something."""
+    controls = settings.controls(steps)
+    # L-BFGS compares the gradients of different steps, which must then be of one function.
+    draws = settings.optimizer != "lbfgs" and any(
+        getattr(term, "stochastic", False) for term in (settings.recipe().loss, *own)
+    )
+    return controls._replace(key=key) if draws else controls
 
-    def keep(run: Run) -> None:
-        if save:
-            save(run.state, [*history, run.losses])
 
-    for level in range(len(history), len(plan)):
-        shape, steps = plan[level]
-        done = sum(len(part["total"]) for part in history)
-        total = done + sum(steps for _, steps in plan[level:])
-        image = resize(image, shape)
-        run = descend(
-            inputs.at(shape, settings.style_scale),
-            functools.partial(begin, image, optimizer, mesh, saved and saved.state),
-            settings,
-            steps,
-            functools.partial(
-                minimize,
-                optimizer=optimizer,
-                steps=steps,
-                watch=watch and watch(done, total),
-                tolerance=float(settings.tolerance),
-                before=saved and saved.losses[-1],
-                save=keep if save else None,
-                save_every=save_every,
-            ),
-            mesh=mesh,
-            edge=edges[level],
-        )
-        keep(run)
-        saved = None
-        image = picture(run.state, settings.controls(steps))
-        history = [*history, run.losses]
-        if run.state.halted or run.stopped:
-            break
-    return image, history, run
+def on_mesh(job: Job, mesh: Mesh) -> Job:
+    """The same with its arrays on the devices of a mesh."""
+    model = job.inputs.model
+    if hasattr(model, "for_sharding"):
+        model = model.for_sharding()
+    inputs, content, start = place(
+        (job.inputs._replace(model=model), job.content, job.start), whole(mesh)
+    )
+    return job._replace(inputs=inputs, content=content, start=start)
+
+
+def levels_of(plan: Plan, edges: Sequence[int | None]) -> list[Level]:
+    """The levels of a plan, with the largest edge of a window at each."""
+    return [
+        Level(shape=shape, steps=steps, window=edge)
+        for (shape, steps), edge in zip(plan, edges, strict=True)
+    ]
+
+
+def state_shape(shape: tuple[int, ...], settings: Settings) -> State:
+    """The shapes of the state of a picture of this (height, width), or of a batch (n, …)."""
+    image = jax.ShapeDtypeStruct((*shape, 3), jnp.float32)
+    return jax.eval_shape(functools.partial(init_state, optimizer=settings.transformation()), image)
+
+
+def check_own(terms: Any) -> tuple[OwnTerm, ...]:
+    """Terms of one's own as a tuple; raises TypeError unless each is a term or makes one."""
+    if not isinstance(terms, list | tuple):
+        raise TypeError(f"terms must be a list of jnst.Term objects, got {terms!r}")
+    for term in terms:
+        if not callable(term) and not hasattr(term, "statistics"):
+            raise TypeError(
+                f"terms must be jnst.Term objects or functions that make one, got {term!r}"
+            )
+    return tuple(terms)
 
 
 def shown(
@@ -316,17 +345,28 @@ def shown(
     return image if keep is None else composite(image, content, resize_mask(keep, (height, width)))
 
 
-def _watch(callback: Callback, show: Callable[[Array], Array], done: int, total: int) -> Watch:
-    """What `minimize` calls after every step, telling `callback` of the run as a whole."""
+def _step_callback(
+    callback: Callback, show: Callable[[Array], Array], level: Level, done: int, total: int
+) -> StepCallback:
+    """What is called after every step of a level, telling `callback` of the run as a whole."""
 
-    def watch(
-        state: State, controls: Controls, losses: dict[str, Array], count: int
-    ) -> bool | None:
-        height, width, _ = state.image.shape
+    def call(state: State, controls: Controls, losses: dict[str, Array], count: int) -> bool | None:
+        return callback(
+            Progress(
+                step=done + count,
+                steps=total,
+                shape=level.shape,
+                losses=losses,
+                picture=lambda: show(picture(state, controls)),
+            )
+        )
 
-        def see() -> Array:
-            return show(picture(state, controls))
+    return call
 
-        return callback(Progress(done + count, total, (height, width), losses, see))
 
-    return watch
+def work_left(plan: Plan, progress: Progress) -> int:
+    """Steps × pixels that a run still has to do; counted from the end, since a resumed run does not
+    begin at the beginning, and a size that has converged leaves out steps."""
+    larger = [(shape, n) for shape, n in plan if max(shape) > max(progress.shape)]
+    here = progress.steps - progress.step - sum(n for _, n in larger)
+    return sum(h * w * n for (h, w), n in [*larger, (progress.shape, here)])

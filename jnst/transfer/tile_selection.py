@@ -1,6 +1,5 @@
 """Which sizes of a picture are worked at in tiles, by what the device has free."""
 
-import functools
 import math
 from collections.abc import Callable, Sequence
 from numbers import Integral
@@ -11,18 +10,20 @@ import jax.numpy as jnp
 from jax.stages import Compiled
 from jaxtyping import Array, Float
 
-from jnst.execution import memory as cost
-from jnst.execution.tile_layout import cover, least_window
-from jnst.execution.tile_memory import memory, memory_of_moments
-from jnst.image.inputs import style_shape
+from jnst.execution import memory
+from jnst.image.fitting import SMALLEST_EDGE, fit
 from jnst.image.masks import Masks
-from jnst.image.pictures import fit
-from jnst.losses.objectives import flat_loss_terms
-from jnst.losses.targets import blend_shares, make_targets
-from jnst.nn.vgg import VGG19
-from jnst.optim.minimization import init_state, step
-from jnst.transfer.levels import style_half
-from jnst.transfer.settings import SMALLEST_EDGE, Plan, Settings
+from jnst.image.resizing import style_shape
+from jnst.losses.objectives import evaluate
+from jnst.losses.registry import style_loss_named
+from jnst.nn.backbone import Backbone
+from jnst.nn.geometry import Geometry
+from jnst.optim.whole import Whole
+from jnst.transfer.plan import Plan
+from jnst.transfer.problem import Inputs, abstract, build_objective, shares_of, style_part
+from jnst.transfer.settings import Settings
+from jnst.transfer.tile_memory import Shape, memory_of_style, memory_of_tiles
+from jnst.transfer.tiled_problem import check_additive, pixels_of
 
 AUTO = "auto"
 LARGEST_WINDOW = 1184
@@ -34,7 +35,9 @@ SURELY_FITS = 1024, 4 * 2**30
 would keep a small run waiting for nothing, as no optimiser of ours takes so much for it."""
 
 
-def check_tile(tile: Any, settings: Settings, mesh: Any = None, *, name: str = "tile") -> None:
+def check_tile(
+    tile: Any, settings: Settings, geometry: Geometry, mesh: Any = None, *, name: str = "tile"
+) -> None:
     """Raise unless `tile` is None, `"auto"` or an edge that windows may have."""
     if tile is None or (isinstance(tile, str) and tile == AUTO):
         return
@@ -43,21 +46,18 @@ def check_tile(tile: Any, settings: Settings, mesh: Any = None, *, name: str = "
         raise ValueError(wrong)
     if isinstance(tile, bool) or not isinstance(tile, Integral):
         raise TypeError(wrong)
-    least = least_window((*settings.content_layers, *settings.style_layers))
+    least = geometry.least_window((*settings.content_layers, *settings.style_layers))
     if tile < least:
         raise ValueError(f"{name} must be at least {least} px for these layers, got {tile}")
     if mesh is not None:
-        raise ValueError(f"{name} and mesh exclude each other; give one of them")
-
-
-Shape = tuple[int, int]
-"""(height, width) in pixels."""
+        raise ValueError(f"{name} and mesh are mutually exclusive")
+    check_additive([style_loss_named(settings.style_loss)], name)
 
 
 def window_edges(
     tile: int | str | None,
     plan: Plan,
-    model: VGG19,
+    model: Backbone,
     settings: Settings,
     styles: Sequence[Float[Array, "_h _w 3"]] = (),
     masks: Masks | None = None,
@@ -84,8 +84,8 @@ def window_edges(
     ]
     if isinstance(tile, Integral):
         return [int(tile) if edge > tile else None for edge in longest]
-    device = _device(model)
-    free = cost.free(device)
+    device = device_of(model)
+    free = memory.free_bytes(device)
     edge, enough = SURELY_FITS
     if longest[-1] <= edge and free >= enough and not settings.photorealism and masks is None:
         return [None] * len(plan)
@@ -104,6 +104,7 @@ def window_edges(
             f"memory and {device} has {free / 2**30:.1f} GiB free; choose a size of at most "
             f"{int(SPARE * max(height, width) * math.sqrt(free / needed[-1]))} px, or tile"
         )
+    check_additive([style_loss_named(settings.style_loss)])
     window = _largest_window(shapes[-1], of_styles[-1], model, settings, masks, free)
     return [window if of_shape > free else None for of_shape in needed]
 
@@ -111,7 +112,7 @@ def window_edges(
 def _needed_whole(
     shapes: list[Shape],
     of_styles: list[list[Shape]],
-    model: VGG19,
+    model: Backbone,
     settings: Settings,
     masks: Masks | None,
     free: float,
@@ -120,13 +121,13 @@ def _needed_whole(
     shape, styles = shapes[-1], of_styles[-1]
     step = _bytes_a_pixel(lambda shapes: untiled(model, shapes[0], settings, masks), [shape], free)
     targets = 0.0
-    if _pixels(styles) > math.prod(shape):  # fewer do not need more, having no gradient
+    if pixels_of(styles) > math.prod(shape):  # fewer do not need more, having no gradient
         targets = _bytes_a_pixel(
             lambda shapes: untiled_styles(model, shapes, settings, masks), styles, free
         )
     return (
         [step * math.prod(shape) for shape in shapes],
-        [targets * _pixels(styles) for styles in of_styles],
+        [targets * pixels_of(styles) for styles in of_styles],
     )
 
 
@@ -137,52 +138,35 @@ def _bytes_a_pixel(
 
     What could never fit is measured at sizes that might: some compilers fail where memory does.
     """
-    share = min(1.0, free / (cost.LEAST_BYTES * _pixels(shapes)))
+    share = min(1.0, free / (memory.LEAST_BYTES * pixels_of(shapes)))
     if share < 1:
         edges = [int(max(shape) * math.sqrt(share)) for shape in shapes]
         shapes = [
             fit(*shape, max(SMALLEST_EDGE, edge), SMALLEST_EDGE)
             for shape, edge in zip(shapes, edges, strict=True)
         ]
-    return cost.needed(compiled(shapes)) / _pixels(shapes)
-
-
-def _pixels(shapes: Sequence[Shape]) -> int:
-    """Of all these images."""
-    return sum(map(math.prod, shapes))
+    return memory.program_bytes(compiled(shapes)) / pixels_of(shapes)
 
 
 def _largest_window(
     shape: Shape,
     styles: Sequence[Shape],
-    model: VGG19,
+    model: Backbone,
     settings: Settings,
     masks: Masks | None,
     free: float,
 ) -> int:
     """The largest edge of windows that fit beside what is kept of the whole picture."""
     layers = (*settings.content_layers, *settings.style_layers)
-    weights, controls = settings.loss_weights(), settings.controls(1)
-    least = least_window(layers)
+    least = model.geometry.least_window(layers)
     most = max(least, min(LARGEST_WINDOW, max(map(max, [shape, *styles])) - 1))
     while True:
-        tiles = cover(*shape, layers, most)
-        of_tile, of_whole = memory(
-            model, tiles, weights, controls, settings.transformation(), settings.style_loss, masks
+        of_tile, of_whole = memory_of_tiles(model, shape, most, settings, masks)
+        of_tile = max(
+            of_tile,
+            *(memory_of_style(model, style, most, settings, masks is not None) for style in styles),
+            0,
         )
-        for style in styles:
-            of_style = cover(*style, settings.style_layers, most)
-            if math.prod(of_style.window) > math.prod(tiles.window):
-                of_tile = max(
-                    of_tile,
-                    memory_of_moments(
-                        model,
-                        of_style,
-                        tuple(settings.style_layers),
-                        settings.style_loss,
-                        masked=masks is not None,
-                    ),
-                )
         needed = max(of_tile, of_whole)
         if needed <= free:
             return most
@@ -190,63 +174,43 @@ def _largest_window(
             height, width = shape
             raise ValueError(
                 f"a picture of {width}×{height} px needs {needed / 2**30:.1f} GiB of memory even "
-                f"in tiles and {_device(model)} has {free / 2**30:.1f} GiB free; choose a smaller "
-                "size"
+                f"in tiles and {device_of(model)} has {free / 2**30:.1f} GiB free; choose a "
+                "smaller size"
             )
         most = max(least, min(most - 1, int(SPARE * most * math.sqrt(free / of_tile))))
 
 
-def _device(model: VGG19) -> jax.Device:
+def device_of(model: Backbone) -> jax.Device:
     """Where the network is, and so the run."""
     return next(iter(jax.tree.leaves(model)[0].devices()))
 
 
 def untiled(
-    model: VGG19, shape: tuple[int, int], settings: Settings, masks: Masks | None = None
+    model: Backbone, shape: Shape, settings: Settings, masks: Masks | None = None
 ) -> Compiled:
     """The step on a whole picture; running it compiles nothing anew."""
-    leaves, structure = jax.tree.flatten(model)
-    pixels = jax.ShapeDtypeStruct((*shape, 3), jnp.float32)
-    style = jax.ShapeDtypeStruct((SMALLEST_EDGE, SMALLEST_EDGE, 3), jnp.float32)
-    optimizer = settings.transformation()
-    targets = jax.eval_shape(
-        functools.partial(
-            make_targets,
-            content_layers=tuple(settings.content_layers),
-            style_layers=tuple(settings.style_layers),
-            weighing=settings.weighing,
-            style_loss=settings.style_loss,
-            photorealism=settings.photorealism > 0,
+    image = jax.ShapeDtypeStruct((*shape, 3), jnp.float32)
+    small = jax.ShapeDtypeStruct((SMALLEST_EDGE, SMALLEST_EDGE, 3), jnp.float32)
+    styles = (small,) * (1 if masks is None else len(masks.styles))
+    objective = jax.eval_shape(
+        lambda model, content, styles: build_objective(
+            Inputs(model, content, styles, masks), settings
         ),
         model,
-        pixels,
-        style if masks is None else [style] * len(masks.styles),
-        regions=masks and masks.regions,
-        style_regions=masks and masks.styles,
-        keep=masks and masks.keep,
+        image,
+        styles,
     )
-    numbers = settings.loss_weights(), settings.controls(1)
-    targets, (weights, controls) = jax.tree.map(_abstract, (targets, numbers))
-    return step.lower(
-        jax.eval_shape(functools.partial(init_state, optimizer=optimizer), pixels),
-        (tuple(leaves), targets, weights),
-        controls,
-        objective=flat_loss_terms(structure, None),
-        optimizer=optimizer,
-    ).compile()
+    objective = objective._replace(model=model)  # whose arrays are there
+    execution = Whole(evaluate, abstract(objective), settings.transformation())
+    return execution.compiled(image, settings.controls(1))
 
 
 def untiled_styles(
-    model: VGG19, shapes: Sequence[Shape], settings: Settings, masks: Masks | None = None
+    model: Backbone, shapes: Sequence[Shape], settings: Settings, masks: Masks | None = None
 ) -> Compiled:
     """The targets of whole styles, likewise."""
     images = tuple(jax.ShapeDtypeStruct((*shape, 3), jnp.float32) for shape in shapes)
-    shares = blend_shares(settings.style_weights, len(images))
-    layers = tuple(settings.style_layers)
-    return style_half.lower(  # called as for a run, since otherwise that would compile it anew
-        model, images, shares, layers, settings.weighing, settings.style_loss, None, masks
+    shares = shares_of(settings, len(images))
+    return style_part.lower(  # called as for a run, since otherwise that would compile it anew
+        model, images, shares, masks, settings.recipe(), None
     ).compile()
-
-
-def _abstract(leaf: Any) -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct(jnp.shape(leaf), getattr(leaf, "dtype", jnp.float32))

@@ -1,0 +1,77 @@
+"""The style loss that is a Wasserstein distance: of Gaussians with the features' moments.
+
+The numerics are in `jnst.losses.optimal_transport`.
+"""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jnst.losses.moments import Moments, covariance, diagonal, epsilon_of, moments
+from jnst.losses.optimal_transport import squared_distance, target_factor
+from jnst.losses.style import StyleTerm
+from jnst.losses.terms import term
+
+ROUNDING_EPS = 1e-4
+"""ε in parts of the generated image's energy, at the least."""
+MIN_ENERGY = 1e-2
+"""In ε of a layer's channels: with less energy, what is left of it is rounding."""
+
+
+class WassersteinTarget(NamedTuple):
+    """What a layer is compared with: μ_t, the Cholesky factor of Σ_t, and ε."""
+
+    mean: Float[Array, "*batch C"]
+    factor: Float[Array, "*batch C C"]
+    epsilon: Float[Array, "*batch"]
+
+
+def wasserstein_loss(seen: Moments, target: WassersteinTarget) -> Float[Array, "*batch"]:
+    """The squared Wasserstein-2 distance of Gaussians with these moments.
+
+        W² = |μ − μ_t|² + tr(Σ + Σ_t − 2 (Σ_t^½ Σ Σ_t^½)^½),   Σ = G − μμᵀ + εI
+
+    It is what optimal transport takes to move the one cloud of features onto the other, were they
+    Gaussian; as in Crowson's style-transfer-pytorch, but that ε is in proportion to the energy: of
+    the style, and where the picture has far more, `ROUNDING_EPS` of the picture's, below which float32
+    could leave Σ with eigenvalues below 0.
+    """
+    energy = jax.lax.stop_gradient(jnp.mean(diagonal(seen.gram), axis=-1))
+    spread = covariance(seen, jnp.maximum(target.epsilon, ROUNDING_EPS * energy))
+    return squared_distance(seen.mean, spread, target.mean, target.factor)
+
+
+def wasserstein_target(seen: Moments) -> WassersteinTarget:
+    """The target of a style with these moments."""
+    epsilon = epsilon_of(seen)
+    factor = target_factor(covariance(seen, epsilon))
+    return WassersteinTarget(mean=seen.mean, factor=factor, epsilon=epsilon)
+
+
+@term
+class Wasserstein(StyleTerm):
+    """`"wasserstein"`: see `wasserstein_loss`."""
+
+    @classmethod
+    def measure(cls, features: Array, guide: Array | None, *, key: Any, keep_rows: bool) -> Moments:
+        return moments(features, guide, keep_rows=keep_rows)
+
+    @classmethod
+    def target(cls, measured: Moments) -> WassersteinTarget:
+        return wasserstein_target(measured)
+
+    @classmethod
+    def distance(
+        cls, measured: Moments, target: WassersteinTarget, key: Any
+    ) -> Float[Array, "*batch"]:
+        return wasserstein_loss(measured, target)
+
+    @classmethod
+    def energy(
+        cls, measured: Moments, target: WassersteinTarget, key: Any
+    ) -> Float[Array, "*batch"]:
+        loss = super().energy(measured, target, key)
+        least = MIN_ENERGY * target.epsilon * target.mean.shape[-1]
+        return jnp.where(loss > least, loss, 0)

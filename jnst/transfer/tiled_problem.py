@@ -1,0 +1,159 @@
+"""The objective of a picture in tiles: what `jnst.transfer.problem` makes, a window at a time."""
+
+import functools
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jnst.execution.tile_layout import Tiles, cover
+from jnst.execution.tiling import Tiled
+from jnst.execution.windows import Look, Place, add_up, cut_out, own_features, places_of, views_of
+from jnst.losses.build import assemble_style, equal_weights, is_exact, positions_of, strides_of
+from jnst.losses.content import Content, content_energy, content_scales
+from jnst.losses.regions import style_guides
+from jnst.losses.style import StyleTerm
+from jnst.losses.terms import PIXELS, Term, replace
+from jnst.losses.variation import variation_term
+from jnst.nn.backbone import Backbone
+from jnst.transfer.problem import (
+    Inputs,
+    OwnTerm,
+    finish_objective,
+    photorealism_part,
+    roughness_part,
+    shares_of,
+)
+from jnst.transfer.settings import Settings
+
+
+def check_additive(terms: Sequence[Any], said: str = "tile") -> None:
+    """Raise ValueError for terms, or classes of terms, that see pictures as a whole only."""
+    for term in terms:
+        if not term.additive:
+            raise ValueError(
+                f"{said}: the loss {type_name(term)} sees a picture as a whole and cannot be "
+                "computed in tiles; choose another loss, or a size that needs no tiles"
+            )
+
+
+def type_name(term: Any) -> str:
+    """What messages call a term."""
+    return (term if isinstance(term, type) else type(term)).__name__
+
+
+def tiled_execution(
+    inputs: Inputs, settings: Settings, edge: int, own: Sequence[OwnTerm] = ()
+) -> Tiled:
+    """The execution of a picture in windows of at most `edge` pixels.
+
+    Args:
+      inputs: of the picture's size.
+      settings: of the run.
+      edge: the largest edge of a window.
+      own: terms of one's own.
+    """
+    model, content, styles, masks = inputs
+    recipe = settings.recipe()
+    shares = shares_of(settings, len(styles))
+    layers = (*recipe.content_layers, *recipe.style_layers)
+    tiles = cover(model.geometry, *content.shape[:2], layers, edge)
+    scales, crops = content_windows(model, content, tiles, settings)
+    terms: list[Term] = [
+        Content(targets={}, scales=scales, weights=equal_weights(recipe.content_layers)),
+        tiled_style_term(inputs, settings, edge),
+        variation_term(content.shape, recipe.weighing, roughness_part(styles, shares)),
+    ]
+    if settings.photorealism:
+        terms.append(photorealism_part(content, recipe.weighing))
+    # With the crop of any window the content term has its layers, which the weights are checked by.
+    terms[0] = replace(terms[0], targets=crops[0])
+    objective = finish_objective(inputs, settings, terms, own)
+    content_term, *rest = objective.terms
+    check_additive([term for term in rest if any(layer != PIXELS for layer in term.layers)])
+    objective = objective._replace(terms=(replace(content_term, targets={}), *rest))
+    return assemble_tiled(objective, crops, tiles, settings)
+
+
+def assemble_tiled(
+    objective: Any, crops: Sequence[dict[str, Any]], tiles: Tiles, settings: Settings
+) -> Tiled:
+    """The execution of an objective whose content term has its targets by window."""
+    content_term, *rest = objective.terms
+    looking = [term for term in rest if any(layer != PIXELS for layer in term.layers)]
+    layers = [n for term in looking for n in term.layers if n != PIXELS]
+    windows = []
+    for crop, view in zip(crops, views_of(tiles, objective.model, layers), strict=True):
+        at_window = [jax.device_get(term.at(view)) for term in looking]
+        windows.append((replace(content_term, targets=crop, scales={}), *at_window))
+    return Tiled(objective, windows, tiles, settings.transformation())
+
+
+def content_windows(
+    model: Backbone, content: Float[Array, "H W 3"], tiles: Tiles, settings: Settings
+) -> tuple[dict[str, Array], list[dict[str, Any]]]:
+    """The factors of the content's layers, and its features by window, on the host."""
+    layers, weighing = settings.recipe().content_layers, settings.weighing
+    crops: list[dict[str, Any]] = []
+    energies = dict.fromkeys(layers, jnp.zeros((), content.dtype))
+    for place in places_of(tiles):
+        crop, parts = crop_and_energies(
+            model, content, place, layers=tuple(layers), window=tiles.window
+        )
+        crops.append(jax.device_get(crop))
+        energies = {name: energies[name] + parts[name] for name in layers}
+    channels = {name: of_layer.shape[-1] for name, of_layer in crops[0].items()}
+    values = {
+        name: count * channels[name]
+        for name, count in positions_of(model, layers, content.shape).items()
+    }
+    return content_scales(energies, values, weighing), crops
+
+
+@functools.partial(jax.jit, static_argnames=("layers", "window"))
+def crop_and_energies(
+    model: Backbone,
+    content: Float[Array, "H W 3"],
+    place: Place,
+    *,
+    layers: tuple[str, ...],
+    window: tuple[int, int],
+) -> tuple[dict[str, Array], dict[str, Array]]:
+    """The content's features in a window, 0 outside of the tile's own region, and their energy."""
+    features = own_features(model, cut_out(content, place, window), place, layers)
+    features = {name: features[name] for name in layers}
+    return features, {name: content_energy(of_layer) for name, of_layer in features.items()}
+
+
+def tiled_style_term(inputs: Inputs, settings: Settings, edge: int) -> StyleTerm:
+    """The style term without the picture's regions, its styles looked at in tiles."""
+    model, _, styles, masks = inputs
+    recipe = settings.recipe()
+    layers = recipe.style_layers
+    guides = style_guides(masks, [x.shape[:2] for x in styles], strides_of(model, layers))
+    each = []
+    for style, of_mask in zip(styles, guides, strict=True):
+        tiles = cover(model.geometry, *style.shape[:2], layers, edge)
+        measuring = measuring_term(model, settings, of_mask)
+        windows = [Look(model, (measuring.at(v),)) for v in views_of(tiles, model, layers)]
+        each += add_up(style, windows, places_of(tiles), tiles.window)
+    shares = shares_of(settings, len(styles))
+    return _assemble_style(each, shares, masks, recipe, is_exact(model))
+
+
+def measuring_term(model: Backbone, settings: Settings, guides: Any) -> StyleTerm:
+    """A style term that only measures."""
+    recipe = settings.recipe()
+    weights = equal_weights(recipe.style_layers)
+    return recipe.loss(targets={}, scales={}, weights=weights, guides=guides, exact=is_exact(model))
+
+
+_assemble_style = jax.jit(assemble_style, static_argnames=("recipe", "exact"))
+
+
+def pixels_of(shapes: Sequence[tuple[int, int]]) -> int:
+    """Of all these images."""
+    return sum(map(math.prod, shapes))
