@@ -1,0 +1,40 @@
+"""Ten runs end in the pictures that version 0.2.0 made.
+
+The references, tests/goldens/pictures.npz, were made by tests/goldens/make_pictures.py with the
+code of commit 72f170d (version 0.2.0), the last before the modules became packages. They hold later
+changes to its numbers: the networks, losses and optimisers, the levels and the random keys.
+"""
+
+import functools
+from pathlib import Path
+
+import make_pictures
+import numpy as np
+import pytest
+
+import jnst
+
+REFERENCES = make_pictures.read(Path(make_pictures.__file__).with_name("pictures.npz"))
+EARLY = 3
+"""Steps, in which rounding has not yet grown."""
+
+
+@pytest.fixture(scope="module")
+def load(real_weights):
+    """Loads a network with the extra's weights, one for each choice of options."""
+    return functools.cache(functools.partial(jnst.load_vgg19, precision="highest"))
+
+
+def test_every_run_has_a_reference():
+    assert REFERENCES.keys() == make_pictures.RUNS.keys()
+
+
+@pytest.mark.parametrize("name", make_pictures.RUNS)
+def test_a_run_ends_in_the_picture_of_0_2_0(load, name):
+    run, reference = make_pictures.RUNS[name], REFERENCES[name]
+    image, losses = run.make(load)
+    assert image.shape == reference.image.shape
+    # First, since a failure here is a change of the numbers; the picture's alone may be rounding.
+    early = losses[..., :EARLY], reference.losses[..., :EARLY]
+    np.testing.assert_allclose(*early, rtol=1e-4)
+    assert make_pictures.distance(image, reference.image) <= run.bound
