@@ -16,7 +16,7 @@ def near_match(value: object, options: Iterable[str]) -> str:
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
-def one_of(name: str, value: object, options: Iterable[str]) -> None:
+def check_choice(name: str, value: object, options: Iterable[str]) -> None:
     """Raise ValueError unless `value` is one of `options`."""
     options = tuple(options)
     if value not in options:
@@ -25,7 +25,7 @@ def one_of(name: str, value: object, options: Iterable[str]) -> None:
         raise ValueError(f"{name} must be one of {listed}, got {value!r}{hint}")
 
 
-def whole_number(name: str, value: Any, *, least: int, most: int = 10**9) -> None:
+def check_integer(name: str, value: Any, *, least: int, most: int = 10**9) -> None:
     """Raise unless `value` is a whole number in [least, most]."""
     if isinstance(value, bool) or not isinstance(value, Integral):
         raise TypeError(f"{name} must be a whole number, got {value!r}")
@@ -35,7 +35,7 @@ def whole_number(name: str, value: Any, *, least: int, most: int = 10**9) -> Non
         raise ValueError(f"{name} must be at most {most}, got a larger number")
 
 
-def finite_number(name: str, value: Any, *, least: float, most: float = LARGEST) -> None:
+def check_number(name: str, value: Any, *, least: float, most: float = LARGEST) -> None:
     """Raise unless `value` is a finite real number in [least, most]."""
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a number, got {value!r}")
@@ -51,7 +51,7 @@ def finite_number(name: str, value: Any, *, least: float, most: float = LARGEST)
         raise ValueError(f"{name} must lie between {least:g} and {most:g}, got {number:g}")
 
 
-def one_each(name: str, what: str, values: Sized, count: int) -> None:
+def check_same_length(name: str, what: str, values: Sized, count: int) -> None:
     """Raise ValueError unless there is a value for each of `count` style images."""
     if len(values) != count:
         raise ValueError(

@@ -16,17 +16,17 @@ def cache_folder() -> Path:
     `$XDG_CACHE_HOME/jnst` or `~/.cache/jnst`.
     """
     if chosen := os.environ.get("JNST_CACHE"):
-        return expanded(chosen)
+        return expand_home(chosen)
     if sys.platform == "win32":
         base = os.environ.get("LOCALAPPDATA") or "~/AppData/Local"
     elif sys.platform == "darwin":
         base = "~/Library/Caches"
     else:
         base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return expanded(base) / "jnst"
+    return expand_home(base) / "jnst"
 
 
-def expanded(path: str) -> Path:
+def expand_home(path: str) -> Path:
     """`path` with `~` as the home folder; raises ValueError where there is none."""
     try:
         return Path(path).expanduser()
@@ -65,7 +65,7 @@ def check_output(path: str | os.PathLike[str], name: str = "output") -> Path:
     return path
 
 
-def spare(name: str, path: str | os.PathLike[str], outputs: Iterable[Path]) -> None:
+def check_not_overwriting(name: str, path: str | os.PathLike[str], outputs: Iterable[Path]) -> None:
     """Raise ValueError if one of the files to be written is the input that `name` says."""
     for output in outputs:
         if output.exists() and output.samefile(path):
@@ -73,7 +73,7 @@ def spare(name: str, path: str | os.PathLike[str], outputs: Iterable[Path]) -> N
 
 
 @contextlib.contextmanager
-def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
+def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     """A temporary path beside `path` that takes its place when the block ends well.
 
     An exception in the block, Ctrl-C included, removes the temporary file and leaves whatever
@@ -81,7 +81,7 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
 
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
-    >>> with written_whole(folder / "notes.txt") as temporary:
+    >>> with atomic_write(folder / "notes.txt") as temporary:
     ...     _ = temporary.write_text("all of it")
     >>> [file.name for file in folder.iterdir()]
     ['notes.txt']

@@ -20,12 +20,12 @@ from jnst._text import as_option
 from jnst.cli.grid import names_of
 from jnst.cli.job import (
     Job,
+    check_inputs_are_kept,
     headline,
     job_model,
     job_record,
     prepare,
     read_input,
-    spare_inputs,
     style_files,
 )
 from jnst.cli.options import NONE, leaves_out
@@ -154,7 +154,7 @@ def prepare_batches(args: argparse.Namespace) -> tuple[Job, Path, list[Batch]]:
     job = job._replace(settings=dataclasses.replace(job.settings, tolerance=0.0))
     outputs = [folder / f"{name}.png" for name in names_of(args.content)]
     for file in args.content:
-        spare_inputs(argparse.Namespace(**vars(args) | {"content": file}), job, outputs)
+        check_inputs_are_kept(argparse.Namespace(**vars(args) | {"content": file}), job, outputs)
     init = job.options["init"]
     for output in outputs:
         if output.is_dir():

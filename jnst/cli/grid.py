@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.experimental import multihost_utils
 
-from jnst._checks import whole_number
+from jnst._checks import check_integer
 from jnst._files import sha256_of
 from jnst.cli.arguments import whole_numbers
 from jnst.cli.job import (
@@ -43,7 +43,7 @@ from jnst.grid.axes import LAYER_WEIGHTS, NUMBERS, Grid, Index, distinct, make_g
 from jnst.grid.folder import SHEET, TABLE, TRADE_OFF, GridFolder, in_name
 from jnst.grid.sheets import check_drawing
 from jnst.grid.stylization import GridProgress, run_cells
-from jnst.image.inputs import NOISES
+from jnst.image.inputs import RANDOM_INITS
 from jnst.transfer.settings import Settings
 
 VARYING = (*NUMBERS, *LAYER_WEIGHTS, "seed")
@@ -145,7 +145,7 @@ def batch_size(text: str) -> int | str:
         return text
     if not text.removeprefix("-").isdecimal():
         raise ValueError(f"--batch must be auto or a whole number, got {text!r}")
-    whole_number("--batch", int(text), least=1)
+    check_integer("--batch", int(text), least=1)
     return int(text)
 
 
@@ -169,9 +169,9 @@ def prepare_grid(args: argparse.Namespace) -> tuple[Job, Grid, GridFolder, list[
     seeds = given.pop("seed", (job.options["seed"],))
     for seed in distinct("--seed", seeds):
         check_seed(seed)
-    if len(seeds) > 1 and job.options["init"] not in NOISES:
+    if len(seeds) > 1 and job.options["init"] not in RANDOM_INITS:
         raise ValueError(
-            f"--seed: several seeds make no difference without --init {' or '.join(NOISES)}"
+            f"--seed: several seeds make no difference without --init {' or '.join(RANDOM_INITS)}"
         )
     keys = jnp.stack([jax.random.key(seed) for seed in seeds])
     pixels = [picture.pixels for picture in contents]

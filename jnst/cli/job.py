@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jnst._checks import near_match
-from jnst._files import spare
+from jnst._files import check_not_overwriting
 from jnst.cli.options import choose
 from jnst.cli.recolor import visible
 from jnst.cli.regions import MaskArguments, mask_files, read_masks
@@ -109,18 +109,18 @@ def read_palette(path: str, size: int) -> np.ndarray:
     return pixels[places].reshape(picture.pixels.shape)
 
 
-def spare_inputs(args: argparse.Namespace, job: Job, outputs: list[Path]) -> None:
+def check_inputs_are_kept(args: argparse.Namespace, job: Job, outputs: list[Path]) -> None:
     """Raise ValueError if a file to be written is one of those that the run is made from."""
     for name, path in (
         ("content", args.content),
         *(("style", style) for style in style_files(args.style, job.options)),
         ("weights file", job.found.path),
     ):
-        spare(name, path, outputs)
+        check_not_overwriting(name, path, outputs)
     if job.palette is not None:
-        spare("palette", job.options["palette"], outputs)
+        check_not_overwriting("palette", job.options["palette"], outputs)
     for mask in mask_files(job.options):
-        spare("mask", mask, outputs)
+        check_not_overwriting("mask", mask, outputs)
 
 
 def job_record(

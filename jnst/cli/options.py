@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from jnst._checks import one_of, whole_number
+from jnst._checks import check_choice, check_integer
 from jnst._text import as_option
 from jnst.cli.arguments import layers, number, numbers, whole, wholes
 from jnst.cli.regions import DEFAULTS, MASK_WORDS, check_names, drop_other_styles
@@ -121,7 +121,7 @@ def choose(args: argparse.Namespace) -> tuple[dict[str, Any], Settings]:
         raise ValueError("--like and --preset exclude each other; give one of them")
     chosen = carried(args.like, given) if args.like else dict(OPTIONS)
     if args.preset:
-        one_of("--preset", args.preset, PRESETS)
+        check_choice("--preset", args.preset, PRESETS)
         chosen |= {**PRESETS[args.preset].run, **PRESETS[args.preset].network}
     if args.size is not None:
         if args.sizes is not None:
@@ -136,7 +136,7 @@ def choose(args: argparse.Namespace) -> tuple[dict[str, Any], Settings]:
         settings = Settings.of(**{name: chosen.pop(name) for name in SETTINGS if name in chosen})
         if isinstance(settings.sizes, Sequence):
             chosen["size"] = settings.sizes[-1]
-        whole_number("--size", chosen["size"], least=SMALLEST_EDGE, most=LARGEST_EDGE)
+        check_integer("--size", chosen["size"], least=SMALLEST_EDGE, most=LARGEST_EDGE)
         check_seed(chosen["seed"])
         if not isinstance(chosen["init"], str):
             raise TypeError(f"--init must be a word or the name of a file, got {chosen['init']!r}")
@@ -145,9 +145,9 @@ def choose(args: argparse.Namespace) -> tuple[dict[str, Any], Settings]:
         check_names(chosen)
     except TypeError as error:  # of the right type unless somebody edited the picture of --like
         raise ValueError(str(error)) from error
-    one_of("--pooling", chosen["pooling"], POOLINGS)
-    one_of("--padding", chosen["padding"], PADDINGS)
-    one_of("--precision", chosen["precision"], PRECISIONS)
+    check_choice("--pooling", chosen["pooling"], POOLINGS)
+    check_choice("--padding", chosen["padding"], PADDINGS)
+    check_choice("--precision", chosen["precision"], PRECISIONS)
     check_palette(settings.colors, chosen["palette"], name="--palette")
     return chosen, settings
 
@@ -218,4 +218,4 @@ def read_options(path: str) -> dict[str, Any]:
 
 def check_seed(seed: Any) -> None:
     """Raise unless `seed` is one that JAX's random keys tell from all others."""
-    whole_number("--seed", seed, least=0, most=2**32 - 1)
+    check_integer("--seed", seed, least=0, most=2**32 - 1)

@@ -19,9 +19,9 @@ from jax import Array
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
-from jnst._checks import whole_number
+from jnst._checks import check_integer
 from jnst._text import as_text
-from jnst.image.pictures import resized
+from jnst.image.pictures import resize_picture
 from jnst.transfer.settings import Plan
 from jnst.transfer.stylization import Progress, work_left
 
@@ -50,7 +50,7 @@ def check_preview(port: int, name: str = "port") -> None:
       ...
     ValueError: port must be at most 65535, got a larger number
     """
-    whole_number(name, port, least=0, most=65_535)
+    check_integer(name, port, least=0, most=65_535)
     try:
         import flask  # noqa: F401
         import matplotlib.figure  # noqa: F401
@@ -172,7 +172,7 @@ class Preview:
         pixels = np.asarray(self.picture)
         levels = np.rint(np.nan_to_num(pixels.clip(0, 1)) * 255).astype(np.uint8)
         if max(levels.shape) > LARGEST_SHOWN:
-            levels = resized(levels, None, LARGEST_SHOWN).pixels
+            levels = resize_picture(levels, None, LARGEST_SHOWN).pixels
         buffer = io.BytesIO()
         imsave(buffer, levels, format="png")
         return buffer.getvalue()

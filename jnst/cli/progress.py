@@ -10,7 +10,7 @@ from typing import TextIO
 import numpy as np
 from tqdm import tqdm
 
-from jnst._files import written_whole
+from jnst._files import atomic_write
 from jnst.grid.stylization import GridProgress
 from jnst.transfer.settings import Plan
 from jnst.transfer.stylization import Progress, work_left
@@ -123,7 +123,7 @@ def write_log(
       plan: the sizes and the steps made at each, as in `jnst.Result`.
     """
     edges = (max(shape) for shape, steps in plan for _ in range(steps))
-    with written_whole(path) as temporary, open(temporary, "w", newline="") as file:
+    with atomic_write(path) as temporary, open(temporary, "w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["step", "size", *losses])
         for step, (edge, *values) in enumerate(zip(edges, *losses.values(), strict=False), start=1):

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from jnst._checks import one_of
-from jnst._files import spare
+from jnst._checks import check_choice
+from jnst._files import check_not_overwriting
 from jnst.image.color import METHODS, apply_map, color_map
 from jnst.image.pictures import Picture, check_image_output, read_picture, save_image
 from jnst.version import __version__
@@ -27,10 +27,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Read, recolour, write; returns the exit code."""
     output = check_image_output(args.output)
-    one_of("--method", args.method, METHODS)
+    check_choice("--method", args.method, METHODS)
     picture, reference = read_picture(args.picture), read_picture(args.reference)
     for name in ("picture", "reference"):
-        spare(name, getattr(args, name), [output])
+        check_not_overwriting(name, getattr(args, name), [output])
     seen = visible(args.picture, picture), visible(args.reference, reference)
     image = apply_map(picture.pixels, *color_map(*seen, method=args.method))
     record = {

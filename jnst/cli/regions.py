@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from jnst._checks import near_match, one_each
+from jnst._checks import check_same_length, near_match
 from jnst._text import as_option
 from jnst.image.masks import REST, check_masks
 from jnst.image.pictures import load_mask
@@ -85,7 +85,7 @@ def read_masks(
     if options["region"] is not None:
         masks["regions"] = [_read("region", file, size) for file in options["region"]]
     if options["style_region"] is not None:
-        one_each("--style-region", "mask", options["style_region"], len(styles))
+        check_same_length("--style-region", "mask", options["style_region"], len(styles))
         masks["style_regions"] = [
             None if file == ALL else _read("style_region", file, max(shape[:2]), ALL)
             for file, shape in zip(options["style_region"], styles, strict=True)

@@ -10,10 +10,18 @@ from typing import Any
 
 import jax
 
-from jnst._checks import near_match, whole_number
+from jnst._checks import check_integer, near_match
 from jnst._files import check_output
 from jnst.cli.arguments import whole
-from jnst.cli.job import Job, headline, job_model, job_record, prepare, spare_inputs, style_files
+from jnst.cli.job import (
+    Job,
+    check_inputs_are_kept,
+    headline,
+    job_model,
+    job_record,
+    prepare,
+    style_files,
+)
 from jnst.cli.options import add_blend, add_look, add_optimisation, add_picture, add_running
 from jnst.cli.preview import Preview, check_preview
 from jnst.cli.program import Diverged
@@ -109,8 +117,8 @@ def run(args: argparse.Namespace) -> int:
     if log and log.suffix.lower() != ".csv":
         raise ValueError(f"--log must be the name of a .csv file, got {log}")
     if args.save_every is not None:
-        whole_number("--save-every", args.save_every, least=1)
-    whole_number("--checkpoint-every", args.checkpoint_every, least=1)
+        check_integer("--save-every", args.save_every, least=1)
+    check_integer("--checkpoint-every", args.checkpoint_every, least=1)
     if args.resume and not args.checkpoint:
         raise ValueError("--resume needs a --checkpoint to go on from")
     checkpoint, _ = check_checkpoint(args.checkpoint, args.checkpoint_every, args.resume)
@@ -118,7 +126,7 @@ def run(args: argparse.Namespace) -> int:
         check_preview(args.preview, name="--preview")
     job = prepare(args)
     check_tile(args.tile, job.settings, name="--tile")
-    spare_inputs(args, job, [output, *([log] if log else []), *between(output, args, job)])
+    check_inputs_are_kept(args, job, [output, *([log] if log else []), *between(output, args, job)])
     if checkpoint and checkpoint.resolve() in (output.resolve(), log and log.resolve()):
         raise ValueError(f"--checkpoint {checkpoint} is where another output goes; rename one")
     settings = dataclasses.asdict(job.settings)

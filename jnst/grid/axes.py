@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jnst._checks import finite_number
+from jnst._checks import check_number
 from jnst.execution import memory as cost
 from jnst.image.color import check_palette
 from jnst.image.inputs import check_image, check_images, is_image
@@ -135,7 +135,7 @@ def several_numbers(name: str, value: Any) -> tuple[Any, ...]:
         return (value,)  # whether it will do is for `Settings` to say
     values = tuple(value)
     for number in values:
-        finite_number(name, number, least=0)
+        check_number(name, number, least=0)
     return tuple(distinct(name, values, repr_of=np.float32))
 
 

@@ -15,7 +15,7 @@ from jnst.execution import memory as cost
 from jnst.execution.devices import fetch, keep, least, place, split
 from jnst.grid.axes import Cell, Index
 from jnst.grid.cell_targets import Work, arguments, content_of, forget, styles_of
-from jnst.image.inputs import first_image, resize
+from jnst.image.inputs import initial_image, resize
 from jnst.losses.objectives import flat_loss_terms
 from jnst.optim.minimization import State, Watch, batched_step, init_state, minimize, picture
 from jnst.transfer.stylization import Result, shown
@@ -41,7 +41,7 @@ def run_chunk(
     plan, over = work.grid.plan, split(work.mesh)
     optimizer = cells[0].settings.transformation()
     starts = [
-        first_image(
+        initial_image(
             work.init,
             content_of(work, cell),
             styles_of(work, cell)[0],

@@ -10,8 +10,8 @@ from jaxtyping import Array, Float
 
 from jnst.execution.devices import place, split, whole
 from jnst.grid.axes import Blend, Cell, Grid, Index
-from jnst.image.color import follows_content, seen_content, seen_style
-from jnst.image.inputs import resize, sized_styles
+from jnst.image.color import depends_on_content, prepare_content, prepare_style
+from jnst.image.inputs import resize, resize_styles
 from jnst.losses.matting import Matting
 from jnst.losses.regions import Regions
 from jnst.losses.targets import (
@@ -104,7 +104,7 @@ def _half(work: Work, kind: str, cell: Cell, shape: tuple[int, int]) -> ContentH
             layers = tuple(settings.content_layers)
             half = content_half(work.model, image, layers, settings.weighing)
         else:
-            images = sized_styles(styles_of(work, cell), shape, settings.style_scale)
+            images = resize_styles(styles_of(work, cell), shape, settings.style_scale)
             shares = blend_shares(settings.style_weights, len(images))
             layers = tuple(settings.style_layers)
             half = style_half(
@@ -135,7 +135,7 @@ def _numbers(work: Work, kind: str, cell: Cell) -> Index:
     """The numbers of the images that the targets of a kind are made from."""
     if kind == "content":
         return (cell.content,)
-    if follows_content(cell.settings.colors, work.grid.palette):
+    if depends_on_content(cell.settings.colors, work.grid.palette):
         return cell.content, cell.style
     return (cell.style,)
 
@@ -146,10 +146,10 @@ def _shared(work: Work, kind: str) -> bool:
 
 
 def content_of(work: Work, cell: Cell) -> Float[Array, "H W 3"]:
-    return seen_content(cell.settings.colors, work.grid.contents[cell.content])
+    return prepare_content(cell.settings.colors, work.grid.contents[cell.content])
 
 
 def styles_of(work: Work, cell: Cell) -> Blend:
     content, palette = work.grid.contents[cell.content], work.grid.palette
     blend = work.grid.styles[cell.style]
-    return tuple(seen_style(cell.settings.colors, content, image, palette) for image in blend)
+    return tuple(prepare_style(cell.settings.colors, content, image, palette) for image in blend)

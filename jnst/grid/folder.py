@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from jnst._files import check_output, written_whole
+from jnst._files import atomic_write, check_output
 from jnst.grid.axes import Index
 from jnst.grid.sheets import save_sheet, save_trade_off, short, thumb_size, value_text
 from jnst.image.pictures import fit, image_size, load_image, read_settings, save_image
@@ -116,7 +116,7 @@ class GridFolder(NamedTuple):
     def begin(self) -> None:
         """Make the folder this grid's."""
         self.path.mkdir(exist_ok=True)
-        with written_whole(self.path / RECORD) as temporary:
+        with atomic_write(self.path / RECORD) as temporary:
             temporary.write_text(json.dumps(self.identity, indent=1), encoding="utf-8")
 
     def save(self, index: Index, result: Result, alpha: ArrayLike | None) -> dict[str, Any]:
@@ -136,7 +136,7 @@ class GridFolder(NamedTuple):
         """Write the final losses of the finished cells as CSV, a line a cell."""
         path = self.path / TABLE
         with (
-            written_whole(path) as temporary,
+            atomic_write(path) as temporary,
             open(temporary, "w", newline="", encoding="utf-8") as file,
         ):
             writer = csv.writer(file)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from jnst.image.pictures import check_image_output, fit, resized, save_image
+from jnst.image.pictures import check_image_output, fit, resize_picture, save_image
 
 Axes = Mapping[str, Sequence[Any]]
 """{name: values}, as in `jnst.GridResult`."""
@@ -145,7 +145,7 @@ def save_sheet(path: str | os.PathLike[str], images: ArrayLike, axes: Axes) -> N
     for row, column in np.ndindex(rows, columns):
         y, x = row * (height + GAP), column * pitch + (pitch - GAP - width) // 2
         picture = np.nan_to_num(table[row, column], nan=1.0)
-        mosaic[y : y + height, x : x + width] = resized(picture, None, thumb).pixels
+        mosaic[y : y + height, x : x + width] = resize_picture(picture, None, thumb).pixels
 
     widest = max(len(line) for words in down for line in words.split("\n"))
     heading = ", ".join(filter(None, [title(axes), f"{across.replace('_', ' ')} across"]))

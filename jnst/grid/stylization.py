@@ -15,12 +15,12 @@ from jax.sharding import Mesh
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from jnst._checks import whole_number
+from jnst._checks import check_integer
 from jnst.execution.devices import checked_mesh, fetch, make_mesh, place, whole
 from jnst.grid.axes import Grid, Index, make_grid
 from jnst.grid.batches import fitting_batch, pictures, run_chunk, shown_cells
 from jnst.grid.cell_targets import Work
-from jnst.image.inputs import NOISES, check_init
+from jnst.image.inputs import RANDOM_INITS, check_init
 from jnst.image.masks import Mask
 from jnst.nn.vgg import VGG19
 from jnst.optim.minimization import Controls, State, Watch
@@ -184,12 +184,12 @@ def run_cells(
     if batch != "auto":
         if isinstance(batch, str):
             raise ValueError(f'batch must be "auto" or a whole number, got {batch!r}')
-        whole_number("batch", batch, least=1)
+        check_integer("batch", batch, least=1)
     todo = list(grid.cells if cells is None else cells)
     init = check_init(init)
-    if "key" in grid.axes and not (isinstance(init, str) and init in NOISES):
+    if "key" in grid.axes and not (isinstance(init, str) and init in RANDOM_INITS):
         raise ValueError(
-            f"several keys make no difference unless init is {' or '.join(map(repr, NOISES))}"
+            f"several keys make no difference unless init is {' or '.join(map(repr, RANDOM_INITS))}"
         )
     mesh = checked_mesh(mesh) or make_mesh(jax.devices())
     if jax.process_count() == 1:  # more devices than cells would only repeat work

@@ -10,12 +10,12 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from jnst._checks import one_of
+from jnst._checks import check_choice
 
 COLORS = ("style", "luminance", "cholesky", "pca")
 """What the setting `colors` can be; the last two are the methods of `match_colors`."""
 METHODS = ("pca", "cholesky")
-LEAST_VARIANCE = (0.5 / 255) ** 2
+MIN_VARIANCE = (0.5 / 255) ** 2
 """Of colours in any direction. Less is the rounding of 8 bits: a picture without that colour."""
 YIQ = np.array([[0.299, 0.587, 0.114], [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]])
 """The rows give luminance Y and chrominance I, Q of NTSC from R, G, B."""
@@ -76,10 +76,10 @@ def color_map(
     PCA treats the channels alike; Cholesky takes red first, then green, then blue.
 
     A picture may lack a colour (a grey one lacks all): then Σ has no inverse. Variances below
-    `LEAST_VARIANCE` count as 0 and the inverse is the pseudo-inverse, a departure from the paper:
+    `MIN_VARIANCE` count as 0 and the inverse is the pseudo-inverse, a departure from the paper:
     in such a direction nothing is amplified, and the result stays at the reference's mean.
     """
-    one_of("method", method, METHODS)
+    check_choice("method", method, METHODS)
     mean, covariance = _moments(jnp.asarray(image))
     target_mean, target_covariance = _moments(jnp.asarray(reference))
     inverse = jnp.linalg.pinv(_root(covariance, method))
@@ -100,7 +100,7 @@ def _moments(image: Float[Array, "*batch H W 3"]) -> tuple[Array, Array]:
 def _root(covariance: Float[Array, "*batch 3 3"], method: str) -> Float[Array, "*batch 3 3"]:
     """R with R Rᵀ = Σ: the symmetric one, or the lower triangular one with a diagonal ≥ 0."""
     values, vectors = jnp.linalg.eigh(covariance)
-    deviations = jnp.sqrt(jnp.where(values > LEAST_VARIANCE, values, 0))
+    deviations = jnp.sqrt(jnp.where(values > MIN_VARIANCE, values, 0))
     turned = jnp.swapaxes(vectors, -1, -2)
     if method == "pca":
         return jnp.matmul(vectors * deviations[..., None, :], turned, precision="highest")
@@ -169,18 +169,18 @@ def match_luminance(
     values, target = luminance(style), luminance(content)
     axes = (-3, -2, -1)
     deviation, wanted = (jnp.std(x, axis=axes, keepdims=True) for x in (values, target))
-    flat = deviation**2 <= LEAST_VARIANCE
+    flat = deviation**2 <= MIN_VARIANCE
     ratio = jnp.where(flat, 0, wanted / jnp.where(flat, 1, deviation))
     mean, wanted_mean = (jnp.mean(x, axis=axes, keepdims=True) for x in (values, target))
     return ratio * (values - mean) + wanted_mean
 
 
-def seen_content(colors: str, content: Float[Array, "H W 3"]) -> Float[Array, "H W 3"]:
+def prepare_content(colors: str, content: Float[Array, "H W 3"]) -> Float[Array, "H W 3"]:
     """The content as the transfer is to see it under `colors`: grey if light alone counts."""
     return _grey(luminance(content)) if colors == "luminance" else content
 
 
-def seen_style(
+def prepare_style(
     colors: str,
     content: Float[Array, "H W 3"],
     style: Float[Array, "h w 3"],
@@ -211,7 +211,7 @@ def _grey(values: Float[Array, "H W 1"]) -> Float[Array, "H W 3"]:
     return jnp.clip(values.repeat(3, axis=-1), 0, 1)
 
 
-def follows_content(colors: str, palette: object | None) -> bool:
+def depends_on_content(colors: str, palette: object | None) -> bool:
     """Whether the style as it is seen depends on the content."""
     return colors == "luminance" or (colors != "style" and palette is None)
 

@@ -8,12 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jnst._checks import one_of
+from jnst._checks import check_choice
 from jnst.image.pictures import fit
 from jnst.transfer.settings import SMALLEST_EDGE
 
 INITS = ("content", "noise", "style-noise")
-NOISES = INITS[1:]
+RANDOM_INITS = INITS[1:]
 """Those that a random key decides."""
 
 
@@ -57,12 +57,12 @@ def is_image(value: Any, axes: int = 3) -> bool:
 def check_init(init: Any) -> str | Float[Array, "_h _w 3"]:
     """`init` as one of `INITS` or as a float32 image; raises where it is neither."""
     if isinstance(init, str):
-        one_of("init", init, INITS)
+        check_choice("init", init, INITS)
         return init
     return check_image("init", init)
 
 
-def first_image(
+def initial_image(
     init: str | Float[Array, "_h _w 3"],
     content: Float[Array, "H W 3"],
     style: Float[Array, "h w 3"],
@@ -116,7 +116,7 @@ def style_shape(
     return fit(height, width, max(1, round(scale * max(shape))), SMALLEST_EDGE)
 
 
-def sized_styles(
+def resize_styles(
     styles: Iterable[Float[Array, "_h _w 3"]], shape: tuple[int, int], scale: float
 ) -> tuple[Float[Array, "_H _W 3"], ...]:
     """The style images, each at its `style_shape`."""

@@ -12,9 +12,9 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from jnst._checks import one_each
+from jnst._checks import check_same_length
 
-MOST_APART = 0.02
+MAX_ASPECT_ERROR = 0.02
 """How far, as a share, the proportions of a mask may be from those of its picture."""
 REST = "rest"
 """As what is to be kept: all that no region covers."""
@@ -85,7 +85,7 @@ def _several(name: str, value: Any, count: int) -> tuple[Any, ...]:
         value = (value,)
     elif axes != 3 and not isinstance(value, list | tuple):
         raise TypeError(f"{name} must be a mask for each style image, got {value!r}")
-    one_each(name, "mask", value, count)
+    check_same_length(name, "mask", value, count)
     return tuple(value)
 
 
@@ -170,7 +170,7 @@ def check_mask(name: str, mask: Any, picture: str, shape: tuple[int, ...]) -> Fl
             f"{name} must lie in [0, 1], got values from {mask.min():g} to {mask.max():g}"
         )
     (high, wide), (height, width) = mask.shape, shape[:2]
-    if abs(math.log(wide * height / (high * width))) > math.log1p(MOST_APART):
+    if abs(math.log(wide * height / (high * width))) > math.log1p(MAX_ASPECT_ERROR):
         raise ValueError(
             f"{name} must have the proportions of {picture}, {width}×{height} px, got "
             f"{wide}×{high} px"

@@ -21,8 +21,8 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 from PIL import ExifTags, Image, ImageCms, PngImagePlugin, UnidentifiedImageError
 
-from jnst._checks import one_of, whole_number
-from jnst._files import check_output, written_whole
+from jnst._checks import check_choice, check_integer
+from jnst._files import atomic_write, check_output
 
 
 class Picture(NamedTuple):
@@ -91,7 +91,7 @@ def load_image(path: str | os.PathLike[str], size: int | None = None) -> Float[n
 def read_picture(path: str | os.PathLike[str], size: int | None = None) -> Picture:
     """As `load_image`, with alpha; the colours are not multiplied by it."""
     if size is not None:
-        whole_number("size", size, least=1, most=10**6)
+        check_integer("size", size, least=1, most=10**6)
     with _opened(path) as opened:
         opened.load()
         turn = _UPRIGHT.get(_exif(opened).get(ExifTags.Base.Orientation, 1))
@@ -103,7 +103,7 @@ def read_picture(path: str | os.PathLike[str], size: int | None = None) -> Pictu
         alpha = alpha if alpha.min() < 1 else None
     pixels = _deep_grey(image, path) if deep else np.asarray(_to_srgb(image, path))
     if size is not None and size != max(image.size):
-        pixels, alpha = resized(pixels, alpha, size)
+        pixels, alpha = resize_picture(pixels, alpha, size)
     pixels = _unit(pixels)
     if alpha is not None:
         pixels[alpha == 0] = 1  # whatever colour is stored there, nobody has ever seen it
@@ -131,7 +131,7 @@ def load_mask(path: str | os.PathLike[str], size: int | None = None) -> Float[np
            [0.8, 0. ]], dtype=float32)
     """
     if size is not None:
-        whole_number("size", size, least=1, most=10**6)
+        check_integer("size", size, least=1, most=10**6)
     pixels, alpha = read_picture(path)
     mask = np.mean(pixels, axis=-1) * (1 if alpha is None else alpha)
     # As levels, of which Pillow's filter leaves those of even parts as they are, to the bit.
@@ -172,7 +172,7 @@ def read_settings(path: str | os.PathLike[str]) -> dict[str, Any] | None:
 def check_image_output(path: str | os.PathLike[str], name: str = "output") -> Path:
     """The path as a `Path`, if `save_image` can write there; else a ValueError says why not."""
     path = check_output(path, name)
-    one_of(f"the suffix of {name} {path}", path.suffix.lower(), FORMATS)
+    check_choice(f"the suffix of {name} {path}", path.suffix.lower(), FORMATS)
     return path
 
 
@@ -214,7 +214,7 @@ def save_image(
             pixels = np.concatenate([pixels, opacity], axis=-1)
     metadata = {} if settings is None else _metadata(path, form, settings)
     picture = Image.fromarray(np.rint(pixels * 255).astype(np.uint8))
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         picture.save(temporary, form, icc_profile=_srgb_profile(), **options, **metadata)
 
 
@@ -279,7 +279,7 @@ def _to_srgb(image: Image.Image, path: str | os.PathLike[str]) -> Image.Image:
     return image.convert("RGB")
 
 
-def resized(pixels: np.ndarray, alpha: np.ndarray | None, size: int) -> Picture:
+def resize_picture(pixels: np.ndarray, alpha: np.ndarray | None, size: int) -> Picture:
     """Colours and alpha, uint8 or float32, with `size` as their long edge, float32 in [0, 1]."""
     height, width = fit(pixels.shape[0], pixels.shape[1], size)
 

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jnst._checks import one_each, one_of
+from jnst._checks import check_choice, check_same_length
 from jnst.image.masks import Mask, Masks, gather_masks, resize_mask
 from jnst.losses.gram import content_loss, gram_matrix
 from jnst.losses.matting import Matting, make_matting
@@ -107,8 +107,8 @@ def make_targets(
       ValueError: for an unknown layer, weighing or style loss, or weights or masks of another
         number than the style images.
     """
-    one_of("weighing", weighing, WEIGHINGS)
-    one_of("style_loss", style_loss, STYLE_LOSSES)
+    check_choice("weighing", weighing, WEIGHINGS)
+    check_choice("style_loss", style_loss, STYLE_LOSSES)
     shape = jnp.shape(content)[-3:]
     styles = tuple(style) if isinstance(style, list | tuple) else (style,)
     shares = blend_shares(style_weights, len(styles))
@@ -150,7 +150,7 @@ def blend_shares(weights: Sequence[Scalar | int] | None, count: int) -> tuple[Sc
     """A weight for each of `count` style images; raises ValueError where there are not as many."""
     if weights is None:
         return (1.0,) * count
-    one_each("style_weights", "weight", weights, count)
+    check_same_length("style_weights", "weight", weights, count)
     return tuple(weights)
 
 

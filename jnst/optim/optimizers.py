@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
-from jnst._checks import one_of
+from jnst._checks import check_choice
 from jnst.optim.lbfgs import scale_by_lbfgs
 
 RATES = {"adam": (0.04, 0.004), "lbfgs": (1.0, 1.0)}
@@ -67,7 +67,7 @@ def _scale_by_rate() -> optax.GradientTransformationExtraArgs:
 @functools.cache  # the same object for the same name, so that the step compiles once
 def make_optimizer(name: str) -> optax.GradientTransformationExtraArgs:
     """The Optax transformation of a name out of `OPTIMIZERS`; its updates take `rate=`."""
-    one_of("optimizer", name, OPTIMIZERS)
+    check_choice("optimizer", name, OPTIMIZERS)
     if name == "adam":
         return optax.chain(
             _unit_gradient(), optax.scale_by_adam(b2=0.99, eps=ADAM_EPSILON), _scale_by_rate()

@@ -20,8 +20,8 @@ import numpy as np
 import optax
 from jax.typing import ArrayLike
 
-from jnst._checks import whole_number
-from jnst._files import check_output, written_whole
+from jnst._checks import check_integer
+from jnst._files import atomic_write, check_output
 from jnst.execution.devices import fetch
 from jnst.image.masks import Masks
 from jnst.nn.vgg import CONVOLUTIONS, VGG19
@@ -60,7 +60,7 @@ def check_checkpoint(
       ValueError, TypeError: if the file could not be written, if there is one already that the run
         is not to go on from, or if there is nothing to resume from.
     """
-    whole_number("checkpoint_every", every, least=1)
+    check_integer("checkpoint_every", every, least=1)
     if not isinstance(resume, bool):
         raise TypeError(f"resume must be True or False, got {resume!r}")
     if path is None:
@@ -140,7 +140,7 @@ def write_checkpoint(path: Path, made_of: dict[str, Any], state: State, losses: 
             LOSSES + term: np.concatenate([part[term] for part in losses]) for term in losses[0]
         },
     }  # fmt: skip
-    with written_whole(path) as temporary, temporary.open("wb") as file:
+    with atomic_write(path) as temporary, temporary.open("wb") as file:
         np.savez(file, **arrays)
 
 

@@ -14,7 +14,7 @@ from jaxtyping import Array, Float
 from jnst.execution.devices import keep, place, split, split_rows, whole
 from jnst.execution.tile_layout import cover
 from jnst.execution.tiling import tiled_step, tiled_targets
-from jnst.image.inputs import resize, sized_styles
+from jnst.image.inputs import resize, resize_styles
 from jnst.image.masks import Masks
 from jnst.losses.objectives import flat_loss_terms
 from jnst.losses.targets import (
@@ -50,7 +50,7 @@ class Inputs(NamedTuple):
 
     def at(self, shape: tuple[int, int], scale: float) -> "Inputs":
         """The same for a picture of `shape`, whose strokes are `scale` times the usual ones."""
-        styles = sized_styles(self.styles, shape, scale)
+        styles = resize_styles(self.styles, shape, scale)
         return self._replace(content=resize(self.content, shape), styles=styles)
 
 

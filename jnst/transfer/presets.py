@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from jnst._checks import one_of
+from jnst._checks import check_choice
 
 ONE_SIZE = 512
 """Pixels: the long edge of the presets that work at one size."""
@@ -47,7 +47,7 @@ def preset(name: str) -> Preset:
     >>> preset("paper").run["weighing"], dict(preset("paper").network)
     ('paper', {'pooling': 'average'})
     """
-    one_of("preset", name, PRESETS)
+    check_choice("preset", name, PRESETS)
     return PRESETS[name]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import optax
 
-from jnst._checks import finite_number, near_match, one_of, whole_number
+from jnst._checks import check_choice, check_integer, check_number, near_match
 from jnst.image.color import COLORS
 from jnst.image.pictures import fit
 from jnst.losses.normalization import WEIGHINGS
@@ -111,37 +111,37 @@ class Settings:
 
     def __post_init__(self) -> None:
         for name in ("alpha", "beta", "gamma"):
-            finite_number(name, getattr(self, name), least=0)
+            check_number(name, getattr(self, name), least=0)
         if self.alpha == self.beta == 0:
             raise ValueError("the weights alpha and beta are both 0, which leaves nothing to match")
-        one_of("weighing", self.weighing, WEIGHINGS)
+        check_choice("weighing", self.weighing, WEIGHINGS)
         for name in ("content_layers", "style_layers"):
             # As a dict of floats, whichever way they came.
             object.__setattr__(self, name, weighted_layers(name, getattr(self, name)))
-        one_of("style_loss", self.style_loss, STYLE_LOSSES)
+        check_choice("style_loss", self.style_loss, STYLE_LOSSES)
         if self.style_weights is not None:
             object.__setattr__(self, "style_weights", blend_weights(self.style_weights))
-        finite_number("style_scale", self.style_scale, least=SMALLEST_SCALE, most=LARGEST_SCALE)
+        check_number("style_scale", self.style_scale, least=SMALLEST_SCALE, most=LARGEST_SCALE)
         self._check_sizes_and_steps()
         if isinstance(self.optimizer, str):
-            one_of("optimizer", self.optimizer, OPTIMIZERS)
+            check_choice("optimizer", self.optimizer, OPTIMIZERS)
         elif not isinstance(self.optimizer, optax.GradientTransformation):
             raise TypeError(
                 "optimizer must be a name or an optax.GradientTransformation, "
                 f"got {self.optimizer!r}"
             )
         if self.learning_rate is not None:
-            finite_number("learning_rate", self.learning_rate, least=0)
+            check_number("learning_rate", self.learning_rate, least=0)
             if self.learning_rate == 0:
                 raise ValueError("learning_rate must be above 0, got 0")
         if self.schedule is not None:
-            one_of("schedule", self.schedule, SCHEDULES)
+            check_choice("schedule", self.schedule, SCHEDULES)
         if not isinstance(self.clip, bool):
             raise TypeError(f"clip must be True or False, got {self.clip!r}")
-        finite_number("averaging", self.averaging, least=0, most=0.9999)
-        finite_number("tolerance", self.tolerance, least=0, most=1)
-        one_of("colors", self.colors, COLORS)
-        finite_number("photorealism", self.photorealism, least=0)
+        check_number("averaging", self.averaging, least=0, most=0.9999)
+        check_number("tolerance", self.tolerance, least=0, most=1)
+        check_choice("colors", self.colors, COLORS)
+        check_number("photorealism", self.photorealism, least=0)
 
     def _check_sizes_and_steps(self) -> None:
         if self.sizes is not None:
@@ -150,7 +150,7 @@ class Settings:
             if not sizes or list(sizes) != sorted(set(sizes)):
                 raise ValueError(f"sizes must rise from one to the next, got {sizes}")
         if isinstance(self.steps, Integral):
-            whole_number("steps", self.steps, least=1)
+            check_integer("steps", self.steps, least=1)
         else:
             steps = whole_numbers("steps", self.steps, least=1)
             object.__setattr__(self, "steps", steps)
@@ -229,7 +229,7 @@ def whole_numbers(name: str, values: Any, *, least: int, most: int = 10**9) -> t
         raise TypeError(f"{name} must be a whole number or several, got {values!r}")
     values = tuple(values)
     for value in values:
-        whole_number(name, value, least=least, most=most)
+        check_integer(name, value, least=least, most=most)
     return tuple(map(int, values))
 
 
@@ -238,7 +238,7 @@ def weighted_layers(name: str, layers: Mapping[str, float] | Sequence[str]) -> d
     names = check_layers(name, layers)
     if isinstance(layers, Mapping):
         for layer, weight in layers.items():
-            finite_number(f"{name}: the weight of {layer}", weight, least=0)
+            check_number(f"{name}: the weight of {layer}", weight, least=0)
         if not any(layers.values()):
             raise ValueError(f"{name}: every weight is 0")
         return dict(layers)
@@ -253,7 +253,7 @@ def blend_weights(weights: Any) -> tuple[float, ...]:
         raise TypeError(f"style_weights must be several numbers, got {weights!r}")
     weights = tuple(weights)
     for weight in weights:
-        finite_number("style_weights", weight, least=0)
+        check_number("style_weights", weight, least=0)
     if not any(weights):
         raise ValueError("style_weights must not all be 0")
     return tuple(map(float, weights))

@@ -13,8 +13,8 @@ from jaxtyping import Array, Float
 
 from jnst.execution.devices import checked_mesh, fetch, place, whole
 from jnst.execution.tile_selection import check_tile, window_edges
-from jnst.image.color import check_palette, keep_colors, seen_content, seen_style
-from jnst.image.inputs import check_image, check_images, check_init, first_image, resize
+from jnst.image.color import check_palette, keep_colors, prepare_content, prepare_style
+from jnst.image.inputs import check_image, check_images, check_init, initial_image, resize
 from jnst.image.masks import Mask, check_masks, resize_mask
 from jnst.losses.regions import composite
 from jnst.losses.targets import blend_shares
@@ -186,9 +186,9 @@ def stylize(
     if not isinstance(model, VGG19):
         raise TypeError(f"model must be a jnst.VGG19, as jnst.load_vgg19 makes it, got {model!r}")
 
-    styles = tuple(seen_style(options.colors, content, image, palette) for image in styles)
-    seen = seen_content(options.colors, content)
-    image = first_image(init, seen, styles[0], plan[0][0], key)
+    styles = tuple(prepare_style(options.colors, content, image, palette) for image in styles)
+    seen = prepare_content(options.colors, content)
+    image = initial_image(init, seen, styles[0], plan[0][0], key)
     made_of = identity(options, model, content, styles, image, masks) if file else {}
     saved = (
         read_checkpoint(file, made_of, plan, options.transformation()) if file and goes_on else None
