@@ -39,7 +39,7 @@ def test_an_output_that_cannot_be_is_refused(tmp_path):
     with pytest.raises(ValueError, match="does not exist; create it first"):
         check_output(tmp_path / "none" / "file.png")
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(ValueError, match="is no regular file; give another name"):
+    with pytest.raises(ValueError, match="is not a regular file; give another name"):
         check_output(tmp_path / "pipe")
     with pytest.raises(ValueError, match="folder /proc cannot be written to"):
         check_output("/proc/file.png")  # where not even root may

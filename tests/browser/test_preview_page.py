@@ -40,8 +40,10 @@ def run(folder):
 
 
 def test_the_page_shows_the_run_to_its_end_and_then_the_command_ends(run, tmp_path):
-    """In virtual time the pauses between two questions cost nothing; so the browser comes again
-    until it is told of the end, for which the command waits."""
+    """In virtual time the browser's pauses between two requests cost nothing.
+
+    So it comes again until it is told of the end, for which the command waits.
+    """
     process, address = run
     heading, shot = "", tmp_path / "shot.png"
     browser(tmp_path, address, "--virtual-time-budget=3000", f"--screenshot={shot}")

@@ -280,11 +280,11 @@ MISTAKES = {
     "missing style": (["content.png", "none.jpg"], "none.jpg cannot be read"),
     "empty": (["empty.png", "style.png"], "empty.png is empty"),
     "truncated": (["short.png", "style.png"], "short.png is damaged"),
-    "no image": (["text.jpg", "style.png"], "text.jpg is no readable picture"),
+    "no image": (["text.jpg", "style.png"], "text.jpg is not a readable picture"),
     "folder": ([".", "style.png"], ". cannot be read (Is a directory)"),
     "one pixel": (["dot.png", "style.png"], "dot.png has only 1×1 px; both edges need at least 32"),
     "one pixel of style": (["content.png", "dot.png"], "dot.png has only 1×1 px"),
-    "bomb": (["bomb.png", "style.png"], "bomb.png is above"),
+    "bomb": (["bomb.png", "style.png"], "bomb.png has more than"),
     "too narrow": ([*BOTH, "--size", "33"], "33×26 px is too small"),
     "size 0": ([*BOTH, "--size", "0"], "--size must be at least 32, got 0"),
     "size of words": ([*BOTH, "--size", "big"], "'big' is not a whole number"),
@@ -301,7 +301,7 @@ MISTAKES = {
     ),
     "layer weights": (
         [*BOTH, "--style-layers", "relu1_1:2,relu2_1"],
-        "give every layer one weight, or none",
+        "give each layer a weight, or none of them",
     ),
     "optimizer": (
         [*BOTH, "--optimizer", "lbgfs"],
@@ -329,21 +329,21 @@ MISTAKES = {
     "weights": ([*BOTH, "--weights", "none.h5"], "none.h5 (as given) does not"),
     "broken weights": ([*BOTH, "--weights", "bad.h5"], "bad.h5"),
     "not weights": ([*BOTH, "--weights", "text.jpg"], "text.jpg"),
-    "size and sizes": ([*BOTH, "--size", "64", "--sizes", "64"], "exclude each other"),
+    "size and sizes": ([*BOTH, "--size", "64", "--sizes", "64"], "are mutually exclusive"),
     "over the content": ([*BOTH, "-o", "content.png"], "content.png is the content itself"),
-    "log over the style": ([*BOTH, "--log", "style.png"], "--log must be the name of a .csv file"),
+    "log over the style": ([*BOTH, "--log", "style.png"], "--log must be a .csv file"),
     "pictures over the content": (
         ["a-00002.png", "style.png", "-o", "a.png", "--save-every", "2"],
         "a-00002.png is the content itself and would be overwritten",
     ),
     "beta -1": ([*BOTH, "--beta", "-1"], "--beta must be at least 0, got -1"),
-    "seed too large": ([*BOTH, "--seed", "9" * 30], "--seed must be at most 4294967295"),
+    "seed too large": ([*BOTH, "--seed", "9" * 30], "at most 4294967295, got 99999"),
     "truncated style": (["content.png", "short.png"], "short.png is damaged"),
     "folder as style": (["content.png", "."], ". cannot be read (Is a directory)"),
     "weights with NaN": ([*BOTH, "--weights", "nan.h5"], "conv1_1/bias holds NaN"),
     "misshapen weights": ([*BOTH, "--weights", "shape.h5"], "conv1_1/bias has the shape (7,)"),
     "weights are a folder": ([*BOTH, "--weights", "."], ". (as given) is a folder"),
-    "like": ([*BOTH, "--like", "content.png"], "carries no settings of jnst"),
+    "like": ([*BOTH, "--like", "content.png"], "has no jnst settings"),
 }  # fmt: skip
 
 

@@ -74,7 +74,7 @@ def test_an_interruption_keeps_what_is_written(folder, monkeypatch):
 
 
 MISTAKES = {
-    "no folder": (["a.png", "b.png", "style.png"], "several contents need a folder"),
+    "no folder": (["a.png", "b.png", "style.png"], "several contents need an output folder"),
     "a picture's name": (["a.png", "b.png", "style.png", "-o", "x.png"], "must name a folder"),
     "a file": (["a.png", "b.png", "style.png", "-o", "style.png"], "style.png is a file"),
     "log": (["a.png", "b.png", "style.png", "-o", "x", "--log", "l.csv"], "--log is for one"),
@@ -88,7 +88,7 @@ MISTAKES = {
     "preset": (["a.png", "style.png", "--preset", "papr"], "(did you mean 'paper'?)"),
     "preset and like": (
         ["a.png", "style.png", "--preset", "paper", "--like", "b.png"],
-        "--like and --preset exclude each other",
+        "--like and --preset are mutually exclusive",
     ),
 }
 

@@ -74,9 +74,12 @@ def test_a_size_that_converges_is_said_logged_and_carried(folder):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--resume"], "--resume needs a --checkpoint"),
+        (["--resume"], "--resume needs --checkpoint"),
         (["--checkpoint", "there.npz"], "checkpoint there.npz exists already; resume it or give"),
-        (["--checkpoint", "x.png", "-o", "x.png"], "--checkpoint x.png is where another output"),
+        (
+            ["--checkpoint", "x.png", "-o", "x.png"],
+            "--checkpoint x.png is also the name of another output",
+        ),
         (["--checkpoint-every", "0"], "--checkpoint-every must be at least 1"),
         (["--tolerance", "2"], "--tolerance must lie between 0 and 1, got 2"),
     ],

@@ -172,19 +172,19 @@ MISTAKES = {
     # arguments after CONTENT and STYLE: what the one line must say
     "number": (
         ["--region", "left.png", "--region", "right.png"],
-        "--region must have a mask for each style image, of which there are 1, got 2",
+        "--region must have a mask for each style image (1), got 2",
     ),
     "number of style masks": (
         ["--add-style", "other.png", "--style-region", "all"],
-        "--style-region must have a mask for each style image, of which there are 2, got 1",
+        "--style-region must have a mask for each style image (2), got 1",
     ),
     "proportions": (
         ["--region", "narrow.png"],
-        "--region narrow.png must have the proportions of the content, 80×64 px, got 64×64 px",
+        "--region narrow.png must have the aspect ratio of the content, 80×64 px, got 64×64 px",
     ),
     "proportions of a style": (
         ["--style-region", "left.png"],
-        "--style-region left.png must have the proportions of its style image",
+        "--style-region left.png must have the aspect ratio of its style image",
     ),
     "empty": (["--region", "black.png"], "--region black.png covers nothing"),
     "nothing left": (
@@ -192,7 +192,7 @@ MISTAKES = {
         "--region left.png covers nothing but what is kept",
     ),
     "keep": (["--keep", "black.png"], "--keep black.png covers nothing"),
-    "no rest": (["--keep", "rest"], "--keep is 'rest', which needs regions"),
+    "no rest": (["--keep", "rest"], "--keep='rest' needs at least one region"),
     "missing": (["--keep", "none.png"], "none.png cannot be read (No such file"),
     "over a mask": (["--keep", "hole.png", "-o", "hole.png"], "hole.png is the mask itself"),
 }

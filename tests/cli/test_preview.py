@@ -245,9 +245,9 @@ def test_a_real_run_is_shown_and_comes_out_the_same(file_model, pictures):
 @pytest.mark.parametrize(
     ("port", "said"),
     [
-        ("70000", "--preview must be at most 65535"),
+        ("70000", "--preview must be at most 65535, got 70000"),
         ("-1", "--preview must be at least 0, got -1"),
-        ("photo.jpg", "'photo.jpg' is no number of a port"),
+        ("photo.jpg", "'photo.jpg' is not a port number"),
     ],
 )
 def test_ports_that_are_none_are_told_in_one_line(port, said, capsys):
