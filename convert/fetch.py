@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import NoReturn
 from urllib.parse import unquote, urlsplit
 
-from jnst._checks import finite_number, whole_number
+from jnst._checks import check_integer, check_number
 from jnst._files import cache_folder, sha256_of
 
 TORCHVISION_URL = "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth"
@@ -57,8 +57,8 @@ def download(
       ConnectionError: for a server that cannot be reached or fails.
       OSError: for a disk that is full or cannot be written to.
     """
-    finite_number("timeout", timeout, least=0.001)
-    whole_number("attempts", attempts, least=1)
+    check_number("timeout", timeout, least=0.001)
+    check_integer("attempts", attempts, least=1)
     target = download_path(url, folder)
     prefix = _hash_in_name(target.name)
     if target.exists():

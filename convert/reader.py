@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jnst._checks import one_of
+from jnst._checks import check_choice
 from jnst._files import sha256_of
 from jnst.convert.layouts import LAYOUTS, Layout, best_layout, without_prefixes
 from jnst.convert.sources import open_source
@@ -45,7 +45,7 @@ def read(source: str | os.PathLike[str], *, lineage: str | None = None) -> Weigh
         wrong. The message names the file.
     """
     if lineage is not None:
-        one_of("lineage", lineage, LINEAGES)
+        check_choice("lineage", lineage, LINEAGES)
     path = Path(source)
     try:
         with open_source(path) as tensors:

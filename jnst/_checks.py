@@ -1,4 +1,4 @@
-"""The sentences in which jnst tells a user what was wrong with an argument."""
+"""Checks of arguments; each error says what was wanted and what came."""
 
 import difflib
 import math
@@ -7,11 +7,13 @@ from numbers import Integral, Real
 from typing import Any
 
 LARGEST = 1e30
-"""Of any number that a user sets: float32 goes little further."""
+"""The largest number that a user can set; float32 goes little further."""
+SHOWN_DIGITS = 30
+"""A longer integer is not printed in full."""
 
 
 def near_match(value: object, options: Iterable[str]) -> str:
-    """`" (did you mean 'adam'?)"` for the closest of `options`, or nothing where none is close."""
+    """Return `" (did you mean 'adam'?)"` for the closest of `options`, or `""` if none is close."""
     close = difflib.get_close_matches(str(value), list(options), n=1)
     return f" (did you mean {close[0]!r}?)" if close else ""
 
@@ -32,7 +34,8 @@ def check_integer(name: str, value: Any, *, least: int, most: int = 10**9) -> No
     if int(value) < least:
         raise ValueError(f"{name} must be at least {least}, got {value}")
     if int(value) > most:
-        raise ValueError(f"{name} must be at most {most}, got a larger number")
+        got = str(value) if value < 10**SHOWN_DIGITS else f"more than 10^{SHOWN_DIGITS}"
+        raise ValueError(f"{name} must be at most {most}, got {got}")
 
 
 def check_number(name: str, value: Any, *, least: float, most: float = LARGEST) -> None:
@@ -52,9 +55,8 @@ def check_number(name: str, value: Any, *, least: float, most: float = LARGEST) 
 
 
 def check_same_length(name: str, what: str, values: Sized, count: int) -> None:
-    """Raise ValueError unless there is a value for each of `count` style images."""
+    """Raise ValueError unless there are as many `values` as style images."""
     if len(values) != count:
         raise ValueError(
-            f"{name} must have a {what} for each style image, of which there are {count}, "
-            f"got {len(values)}"
+            f"{name} must have a {what} for each style image ({count}), got {len(values)}"
         )

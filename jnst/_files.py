@@ -1,4 +1,4 @@
-"""Where jnst keeps files, and how it writes them: whole or not at all."""
+"""The cache folder, and writing files atomically."""
 
 import contextlib
 import hashlib
@@ -10,10 +10,10 @@ from pathlib import Path
 
 
 def cache_folder() -> Path:
-    """The user's cache folder for jnst; not created here.
+    """Return the user's cache folder for jnst, without creating it.
 
-    `$JNST_CACHE` where it is set; else the platform's own place, which on Linux is
-    `$XDG_CACHE_HOME/jnst` or `~/.cache/jnst`.
+    That is `$JNST_CACHE` if set, else the platform's usual place, on Linux `$XDG_CACHE_HOME/jnst`
+    or `~/.cache/jnst`.
     """
     if chosen := os.environ.get("JNST_CACHE"):
         return expand_home(chosen)
@@ -27,7 +27,7 @@ def cache_folder() -> Path:
 
 
 def expand_home(path: str) -> Path:
-    """`path` with `~` as the home folder; raises ValueError where there is none."""
+    """Replace `~` by the home folder; raise ValueError if there is none."""
     try:
         return Path(path).expanduser()
     except RuntimeError as error:
@@ -35,28 +35,33 @@ def expand_home(path: str) -> Path:
 
 
 def sha256_of(path: Path) -> str:
-    """The hash of a file, in hex, read a piece at a time."""
+    """Return the SHA-256 hash of a file in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def check_output(path: str | os.PathLike[str], name: str = "output") -> Path:
-    """The path as a `Path`, after making sure that a file can be written there.
+    """Return `path` as a `Path` after making sure that a file can be written there.
 
-    Raises ValueError that names the culprit: no such folder, a folder in the file's place, or a
-    folder that cannot be written to.
+    Args:
+      path: of the file to write; an existing file may be replaced.
+      name: what messages call it.
+
+    Raises:
+      ValueError: if the folder does not exist or cannot be written to, or if `path` is a folder or
+        another thing that is not a regular file.
     """
     path = Path(path)
     if path.is_dir():
         raise ValueError(f"{name} {path} is a folder; give the name of a file")
     if path.exists() and not path.is_file():
-        raise ValueError(f"{name} {path} is no regular file; give another name")
+        raise ValueError(f"{name} {path} is not a regular file; give another name")
     folder = path.parent
     if not folder.exists():
         raise ValueError(f"{name} folder {folder} does not exist; create it first")
     if not folder.is_dir():
-        raise ValueError(f"{name} {path} cannot be written: {folder} is no folder")
-    try:  # permissions do not tell all, so the way to know is to write
+        raise ValueError(f"{name} {path} cannot be written: {folder} is not a folder")
+    try:  # permissions do not tell everything, so write something
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
         raise ValueError(
@@ -66,7 +71,7 @@ def check_output(path: str | os.PathLike[str], name: str = "output") -> Path:
 
 
 def check_not_overwriting(name: str, path: str | os.PathLike[str], outputs: Iterable[Path]) -> None:
-    """Raise ValueError if one of the files to be written is the input that `name` says."""
+    """Raise ValueError if one of the `outputs` is the input file `path`, called `name`."""
     for output in outputs:
         if output.exists() and output.samefile(path):
             raise ValueError(f"{output} is the {name} itself and would be overwritten")
@@ -74,10 +79,12 @@ def check_not_overwriting(name: str, path: str | os.PathLike[str], outputs: Iter
 
 @contextlib.contextmanager
 def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """A temporary path beside `path` that takes its place when the block ends well.
+    """Yield a temporary path beside `path`, which replaces it when the block ends.
 
-    An exception in the block, Ctrl-C included, removes the temporary file and leaves whatever
-    stood at `path` untouched.
+    If the block raises, Ctrl-C included, the temporary file is removed and `path` left as it was.
+
+    Args:
+      path: of the file to write.
 
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
@@ -92,7 +99,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        # mkstemp makes a private file; what the user asked for has the usual permissions.
+        # mkstemp makes a private file; give it the usual permissions.
         mask = os.umask(0)
         os.umask(mask)
         temporary.chmod(0o666 & ~mask)

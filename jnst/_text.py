@@ -1,11 +1,11 @@
-"""How settings are shown to people."""
+"""Names and values of settings as text."""
 
 from collections.abc import Mapping
 from typing import Any
 
 
 def as_option(name: str) -> str:
-    """The option of a setting on the command line.
+    """Return the command-line option of a setting.
 
     >>> as_option("style_loss")
     '--style-loss'
@@ -14,7 +14,7 @@ def as_option(name: str) -> str:
 
 
 def as_text(value: Any) -> str:
-    """A setting as `jnst info` and the page of a preview show it.
+    """Format a value as `jnst info` and the preview page show it.
 
     >>> as_text({"relu1_1": 0.5, "relu2_1": 0.5}), as_text(()), as_text(1e-5)
     ('relu1_1 0.5, relu2_1 0.5', '–', '1e-05')

@@ -1,13 +1,37 @@
-"""What the tests share: the real weights, and networks small enough to be quick."""
+"""What the tests share: the cache of compiled programs, weights, pictures, and folders of them."""
 
+import os
+import shutil
+import tempfile
+
+import jax
 import numpy as np
 import pytest
+from commands import put_weights
 
 import jnst
 from jnst.cli.runtime import use_one_blas_thread
 from jnst.nn import weights as jnst_weights
 
 use_one_blas_thread()
+
+CACHE_FOLDER = "JAX_COMPILATION_CACHE_DIR"
+MIN_SECONDS = "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"
+
+
+def pytest_configure(config):
+    """Compile every program once in a run of the tests, whichever process needs it.
+
+    The workers of pytest-xdist and the commands that tests start inherit the environment.
+    """
+    if CACHE_FOLDER not in os.environ:
+        os.environ[CACHE_FOLDER] = folder = tempfile.mkdtemp(prefix="jnst-tests-")
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+    os.environ.setdefault(MIN_SECONDS, "0.3")
+    # JAX has been imported, and with that has read the environment, before this is called.
+    jax.config.update("jax_compilation_cache_dir", os.environ[CACHE_FOLDER])
+    seconds = float(os.environ[MIN_SECONDS])
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", seconds)
 
 
 @pytest.fixture(scope="session")
@@ -37,12 +61,47 @@ def pictures():
     return content.astype(np.float32), texture.astype(np.float32)
 
 
+@pytest.fixture(scope="session")
+def real_weights_file(tmp_path_factory, real_weights):
+    """A weights file of jnst's with the paper's weights."""
+    path = tmp_path_factory.mktemp("weights") / "vgg19.h5"
+    jnst_weights.write_weights(path, real_weights)
+    return path
+
+
+@pytest.fixture(scope="session")
+def weights_file(real_weights_file):
+    """The weights file that the commands find in `folder`."""
+    return real_weights_file
+
+
+@pytest.fixture(scope="session")
+def file_weights(weights_file):
+    """What is in that file."""
+    return jnst_weights.read_weights(weights_file)
+
+
+@pytest.fixture(scope="session")
+def file_model(file_weights):
+    """The network with those weights, as with --precision highest."""
+    return jnst_weights.make_vgg19(file_weights, precision="highest")
+
+
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory, pictures, real_weights):
+def folder(tmp_path_factory, pictures, weights_file):
     """A content and a style picture, and the weights in the cache folder."""
-    folder = tmp_path_factory.mktemp("cli")
+    return fill(tmp_path_factory.mktemp("cli"), pictures, weights_file)
+
+
+@pytest.fixture(scope="module")
+def real_folder(tmp_path_factory, pictures, real_weights_file):
+    """As `folder`, always with the paper's weights."""
+    return fill(tmp_path_factory.mktemp("real"), pictures, real_weights_file)
+
+
+def fill(folder, pictures, weights):
+    """Put the pictures and the weights into the folder."""
     for name, picture in zip(("content.png", "style.png"), pictures, strict=True):
         jnst.save_image(folder / name, picture)
-    (folder / "cache").mkdir()
-    jnst_weights.write_weights(folder / "cache" / "vgg19.h5", real_weights)
+    put_weights(folder, weights)
     return folder

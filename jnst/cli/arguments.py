@@ -1,4 +1,4 @@
-"""What the commands share in reading their arguments."""
+"""Argument parsers, and converters of argument values."""
 
 import argparse
 import importlib
@@ -10,13 +10,14 @@ from typing import Any, NoReturn
 from jnst._checks import near_match
 
 MOST_VALUES = 10**6
-"""In one range."""
+"""The largest number of values in one range."""
 
 
 class Parser(argparse.ArgumentParser):
-    """Errors in one line, with the nearest option or choice where one was mistyped."""
+    """A parser that reports errors in one line, with a suggestion for mistyped words."""
 
     def error(self, message: str) -> NoReturn:
+        """Print the message, with a suggestion, and exit with code 2."""
         if unknown := re.match(r"unrecognized arguments: (-[-\w]+)", message):
             option = unknown.group(1)
             hint = near_match(option, self._option_string_actions)
@@ -25,15 +26,19 @@ class Parser(argparse.ArgumentParser):
             value, options = choice.groups()
             message += near_match(value, re.findall(r"[\w-]+", options))
         elif message.endswith("expected one argument"):
-            message += "; one that begins with a dash is written after =, as in --seed=-1"
+            message += "; write a value that begins with a dash after =, as in --seed=-1"
         self.exit(2, f"{self.prog}: error: {message}\n")
 
 
 class CommandParser(Parser):
-    """The parser of a command that a module holds, with its `add_arguments` and its `run`.
+    """The parser of a command whose module has `add_arguments` and `run`.
 
-    The module is imported when there is something to parse: it imports JAX, for which neither
-    `jnst --help` nor another command should wait. Without a module it is an ordinary parser.
+    The module is imported only when its arguments are parsed: it imports JAX, and neither
+    `jnst --help` nor another command should wait for that.
+
+    Args:
+      module: name of the module; None makes an ordinary parser.
+      **options: those of `argparse.ArgumentParser`.
     """
 
     def __init__(self, *, module: str | None = None, **options: Any) -> None:
@@ -41,6 +46,7 @@ class CommandParser(Parser):
         self._module = module
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Import the module, if this has not been done yet, and parse."""
         if self._module:
             command = importlib.import_module(self._module)
             command.add_arguments(self)
@@ -50,7 +56,7 @@ class CommandParser(Parser):
 
 
 def number(text: str) -> float:
-    """One number."""
+    """Parse one number."""
     try:
         return float(text)
     except ValueError:
@@ -58,7 +64,7 @@ def number(text: str) -> float:
 
 
 def numbers(text: str) -> tuple[float, ...]:
-    """Numbers separated by commas; FROM:TO:COUNT among them is so many at equal ratios.
+    """Parse comma-separated numbers and ranges FROM:TO:COUNT (geometric).
 
     >>> numbers("0.5,1e2:1e5:4")
     (0.5, 100.0, 1000.0, 10000.0, 100000.0)
@@ -70,28 +76,30 @@ def numbers(text: str) -> tuple[float, ...]:
 
 
 def number_range(text: str) -> list[float]:
-    """FROM:TO:COUNT as so many numbers at equal ratios."""
+    """Parse FROM:TO:COUNT into COUNT numbers, geometrically spaced."""
     try:
         start, stop, number_of = text.split(":")
         first, last, count = float(start), float(stop), int(number_of)
     except ValueError:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no range; write FROM:TO:COUNT, as in 1e2:1e5:4"
+            f"{text!r} is not a range; write FROM:TO:COUNT, as in 1e2:1e5:4"
         ) from None
     if not 2 <= count <= MOST_VALUES:
         raise argparse.ArgumentTypeError(
-            f"{text!r} has {count:,} values; a range has 2 to {MOST_VALUES:,}"
+            f"{text!r} has {count:,} values; a range can have 2 to {MOST_VALUES:,}"
         )
     if not (0 < first < math.inf and 0 < last < math.inf):
-        raise argparse.ArgumentTypeError(f"{text!r} must run between two numbers above 0")
-    import numpy as np  # takes as long to load as all that `jnst --help` needs
+        raise argparse.ArgumentTypeError(f"{text!r} must have both ends above 0")
+    import numpy as np  # here, since `jnst --help` should not wait for it
 
     return rounded(np.geomspace(first, last, count).tolist())
 
 
 def rounded(values: Sequence[float]) -> list[float]:
-    """The values in few digits, so that names, labels and settings say the same: three, or as many
-    as keep them apart."""
+    """Round the values to three digits, or to as many as keep them distinct.
+
+    So file names, labels and settings all show the same number.
+    """
     for digits in (3, 6, 15):
         short = [float(f"{value:.{digits}g}") for value in values]
         if len(set(short)) == len(values):
@@ -100,7 +108,7 @@ def rounded(values: Sequence[float]) -> list[float]:
 
 
 def whole(text: str) -> int:
-    """One whole number."""
+    """Parse a whole number."""
     try:
         return int(text)
     except ValueError:
@@ -108,22 +116,22 @@ def whole(text: str) -> int:
 
 
 def wholes(text: str) -> int | tuple[int, ...]:
-    """One whole number, or several separated by commas."""
+    """Parse a whole number, or several separated by commas."""
     values = whole_numbers(text)
     return values if len(values) > 1 else values[0]
 
 
 def whole_numbers(text: str) -> tuple[int, ...]:
-    """Whole numbers separated by commas."""
+    """Parse comma-separated whole numbers."""
     return tuple(whole(part) for part in text.split(","))
 
 
 def layers(text: str) -> dict[str, float] | list[str]:
-    """Layers as in `relu1_1,relu2_1`, or with their weights as in `relu1_1:4,relu2_1:1`."""
+    """Parse layers, as in `relu1_1,relu2_1`, or with weights, as in `relu1_1:4,relu2_1:1`."""
     parts = [part.strip().partition(":") for part in text.split(",")]
     names = [name for name, _, _ in parts]
     if not any(colon for _, colon, _ in parts):
         return names
     if not all(colon for _, colon, _ in parts) or len(set(names)) < len(names):
-        raise argparse.ArgumentTypeError(f"{text!r}: give every layer one weight, or none")
+        raise argparse.ArgumentTypeError(f"{text!r}: give each layer a weight, or none of them")
     return {name: number(weight) for name, _, weight in parts}

@@ -1,4 +1,4 @@
-"""`jnst stylize` with several contents: one style or blend, and a picture of each in a folder.
+"""`jnst stylize` with several contents, painted into a folder.
 
 Contents of one shape are the cells of a grid, which one compiled step updates together.
 """
@@ -44,13 +44,13 @@ ONE_CONTENT = (
     *("region", "style_region", "keep", "log", "save_every", "tile", "tolerance", "preview"),
     *("checkpoint", "resume"),
 )
-"""Options that only a run of one content has."""
+"""Options that a run with several contents does not have."""
 SHOWN = 3
-"""Names in the line of progress; further ones are counted."""
+"""Names shown in a line of progress; the others are counted."""
 
 
 class Painting(NamedTuple):
-    """One content and where its picture goes."""
+    """One content and its output file."""
 
     file: str
     picture: Picture
@@ -58,18 +58,18 @@ class Painting(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Contents of one shape, as a grid along whose axis of contents they lie."""
+    """Contents of one shape, as the content axis of a grid."""
 
     paintings: list[Painting]
     grid: Grid
 
     def painting(self, index: Index) -> Painting:
-        """The one that a cell of the grid is."""
+        """Return the painting of a cell."""
         return self.paintings[self.grid.cells[index].content]
 
 
 def run_batch(args: argparse.Namespace) -> int:
-    """Check everything, stylise every content, write; returns the exit code."""
+    """Check everything, stylise every content and write; return the exit code."""
     began = time.monotonic()
     job, folder, batches = prepare_batches(args)
     total = sum(len(batch.paintings) for batch in batches)
@@ -111,7 +111,7 @@ def run_batch(args: argparse.Namespace) -> int:
 def painted(
     batch: Batch, model: VGG19, job: Job, quiet: bool, interrupted: Callable[[], bool]
 ) -> Iterator[tuple[Index, Result]]:
-    """The results of a batch, (index, result), as they come."""
+    """Yield (index, result) of a batch as they are finished."""
 
     def label(progress: GridProgress) -> str:
         names = [Path(batch.painting(index).file).name for index in progress.cells]
@@ -133,10 +133,10 @@ def painted(
 
 
 def prepare_batches(args: argparse.Namespace) -> tuple[Job, Path, list[Batch]]:
-    """Read and check everything that the arguments name; raises before anything is computed.
+    """Read and check everything that the arguments name, before anything is computed.
 
     Returns:
-      The job of the first content, the folder for the pictures, and all contents by shape.
+      The job of the first content, the output folder, and the contents grouped by shape.
     """
     for option in ONE_CONTENT:
         value = getattr(args, option)
@@ -150,7 +150,7 @@ def prepare_batches(args: argparse.Namespace) -> tuple[Job, Path, list[Batch]]:
             f"the regions of --like are for one content, got {len(args.content)}; leave them out "
             f"with --region {NONE} --style-region {NONE} --keep {NONE}"
         )
-    # All make the same steps, even if --like's picture was made with a tolerance.
+    # All make the same number of steps, even if --like has a tolerance.
     job = job._replace(settings=dataclasses.replace(job.settings, tolerance=0.0))
     outputs = [folder / f"{name}.png" for name in names_of(args.content)]
     for file in args.content:
@@ -158,7 +158,7 @@ def prepare_batches(args: argparse.Namespace) -> tuple[Job, Path, list[Batch]]:
     init = job.options["init"]
     for output in outputs:
         if output.is_dir():
-            raise ValueError(f"{output} is a folder, where a picture is to be written")
+            raise ValueError(f"{output} is a folder; a picture would be written there")
         if init not in INITS and output.exists() and output.samefile(init):
             raise ValueError(f"{output} is the initial image itself and would be overwritten")
     by_shape: dict[tuple[int, ...], list[Painting]] = {}
@@ -179,7 +179,7 @@ def prepare_batches(args: argparse.Namespace) -> tuple[Job, Path, list[Batch]]:
 
 
 def grid_of(paintings: Sequence[Painting], job: Job) -> Grid:
-    """Contents of one shape, with one blend of styles and one choice of settings."""
+    """Make the grid of contents of one shape, with the same styles and settings."""
     pixels = [painting.picture.pixels for painting in paintings]
     key = jax.random.key(job.options["seed"])
     settings = dataclasses.asdict(job.settings)
@@ -187,12 +187,12 @@ def grid_of(paintings: Sequence[Painting], job: Job) -> Grid:
 
 
 def output_folder(args: argparse.Namespace) -> Path:
-    """The folder that -o names; raises ValueError if it can be none."""
+    """Return the folder that -o names; raise ValueError if it cannot be one."""
     if not args.output:
-        raise ValueError("several contents need a folder for their pictures; give one with -o")
+        raise ValueError("several contents need an output folder; give one with -o")
     folder = Path(args.output)
     if folder.is_dir():
-        check_output(folder / "-.png")  # as pictures can be written where a file can
+        check_output(folder / "-.png")  # any file name tells whether pictures can be written
     elif folder.exists():
         raise ValueError(f"{folder} is a file; give the name of a folder for several contents")
     elif folder.suffix.lower() in FORMATS:

@@ -1,4 +1,4 @@
-"""`jnst grid`: its options, and a run from files to a folder of pictures and sheets."""
+"""`jnst grid`: its options, and a run from input files to a folder of pictures and sheets."""
 
 import argparse
 import contextlib
@@ -47,41 +47,41 @@ from jnst.image.inputs import RANDOM_INITS
 from jnst.transfer.settings import Settings
 
 VARYING = (*NUMBERS, *LAYER_WEIGHTS, "seed")
-"""The options that take several values."""
+"""Options that take several values."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Give `parser` the command's arguments."""
-    parser.add_argument("content", metavar="CONTENT", help="the picture to paint")
-    parser.add_argument("style", metavar="STYLE", help="the picture in whose style to paint it")
+    """Add the command's arguments to `parser`."""
+    parser.add_argument("content", metavar="CONTENT", help="picture to paint")
+    parser.add_argument("style", metavar="STYLE", help="picture whose style to use")
     example = "as in --size 1024 --styles other.jpg third.jpg"
     add = parser.add_argument_group("picture", example).add_argument
-    add("-o", "--output", metavar="DIR", default="grid", help="folder for the pictures (grid)")
+    add("-o", "--output", metavar="DIR", default="grid", help="output folder (grid)")
     add_picture(add)
-    add("--seed", type=whole_numbers, metavar="N,…", help="of the noise of --init (0)")
+    add("--seed", type=whole_numbers, metavar="N,…", help="random seeds for --init (0)")
     files: dict[str, Any] = {"metavar": "FILE", "nargs": "+", "action": "extend", "default": []}
-    add("--contents", **files, help="more contents, of one shape")
+    add("--contents", **files, help="more contents of the same shape")
     add("--styles", **files, help="more styles")
     add_blend(add, "each style")
     add_regions(parser)
-    example = "several numbers, or layers given again, are an axis, as in --beta 1:100:5"
+    example = "several numbers, or repeated layer options, make an axis, as in --beta 1:100:5"
     add_look(parser.add_argument_group("look", example).add_argument, several=True)
-    example = "several numbers are an axis, as in --steps 200 --learning-rate 0.02,0.04"
+    example = "several numbers make an axis, as in --steps 200 --learning-rate 0.02,0.04"
     add_optimisation(parser.add_argument_group("optimisation", example).add_argument, several=True)
     add = parser.add_argument_group("running", "as in --batch 8").add_argument
     add_running(add)
-    add("--batch", default="auto", metavar="N", help="cells at a time (auto: what memory holds)")
+    add("--batch", default="auto", metavar="N", help="cells at a time (auto: what fits in memory)")
     add(
         "--distributed",
         nargs="?",
         const="auto",
         metavar="HOST:PORT,COUNT,NUMBER",
-        help="share the work with other processes; alone: as the cluster says",
+        help="share the work with other processes (as the cluster says)",
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Check everything, run the cells that are not there yet, write; returns the exit code."""
+    """Check everything, run the missing cells and write; return the exit code."""
     began = time.monotonic()
     if args.distributed:
         connect(args.distributed)
@@ -97,7 +97,7 @@ def run(args: argparse.Namespace) -> int:
         cells = f"{len(grid.cells)} cell{'s' if len(grid.cells) > 1 else ''}{kept}"
         print(f"{headline(job)}\n{cells}", file=sys.stderr, flush=True)
     with contextlib.ExitStack() as stack:
-        # Of several processes none may leave the others waiting: there Ctrl-C ends it as usual.
+        # With several processes Ctrl-C ends this one at once, or the others would wait for it.
         alone = jax.process_count() == 1
         interrupted = stack.enter_context(interrupts()) if alone else lambda: False
         show = None
@@ -112,7 +112,7 @@ def run(args: argparse.Namespace) -> int:
         results = run_cells(
             job_model(job), grid, todo, init=job.init, batch=batch, callback=callback
         )
-        if leader:  # not before it is known that the cells fit
+        if leader:  # only once the cells are known to fit in memory
             folder.begin()
         for index, result in results:
             if leader and result.reason != "stopped":
@@ -140,7 +140,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def batch_size(text: str) -> int | str:
-    """What --batch says."""
+    """Parse and check --batch."""
     if text == "auto":
         return text
     if not text.removeprefix("-").isdecimal():
@@ -150,13 +150,13 @@ def batch_size(text: str) -> int | str:
 
 
 def prepare_grid(args: argparse.Namespace) -> tuple[Job, Grid, GridFolder, list[Any]]:
-    """Read and check everything that the arguments name; raises before anything is computed.
+    """Read and check everything that the arguments name, before anything is computed.
 
     Returns:
-      The job of the first content and style, the grid, its folder, and the contents' alphas.
+      The job of the first content and style, the grid, its folder, and each content's alpha.
     """
     if not args.output:
-        raise ValueError("the output folder has no name; give one with -o")
+        raise ValueError("-o must name a folder")
     given = {name: getattr(args, name) for name in VARYING if getattr(args, name) is not None}
     first = {name: values[0] for name, values in given.items()}
     job = prepare(argparse.Namespace(**vars(args) | first))
@@ -170,12 +170,10 @@ def prepare_grid(args: argparse.Namespace) -> tuple[Job, Grid, GridFolder, list[
     for seed in distinct("--seed", seeds):
         check_seed(seed)
     if len(seeds) > 1 and job.options["init"] not in RANDOM_INITS:
-        raise ValueError(
-            f"--seed: several seeds make no difference without --init {' or '.join(RANDOM_INITS)}"
-        )
+        raise ValueError(f"--seed: several seeds need --init {' or '.join(RANDOM_INITS)}")
     keys = jnp.stack([jax.random.key(seed) for seed in seeds])
     pixels = [picture.pixels for picture in contents]
-    # All cells make the same steps, even if --like's picture was made with a tolerance.
+    # All cells make the same number of steps, even if --like has a tolerance.
     settings = dataclasses.asdict(job.settings) | given | {"tolerance": Settings.tolerance}
     grid = make_grid(pixels, styles, key=keys, palette=job.palette, **job.masks, **settings)
 
@@ -213,7 +211,7 @@ def prepare_grid(args: argparse.Namespace) -> tuple[Job, Grid, GridFolder, list[
 
 
 def names_of(files: Sequence[str]) -> list[str]:
-    """The files' names without folder and suffix, numbered if that does not tell them apart.
+    """Return the file names without folder and suffix, numbered if some are the same.
 
     >>> names_of(["a/waves.jpg", "b/scream.png"]), names_of(["a/waves.jpg", "b/waves.jpg"])
     (['waves', 'scream'], ['1-waves', '2-waves'])
@@ -225,7 +223,7 @@ def names_of(files: Sequence[str]) -> list[str]:
 
 
 def unfinished(folder: GridFolder) -> tuple[list[Index], dict[Index, dict[str, Any]]]:
-    """The cells to run, and the records of those that are there; the first process looks."""
+    """Return the cells to run and the records of finished ones, as the first process sees them."""
     error, done = None, {}
     if jax.process_index() == 0:
         try:
@@ -238,5 +236,5 @@ def unfinished(folder: GridFolder) -> tuple[list[Index], dict[Index, dict[str, A
     if error:
         raise error
     if not missing[0]:
-        raise ValueError("the first process could not use the folder; it says why")
+        raise ValueError("the first process cannot use the folder; see its message")
     return [index for index, flag in zip(folder.records, missing[1:], strict=True) if flag], done

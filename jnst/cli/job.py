@@ -1,4 +1,4 @@
-"""What the commands that paint have read when they begin, and what their pictures carry of it."""
+"""The inputs of a run, read and checked, and the record that its pictures carry."""
 
 import argparse
 import math
@@ -24,11 +24,11 @@ from jnst.transfer.settings import SMALLEST_EDGE, Plan, Settings
 from jnst.version import __version__
 
 BYTES_TO_READ = 40
-"""For a pixel, at the least: three floats, and what Pillow and NumPy hold on the way to them."""
+"""Per pixel, at least: three floats, and what Pillow and NumPy need to make them."""
 
 
 class Job(NamedTuple):
-    """A run that has been checked and is ready to start."""
+    """A checked run that is ready to start."""
 
     content: Picture
     styles: list[np.ndarray]
@@ -43,16 +43,18 @@ class Job(NamedTuple):
 
 
 def prepare(args: argparse.Namespace) -> Job:
-    """Read and check everything that the arguments name; raises before anything is computed."""
+    """Read and check everything that the arguments name, before anything is computed."""
     options, settings = choose(args)
     paths = style_files(args.style, options)
     blend_shares(settings.style_weights, len(paths))
     if options["init"] not in INITS and not Path(options["init"]).is_file():
         raise ValueError(
-            f"--init must be {', '.join(INITS)} or a picture, and there is no file "
+            f"--init must be {', '.join(INITS)} or a picture; there is no file "
             f"{options['init']!r}{near_match(options['init'], INITS)}"
         )
-    content = read_input(args.content, options["size"], least=1)  # too narrow a one is told later
+    content = read_input(
+        args.content, options["size"], least=1
+    )  # a plan that is too narrow is reported later
     init, palette = options["init"], options["palette"]
     if init not in INITS:
         init = read_input(init, options["size"]).pixels
@@ -76,17 +78,17 @@ def prepare(args: argparse.Namespace) -> Job:
 
 
 def style_files(style: str, options: dict[str, Any]) -> list[str]:
-    """The files of all styles that are blended."""
+    """List the files of all blended styles."""
     return [style, *options["add_style"]]
 
 
 def style_size(options: dict[str, Any], settings: Settings) -> int:
-    """The long edge in pixels that the styles need."""
+    """Return the long edge in pixels at which to read the styles."""
     return max(SMALLEST_EDGE, round(settings.style_scale * options["size"]))
 
 
 def read_input(path: str, size: int, least: int = SMALLEST_EDGE) -> Picture:
-    """A picture with `size` as its long edge, or a longer one where its short edge needs it."""
+    """Read a picture with the long edge `size`, or longer so that its short edge has `least`."""
     width, height = image_size(path)
     if min(width, height) < SMALLEST_EDGE:
         raise ValueError(
@@ -96,13 +98,13 @@ def read_input(path: str, size: int, least: int = SMALLEST_EDGE) -> Picture:
     if (needed := BYTES_TO_READ * math.prod(shape)) > (free := cost.free_on_host()):
         raise ValueError(
             f"{path} at {shape[1]}×{shape[0]} px takes {needed / 2**30:.1f} GiB of memory to read, "
-            f"and {free / 2**30:.1f} GiB are free; choose a smaller --size"
+            f"but {free / 2**30:.1f} GiB are free; choose a smaller --size"
         )
     return read_picture(path, max(shape))
 
 
 def read_palette(path: str, size: int) -> np.ndarray:
-    """A picture for its colours: what is visible of them, each pixel about equally often."""
+    """Read a picture for its colours: its visible pixels, each about equally often."""
     picture = read_input(path, size)
     pixels = visible(path, picture).reshape(-1, 3)
     places = np.linspace(0, len(pixels), picture.pixels[..., 0].size, endpoint=False).astype(int)
@@ -110,7 +112,7 @@ def read_palette(path: str, size: int) -> np.ndarray:
 
 
 def check_inputs_are_kept(args: argparse.Namespace, job: Job, outputs: list[Path]) -> None:
-    """Raise ValueError if a file to be written is one of those that the run is made from."""
+    """Raise ValueError if one of the `outputs` is an input of the run."""
     for name, path in (
         ("content", args.content),
         *(("style", style) for style in style_files(args.style, job.options)),
@@ -126,7 +128,7 @@ def check_inputs_are_kept(args: argparse.Namespace, job: Job, outputs: list[Path
 def job_record(
     job: Job, content: str, styles: Sequence[str], options: dict[str, Any]
 ) -> dict[str, Any]:
-    """What a picture carries: how it was made of which pictures."""
+    """Return the record that a picture carries: its inputs and options."""
     return {
         "jnst": __version__,
         "content": Path(content).name,
@@ -137,14 +139,14 @@ def job_record(
 
 
 def job_model(job: Job) -> VGG19:
-    """The network as the options want it."""
+    """Make the network that the options describe."""
     options = job.options
     chosen = {name: options[name] for name in ("pooling", "padding", "precision")}
     return make_vgg19(job.weights, **chosen)
 
 
 def headline(job: Job) -> str:
-    """Device, precision, sizes and weights in one line."""
+    """Describe device, precision, sizes and weights in one line."""
     device = devices()[0]
     words = precision(device, choose_precision(job.options["precision"], device.platform))
     shapes = " → ".join(f"{width}×{height}" for (height, width), _ in job.plan)

@@ -1,4 +1,4 @@
-"""What the commands that paint can be told: their options, and the settings that come of these."""
+"""Options shared by `jnst stylize` and `jnst grid`, and the settings made from them."""
 
 import argparse
 from collections.abc import Callable, Sequence
@@ -30,102 +30,119 @@ OPTIONS: dict[str, Any] = {
     "precision": "auto",
     **DEFAULTS,
 }
-"""Defaults of the options that shape the picture beside the fields of `Settings`."""
+"""Defaults of the options that affect the picture and are not fields of `Settings`."""
 
 FILES = ("add_style", "palette", *DEFAULTS)
-"""Those of them that name files."""
+"""Those among them that name files."""
 NONE = "none"
-"""In place of a file of these: none, where --like has one."""
+"""Given instead of a file: leave out the one that --like would bring."""
 
 Add = Callable[..., Any]
-"""The `add_argument` of a group."""
+"""The `add_argument` method of a group."""
 
 
 def add_picture(add: Add) -> None:
-    """The options that choose size and start, here and in a grid."""
-    add("--size", type=whole, metavar="PX", help=f"long edge of the result ({OPTIONS['size']})")
-    add("--init", metavar="INIT", help=f"from {', '.join(INITS)} or a file (content)")
-    like = f"settings not given here are those of PICTURE; {NONE} for a file leaves its file out"
+    """Add the options for size, initial image and defaults."""
+    add("--size", type=whole, metavar="PX", help=f"long edge in pixels ({OPTIONS['size']})")
+    add("--init", metavar="INIT", help=f"start from {', '.join(INITS)} or a file (content)")
+    like = f"take other settings from PICTURE; use {NONE} to leave out one of its files"
     add("--like", metavar="PICTURE", help=like)
-    add("--preset", metavar="NAME", help=f"or those of {', '.join(PRESETS)}")
+    add("--preset", metavar="NAME", help=f"take other settings from {', '.join(PRESETS)}")
 
 
 def choice(names: Sequence[str], default: str) -> str:
-    """What an option can be, for its help."""
+    """List the choices and the default, for the help of an option."""
     return f"{', '.join(names)} ({default})"
 
 
 def add_blend(add: Add, of: str = "STYLE") -> None:
-    """The options that blend styles."""
-    add("--add-style", metavar="FILE", action="append", help=f"blend {of} with it; repeatable")
-    add("--style-weights", type=numbers, metavar="W,…", help=f"of {of} and each added (1,1,…)")
+    """Add the options that blend styles."""
+    add(
+        "--add-style",
+        metavar="FILE",
+        action="append",
+        help=f"blend {of} with this style; repeatable",
+    )
+    add(
+        "--style-weights",
+        type=numbers,
+        metavar="W,…",
+        help=f"weights of {of} and added ones (1,1,…)",
+    )
 
 
 def add_look(add: Add, several: bool = False) -> None:
-    """The options that weigh the terms; a grid takes several numbers and layers for each."""
+    """Add the options of the losses; a grid takes several numbers and layers for each."""
     default, one, more = Settings(), numbers if several else number, ",…" if several else ""
     of_layers: dict[str, Any] = {"type": layers, "metavar": "L,…"}
     if several:
         of_layers["action"] = "append"
-    add("--alpha", type=one, metavar=f"A{more}", help=f"weight of the content ({default.alpha:g})")
-    add("--beta", type=one, metavar=f"B{more}", help=f"weight of the style ({default.beta:g})")
-    variation = f"weight of the total variation ({default.gamma:g})"
+    add("--alpha", type=one, metavar=f"A{more}", help=f"content weight ({default.alpha:g})")
+    add("--beta", type=one, metavar=f"B{more}", help=f"style weight ({default.beta:g})")
+    variation = f"total variation weight ({default.gamma:g})"
     add("--gamma", type=one, metavar=f"G{more}", help=variation)
-    add("--weighing", metavar="W", help=f"of terms: {choice(WEIGHINGS, default.weighing)}")
-    compared = "compare content at these, or layer:weight (relu4_2)"
+    add("--weighing", metavar="W", help=f"normalise losses: {choice(WEIGHINGS, default.weighing)}")
+    compared = "content layers, or layer:weight (relu4_2)"
     add("--content-layers", **of_layers, help=compared)
-    compared = "compare style at these (relu1_1,relu2_1,…,relu5_1)"
+    compared = "style layers, or layer:weight (relu1_1,…,relu5_1)"
     add("--style-layers", **of_layers, help=compared)
     add("--style-loss", metavar="S", help=choice(STYLE_LOSSES, default.style_loss))
-    add("--style-scale", type=number, metavar="S", help="size of strokes, times the usual (1)")
-    add("--pooling", metavar="P", help=f"of layers: {choice(POOLINGS, OPTIONS['pooling'])}")
-    add("--padding", metavar="P", help=f"likewise: {choice(PADDINGS, OPTIONS['padding'])}")
+    add("--style-scale", type=number, metavar="S", help="scale of the brush strokes (1)")
+    add("--pooling", metavar="P", help=choice(POOLINGS, OPTIONS["pooling"]))
+    add("--padding", metavar="P", help=choice(PADDINGS, OPTIONS["padding"]))
     of_content = choice(COLORS[1:], default.colors)
-    add("--colors", metavar="C", help=f"{COLORS[0]}, or content's: {of_content}")
-    add("--palette", metavar="FILE", help="give the style the colours of this picture first")
-    add("--photorealism", type=one, metavar=f"W{more}", help="weight of staying a photograph (0)")
+    add("--colors", metavar="C", help=f"of the {COLORS[0]}, or of the content by {of_content}")
+    add("--palette", metavar="FILE", help="recolour the style with this picture's colours first")
+    add("--photorealism", type=one, metavar=f"W{more}", help="photorealism weight (0)")
 
 
 def add_optimisation(add: Add, several: bool = False) -> None:
-    """The options that steer the descent; a grid takes several numbers for each."""
+    """Add the options of the optimisation; a grid takes several numbers for each."""
     default, one, more = Settings(), numbers if several else number, ",…" if several else ""
-    add("--steps", type=wholes, metavar="N", help=f"in all ({default.steps}), or N,N,… for --sizes")
-    add("--sizes", type=wholes, metavar="PX,…", help="long edges to work at, instead of --size")
+    add(
+        "--steps",
+        type=wholes,
+        metavar="N",
+        help=f"total steps ({default.steps}), or N,N,… per size",
+    )
+    add(
+        "--sizes", type=wholes, metavar="PX,…", help="coarse to fine: long edges, instead of --size"
+    )
     add("--optimizer", metavar="O", help=f"{' or '.join(OPTIMIZERS)} ({default.optimizer})")
     rates = ", ".join(f"{name}: {first:g}" for name, (first, _) in RATES.items())
-    add("--learning-rate", type=one, metavar=f"R{more}", help=f"of the first step ({rates})")
+    add("--learning-rate", type=one, metavar=f"R{more}", help=f"initial learning rate ({rates})")
     usual = ", ".join(
         f"{name}: {'cosine' if last < first else 'constant'}"
         for name, (first, last) in RATES.items()
     )
     add("--schedule", metavar="S", help=f"{' or '.join(SCHEDULES)} ({usual})")
-    over = f"decay of the average over steps ({default.averaging:g})"
+    over = f"decay of the running average of pictures ({default.averaging:g})"
     add("--averaging", type=one, metavar=f"D{more}", help=over)
-    add("--clip", action=argparse.BooleanOptionalAction, help="keep pixels in [0, 1] (--clip)")
+    add("--clip", action=argparse.BooleanOptionalAction, help="clip pixels to [0, 1] (--clip)")
     if not several:
-        gain = "end a size if 20 steps gain less than this share (0)"
+        gain = "end a size when 20 steps gain less than this fraction (0)"
         add("--tolerance", type=number, metavar="T", help=gain)
 
 
 def add_running(add: Add) -> None:
-    """The options that leave the picture as it is, but for rounding."""
-    add("--precision", metavar="P", help=f"arithmetic: {choice(PRECISIONS, OPTIONS['precision'])}")
-    add("--weights", metavar="FILE", help="VGG-19 weights (those that `jnst info` shows)")
-    add("--quiet", action="store_true", help="say nothing but errors")
+    """Add the options that do not change the picture, except by rounding."""
+    add("--precision", metavar="P", help=choice(PRECISIONS, OPTIONS["precision"]))
+    add("--weights", metavar="FILE", help="VGG-19 weights file (see `jnst info`)")
+    add("--quiet", action="store_true", help="only print errors")
 
 
 def choose(args: argparse.Namespace) -> tuple[dict[str, Any], Settings]:
-    """The options beside the settings, and the settings: given ones, those of --like, defaults."""
+    """Return the other options and the settings: as given, else of --like, else defaults."""
     given = given_options(args)
     if args.like and args.preset:
-        raise ValueError("--like and --preset exclude each other; give one of them")
+        raise ValueError("--like and --preset are mutually exclusive")
     chosen = carried(args.like, given) if args.like else dict(OPTIONS)
     if args.preset:
         check_choice("--preset", args.preset, PRESETS)
         chosen |= {**PRESETS[args.preset].run, **PRESETS[args.preset].network}
     if args.size is not None:
         if args.sizes is not None:
-            raise ValueError("--size and --sizes exclude each other; give one of them")
+            raise ValueError("--size and --sizes are mutually exclusive")
         sizes = chosen.get("sizes")
         one_size = isinstance(sizes, int) or (isinstance(sizes, Sequence) and len(sizes) == 1)
         chosen["sizes"] = args.size if one_size else None  # what is made at one size stays so
@@ -139,9 +156,9 @@ def choose(args: argparse.Namespace) -> tuple[dict[str, Any], Settings]:
         check_integer("--size", chosen["size"], least=SMALLEST_EDGE, most=LARGEST_EDGE)
         check_seed(chosen["seed"])
         if not isinstance(chosen["init"], str):
-            raise TypeError(f"--init must be a word or the name of a file, got {chosen['init']!r}")
+            raise TypeError(f"--init must be a word or a file name, got {chosen['init']!r}")
         if not isinstance(chosen["palette"], str | None):
-            raise TypeError(f"--palette must be the name of a file, got {chosen['palette']!r}")
+            raise TypeError(f"--palette must be a file name, got {chosen['palette']!r}")
         check_names(chosen)
     except TypeError as error:  # of the right type unless somebody edited the picture of --like
         raise ValueError(str(error)) from error
@@ -153,7 +170,7 @@ def choose(args: argparse.Namespace) -> tuple[dict[str, Any], Settings]:
 
 
 def given_options(args: argparse.Namespace) -> dict[str, Any]:
-    """Those that stand in the command; a file that is to be `NONE` as its default."""
+    """Return the options that were given; a file given as `NONE` becomes its default."""
     values = ((name, getattr(args, name, None)) for name in (*OPTIONS, *SETTINGS))
     return {
         name: OPTIONS[name] if leaves_out(name, value) else value
@@ -163,16 +180,16 @@ def given_options(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def leaves_out(name: str, value: Any) -> bool:
-    """Whether an option is `NONE` in place of a file."""
+    """Say whether an option is `NONE` instead of a file."""
     return name in FILES and value in (NONE, [NONE])
 
 
 def carried(like: str, given: dict[str, Any]) -> dict[str, Any]:
-    """The options of --like's picture, without those that went with what is given anew."""
+    """Return the options of --like's picture, except those that only fit its own files."""
     chosen = OPTIONS | read_options(like)
     styles = given.get("add_style", chosen["add_style"])
     if not isinstance(styles, list | tuple) or not all(isinstance(file, str) for file in styles):
-        raise ValueError(f"--add-style must be names of files, got {styles!r} from --like {like}")
+        raise ValueError(f"--add-style must be file names, got {styles!r} from --like {like}")
     weights = chosen.get("style_weights")
     if isinstance(weights, list) and len(weights) != 1 + len(styles):
         chosen["style_weights"] = None
@@ -190,10 +207,10 @@ def carried(like: str, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def found(like: str, name: str, file: Any) -> Any:
-    """A file that an option of --like's picture names: where it was, or beside the picture.
+    """Find a file that --like's picture names: at that path, or beside the picture.
 
     Raises:
-      ValueError: if it is at neither place.
+      ValueError: if it is at neither.
     """
     if not isinstance(file, str) or file in MASK_WORDS or Path(file).is_file():
         return file
@@ -201,21 +218,21 @@ def found(like: str, name: str, file: Any) -> Any:
         return str(beside)
     option = as_option(name)
     raise ValueError(
-        f"--like {like}: there is no file {file!r}, its {option}; say with {option} where it is, "
+        f"--like {like}: there is no file {file!r}, its {option}; give {option} with its new path, "
         f"or {option} {NONE}"
     )
 
 
 def read_options(path: str) -> dict[str, Any]:
-    """The options stored in a picture that jnst made."""
+    """Read the options stored in a picture made by jnst."""
     record = read_settings(path)
     if record is None or not isinstance(record.get("options"), dict):
-        raise ValueError(f"--like {path}: the picture carries no settings of jnst")
+        raise ValueError(f"--like {path}: the picture has no jnst settings")
     return {
         name: value for name, value in record["options"].items() if name in (*OPTIONS, *SETTINGS)
     }
 
 
 def check_seed(seed: Any) -> None:
-    """Raise unless `seed` is one that JAX's random keys tell from all others."""
+    """Raise unless `seed` is a whole number of 32 bits, as JAX's random keys need."""
     check_integer("--seed", seed, least=0, most=2**32 - 1)

@@ -1,6 +1,6 @@
-"""A local page that shows a run as it goes: a callback for `jnst.stylize`.
+"""A local web page that shows a run: a callback for `jnst.stylize`.
 
-The only importer of Flask, an optional library, and only when a page is served.
+Flask is optional, and imported only when a page is served.
 """
 
 import contextlib
@@ -30,25 +30,29 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 LOOPBACK = (HOST, "localhost", "::1")
-"""The names under which a browser may ask; others would be a foreign page's way to us."""
+"""Host names that requests may use; others could come from a foreign page."""
 PICTURE_SECONDS = 1.0
-"""Between two pictures, at least."""
+"""Least time between two pictures."""
 WATCHED_SECONDS = 5.0
-"""After a browser has last asked, somebody is taken to be watching; and the longest wait at the end
-for the last picture to be fetched."""
+"""How long after a request somebody is taken to be watching, and the longest wait at the end for
+the last picture to be fetched."""
 LARGEST_SHOWN = 1600
-"""Pixels: the long edge of what is sent to the browser, at most."""
+"""Longest edge, in pixels, of a picture sent to the browser."""
 CURVES = {"total": "#d1495b", "style": "#2a9d8f", "content": "#3d82c4"}
 INKS = {"light": "#333333", "dark": "#cccccc"}
 
 
 def check_preview(port: int, name: str = "port") -> None:
-    """Raise ValueError unless `port` can be one (0: any free one) and what the page needs is there.
+    """Raise ValueError unless `port` is valid (0: any free one) and the libraries are installed.
+
+    Args:
+      port: number of the port.
+      name: what messages call it.
 
     >>> check_preview(70_000)
     Traceback (most recent call last):
       ...
-    ValueError: port must be at most 65535, got a larger number
+    ValueError: port must be at most 65535, got 70000
     """
     check_integer(name, port, least=0, most=65_535)
     try:
@@ -61,18 +65,18 @@ def check_preview(port: int, name: str = "port") -> None:
 
 
 class Preview:
-    """Serves the page while it is open, on this machine alone; to be called after every step.
+    """Serve the page, to this machine only, while the context is open; call it after every step.
 
-    A call makes the device wait for nothing: losses stay on the device until a browser asks, and a
-    picture is copied there, at most once a second and only while a browser asks.
+    A call never waits for the device: losses stay there until a browser asks, and a picture is
+    copied on the device, at most once a second and only while a browser asks.
 
     Args:
-      plan: as `Settings.plan` makes it.
-      settings: what the page shows in its table.
-      port: to listen at; 0 takes a free one.
+      plan: as `Settings.plan` returns it.
+      settings: shown in the page's table.
+      port: to listen on; 0 takes a free one.
 
     Raises:
-      ValueError: for a port that is none or is taken, or where Flask or matplotlib are missing.
+      ValueError: if the port is invalid or in use, or Flask or matplotlib is missing.
     """
 
     def __init__(self, plan: Plan, settings: Mapping[str, Any], port: int = 0):
@@ -111,6 +115,7 @@ class Preview:
         self.address = f"http://{HOST}:{self.server.port}/"
 
     def __call__(self, progress: Progress) -> None:
+        """Note a step, and copy its picture if somebody is watching."""
         now = time.monotonic()
         self.done, self.steps = self.work - work_left(self.plan, progress), progress.steps
         if not self.sizes or progress.shape != self.shape:  # its first step has been compiled
@@ -128,20 +133,20 @@ class Preview:
             self.taken, self.version = now, self.version + 1
 
     def finish(self, image: Float[ArrayLike, "H W 3"], reason: str) -> None:
-        """Show the result and why the run ended; wait a little if there is a browser to see it."""
+        """Show the result and why the run ended; wait a little for a browser to fetch it."""
         self.picture, self.version = image, self.version + 1
         self.left, self.state = 0.0, reason
         if time.monotonic() - self.asked < WATCHED_SECONDS:
             self.fetched.wait(WATCHED_SECONDS)
 
     def sent(self, what: str) -> None:
-        """Note that a browser has been sent something, for `finish` to wait for all of it."""
+        """Note that a browser has fetched `what`; `finish` waits until all has been fetched."""
         self.missing.discard(what)
         if not self.missing:
             self.fetched.set()
 
     def report(self) -> dict[str, Any]:
-        """What the page asks for again and again."""
+        """Return the state that the page polls, for JSON."""
         self.asked = time.monotonic()
         with self.lock:
             values = self.read_losses()
@@ -160,13 +165,13 @@ class Preview:
         }
 
     def read_losses(self) -> list[tuple[int, dict[str, float]]]:
-        """[(step, {term: loss}), …] so far, as numbers."""
+        """Return the losses so far as numbers, [(step, {term: loss}), …]."""
         for step, losses in self.losses[len(self.values) :]:
             self.values.append((step, {term: float(losses[term]) for term in CURVES}))
         return self.values
 
     def png(self) -> bytes:
-        """The latest picture, no larger than a screen needs."""
+        """Encode the latest picture, no larger than `LARGEST_SHOWN`."""
         from matplotlib.image import imsave
 
         pixels = np.asarray(self.picture)
@@ -178,7 +183,7 @@ class Preview:
         return buffer.getvalue()
 
     def svg(self, ink: str) -> bytes:
-        """The losses of all steps so far, on a logarithmic scale."""
+        """Draw the losses so far on a logarithmic scale."""
         with self.lock:
             return draw_curves(self.read_losses(), [step for step, _ in self.sizes[1:]], ink)
 
@@ -192,7 +197,7 @@ class Preview:
 
 
 def listening(port: int) -> socket.socket:
-    """A socket that listens at a port of this machine; Werkzeug would end the process instead."""
+    """Listen on a port; Werkzeug would end the process if it is in use."""
     try:
         return socket.create_server((HOST, port))
     except OSError as error:
@@ -200,7 +205,7 @@ def listening(port: int) -> socket.socket:
 
 
 def application(preview: Preview) -> "Flask":
-    """The page and what it fetches; all of it is only read."""
+    """Make the application that serves the page and what it fetches, read-only."""
     from flask import Flask, Response, abort, jsonify, render_template, request
 
     app = Flask(__name__, static_folder=None)
@@ -211,8 +216,8 @@ def application(preview: Preview) -> "Flask":
             name = urlsplit(f"//{request.headers.get('Host', '')}").hostname
         except ValueError:
             name = None
-        if name not in LOOPBACK:  # a foreign page whose name has been pointed at this machine
-            abort(403, "this page answers to the names of this machine only")
+        if name not in LOOPBACK:  # perhaps a foreign page whose name resolves to this machine
+            abort(403, "this page is served to this machine only")
 
     @app.after_request
     def private(response: Response) -> Response:
@@ -255,7 +260,16 @@ def application(preview: Preview) -> "Flask":
 
 
 def draw_curves(values: list[tuple[int, dict[str, float]]], sizes: list[int], ink: str) -> bytes:
-    """The curves as SVG on no ground, with a line at each step in `sizes`, where a size begins."""
+    """Draw the losses as SVG with a transparent background.
+
+    Args:
+      values: [(step, {term: loss}), …].
+      sizes: steps at which a new size begins, each marked by a line.
+      ink: colour of axes and text.
+
+    Returns:
+      The SVG file.
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6.4, 3.4), layout="constrained")

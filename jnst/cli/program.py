@@ -9,30 +9,30 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 
-# Nothing that imports JAX, or takes long otherwise: `jnst --help` would wait for it, and Ctrl-C
-# is answered only when all of this is there. What is slow is imported where it is used.
+# Nothing slow here, such as JAX: `jnst --help` would wait for it, and Ctrl-C is handled only once
+# all of this has been imported. Slow modules are imported where they are used.
 from jnst._text import as_option, as_text
 from jnst.cli.arguments import CommandParser, Parser
 from jnst.version import __version__
 
 
 class Diverged(RuntimeError):
-    """The run ended since a loss was not finite; what there is has been written."""
+    """The run ended because a loss was not finite; the last finite picture has been written."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `jnst` with these arguments.
 
     Returns:
-      The exit code: 0; 1 where a run diverged or the device's memory was too small; 2 for a
-      mistake of the user's, told in one line; 130 after Ctrl-C.
+      The exit code: 0; 1 if a run diverged or memory ran out; 2 for a user's mistake, reported in
+      one line; 130 after Ctrl-C.
     """
     prog = "jnst"
     try:
         with ending_at_once():
             args, rest = build_parser().parse_known_args(argv)
             prog = args.parser.prog
-            if rest:  # told by the parser of the command, which knows the command's options
+            if rest:  # reported by the command's parser, which knows its options
                 args.parser.error(f"unrecognized arguments: {' '.join(rest)}")
         message, code = outcome(args)
     except KeyboardInterrupt:
@@ -44,10 +44,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 @contextlib.contextmanager
 def ending_at_once() -> Iterator[None]:
-    """Ctrl-C in this block ends the process with a line; for while nothing has been begun yet.
+    """Let Ctrl-C in this block end the process with one line, as long as nothing has begun.
 
-    An exception would not do while modules are imported: of a KeyboardInterrupt in the middle of
-    it jaxlib makes an ImportError or a crash, and its callbacks swallow it.
+    An exception would not do while modules are imported: jaxlib turns a KeyboardInterrupt during
+    its import into an ImportError or a crash, and its callbacks swallow it.
     """
 
     def end(*_: object) -> None:
@@ -56,7 +56,7 @@ def ending_at_once() -> Iterator[None]:
         finally:
             os._exit(130)
 
-    # Who has set another handler, or ignores Ctrl-C as under nohup, is to be respected.
+    # Respect another handler, and that Ctrl-C is ignored, as under nohup.
     usual = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if not usual or threading.current_thread() is not threading.main_thread():
         yield
@@ -69,7 +69,7 @@ def ending_at_once() -> Iterator[None]:
 
 
 def outcome(args: argparse.Namespace) -> tuple[str, int]:
-    """Run the command: what is to be said of its failure, if it failed, and the exit code."""
+    """Run the command; return an error message, empty if there is none, and the exit code."""
     try:
         return "", args.run(args)
     except (ValueError, OSError) as error:
@@ -77,7 +77,7 @@ def outcome(args: argparse.Namespace) -> tuple[str, int]:
     except Diverged as error:
         return str(error), 1
     except (MemoryError, RuntimeError, AssertionError) as error:
-        # JAX's own error is a RuntimeError, too; its type is not asked for, to import no JAX.
+        # JAX's own error is a RuntimeError too; naming its type would import JAX.
         if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):
             smaller = "--size or --batch" if "batch" in args else "--size"
             return f"memory ran out; choose a smaller {smaller}", 1
@@ -87,8 +87,11 @@ def outcome(args: argparse.Namespace) -> tuple[str, int]:
 
 
 def of_devices(error: Exception) -> str:
-    """What is to be said where JAX has not the devices that it was told to use: whatever needs one
-    first then fails, in one way or another. Nothing of any other error."""
+    """Return a message if `error` comes from missing devices, else an empty one.
+
+    If JAX lacks the devices that it was told to use, whatever needs one first fails, in one way or
+    another.
+    """
     from jnst.cli.runtime import NO_BACKEND, devices, no_device
 
     if NO_BACKEND in str(error):
@@ -101,15 +104,15 @@ def of_devices(error: Exception) -> str:
 
 
 def in_one_line(error: Exception) -> str:
-    """What an error says."""
+    """Return the message of an error without line breaks."""
     return " ".join(str(error).split())
 
 
 def with_option(message: str, args: argparse.Namespace) -> str:
-    """A message of the library that begins with a setting, naming the option instead."""
+    """Replace the setting that a message of the library begins with by its option."""
     first = re.match(r"\w*", message)
     name = first.group() if first else ""
-    if name not in args:  # no option of this command, so that the settings need not be loaded
+    if name not in args:  # not an option of this command: the settings need not be imported
         return message
     from jnst.transfer.settings import SETTINGS
 
@@ -117,7 +120,7 @@ def with_option(message: str, args: argparse.Namespace) -> str:
 
 
 def build_parser() -> Parser:
-    """The parser of `jnst` and of all its commands."""
+    """Build the parser of `jnst` and of all its commands."""
     parser = Parser(prog="jnst", description="Neural style transfer in JAX.")
     parser.add_argument("--version", action="version", version=f"jnst {__version__}")
     commands = parser.add_subparsers(
@@ -126,30 +129,30 @@ def build_parser() -> Parser:
     commands.add_parser(
         "stylize",
         module="jnst.cli.stylize",
-        help="paint one picture, or several, in the style of another",
-        description="Paint the content of one picture, or of several, in the style of another.",
+        help="paint one or several pictures in the style of another",
+        description="Paint the content of one or several pictures in the style of another.",
         epilog="example: jnst stylize photo.jpg painting.jpg -o out.png --size 768 --beta 20; "
         "several: jnst stylize photos/*.jpg painting.jpg -o painted",
     )
     commands.add_parser(
         "grid",
         module="jnst.cli.grid",
-        help="paint one picture for every combination of settings, and a sheet to choose from",
+        help="paint a picture for every combination of settings, with a contact sheet",
         description="Paint a picture for every combination of alpha, beta and other settings.",
         epilog="examples: jnst grid photo.jpg painting.jpg --beta 1,3,10,30 -o sheet; "
-        "--alpha 1,10 --beta 1e2:1e5:4 is two alphas and four betas at equal ratios",
+        "--alpha 1,10 --beta 1e2:1e5:4 is two alphas and four betas, geometrically spaced",
     )
     commands.add_parser(
         "recolor",
         module="jnst.cli.recolor",
-        help="give a picture the colours of another, without any painting",
-        description="Give a picture the mean and the covariance of another one's colours.",
+        help="give a picture the colours of another, without style transfer",
+        description="Give a picture the mean and covariance of another's colours.",
         epilog="example: jnst recolor photo.jpg painting.jpg -o warm.png --method cholesky",
     )
     commands.add_parser(
         "convert",
         module="jnst.convert.command",
-        help="make a weights file for jnst out of a foreign one",
+        help="convert VGG weights of other libraries to a jnst file",
         description="Convert VGG-19 weights of PyTorch, safetensors or Keras into jnst's HDF5.",
         epilog="example: jnst convert vgg19-dcbb9e9d.pth -o vgg19.h5",
     )
@@ -160,7 +163,7 @@ def build_parser() -> Parser:
         epilog="example: jnst info stylized.png",
     )
     info.add_argument("picture", nargs="?", metavar="PICTURE", help="a picture made by jnst")
-    info.add_argument("--weights", metavar="FILE", help="look at these weights")
+    info.add_argument("--weights", metavar="FILE", help="show this weights file")
     info.set_defaults(run=run_info, parser=info)
     return parser
 
@@ -172,7 +175,7 @@ def run_info(args: argparse.Namespace) -> int:
 
         record = read_settings(args.picture)
         if record is None:
-            raise ValueError(f"{args.picture} carries no settings of jnst")
+            raise ValueError(f"{args.picture} has no jnst settings")
         lines = {name: value for name, value in record.items() if name != "options"}
         options = record.get("options")
         lines |= options if isinstance(options, dict) else {}
@@ -206,6 +209,6 @@ def run_info(args: argparse.Namespace) -> int:
         for name, value in lines.items():
             print(f"{name:22}{as_text(value)}")
         sys.stdout.flush()
-    except BrokenPipeError:  # whoever reads has seen enough, as in `jnst info | head`
+    except BrokenPipeError:  # the reader has closed the pipe, as in `jnst info | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0

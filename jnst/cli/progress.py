@@ -1,5 +1,4 @@
-"""How far a run is, on a terminal or line by line: a callback for `jnst.stylize` and
-`jnst.stylize_grid`."""
+"""Progress on a terminal or line by line, and the log of losses."""
 
 import csv
 import os
@@ -16,19 +15,19 @@ from jnst.transfer.settings import Plan
 from jnst.transfer.stylization import Progress, work_left
 
 LINE_SECONDS = 5.0
-"""Between two lines where the output is no terminal."""
+"""Least time between two lines if the output is not a terminal."""
 
 
 class ProgressReport:
-    """Shows the cells, the step, the loss, the steps a second and the time left.
+    """A callback that shows the cells, the step, the loss, the speed and the time left.
 
-    Steps take longer at larger sizes, so that what is done is counted in steps × pixels.
+    Steps take longer at larger sizes, so work is counted in steps × pixels.
 
     Args:
-      plan: as `Settings.plan` makes it.
-      stream: where to write; a bar if it is a terminal, lines otherwise.
-      cells: how many runs of the plan there will be.
-      label: says which cells are being worked at; None: their numbers.
+      plan: as `Settings.plan` returns it.
+      stream: where to write: a bar if it is a terminal, lines otherwise.
+      cells: number of runs of the plan.
+      label: names the current cells of a grid; None: by their numbers.
     """
 
     def __init__(
@@ -57,6 +56,7 @@ class ProgressReport:
         self.shown = -LINE_SECONDS
 
     def __call__(self, progress: Progress | GridProgress) -> None:
+        """Show a step, if it is time to."""
         cells = len(progress.cells) if isinstance(progress, GridProgress) else 1
         pixels = cells * progress.shape[0] * progress.shape[1]
         if isinstance(progress, Progress):
@@ -91,7 +91,7 @@ class ProgressReport:
             self.bar.refresh()
 
     def finish(self) -> None:
-        """Fill the bar: the run has ended of its own accord, be it before its last step."""
+        """Fill the bar; the run may have converged before its last step."""
         self.done = self.work
         if self.bar is not None:
             self.bar.update(self.done - self.bar.n)
@@ -106,7 +106,7 @@ class ProgressReport:
 
 
 def numbers(progress: GridProgress) -> str:
-    """Which cells of a grid are being worked at."""
+    """Name the current cells of a grid by their numbers."""
     return f"cells {progress.done + 1}–{progress.done + len(progress.cells)}/{progress.total}"
 
 
@@ -115,12 +115,12 @@ def write_log(
     losses: Mapping[str, np.ndarray],
     plan: Sequence[tuple[tuple[int, int], int]],
 ) -> None:
-    """Write the losses of every step as CSV: step, long edge, one column a term.
+    """Write the losses of every step as CSV: step, long edge, one column per term.
 
     Args:
-      path: of the file.
+      path: of the file to write.
       losses: {term: (steps,)}.
-      plan: the sizes and the steps made at each, as in `jnst.Result`.
+      plan: [(shape, steps), …], the steps made at each size, as in `jnst.Result`.
     """
     edges = (max(shape) for shape, steps in plan for _ in range(steps))
     with atomic_write(path) as temporary, open(temporary, "w", newline="") as file:

@@ -1,4 +1,4 @@
-"""`jnst recolor`: the colours of one picture for another, without strokes and without a network."""
+"""`jnst recolor`: give a picture the colours of another, without a network."""
 
 import argparse
 import sys
@@ -15,17 +15,19 @@ from jnst.version import __version__
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Give `parser` the command's arguments."""
+    """Add the command's arguments to `parser`."""
     add = parser.add_argument
-    add("picture", metavar="PICTURE", help="the picture to recolour")
-    add("reference", metavar="REFERENCE", help="the picture whose colours it gets")
-    add("-o", "--output", metavar="OUT", default="recolored.png", help="(recolored.png)")
+    add("picture", metavar="PICTURE", help="picture to recolour")
+    add("reference", metavar="REFERENCE", help="picture whose colours to use")
+    add(
+        "-o", "--output", metavar="OUT", default="recolored.png", help="output file (recolored.png)"
+    )
     add("--method", metavar="M", default="pca", help=f"{' or '.join(METHODS)} (pca)")
-    add("--quiet", action="store_true", help="say nothing but errors")
+    add("--quiet", action="store_true", help="only print errors")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Read, recolour, write; returns the exit code."""
+    """Read, recolour and write; return the exit code."""
     output = check_image_output(args.output)
     check_choice("--method", args.method, METHODS)
     picture, reference = read_picture(args.picture), read_picture(args.reference)
@@ -47,9 +49,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def visible(path: str, picture: Picture) -> Float[np.ndarray, "_h _w 3"]:
-    """The pixels that are not wholly transparent: what nobody sees has no say in the colours."""
+    """Return the pixels that are not fully transparent, as one row."""
     if picture.alpha is None:
         return picture.pixels
     if not picture.alpha.any():
-        raise ValueError(f"{path} is transparent everywhere and has no colours")
+        raise ValueError(f"{path} is fully transparent and has no colours")
     return picture.pixels[picture.alpha > 0][None]

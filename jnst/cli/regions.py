@@ -1,4 +1,4 @@
-"""The options that say where a style goes and what stays, and the masks that they name."""
+"""The options for regions, and the masks that they name."""
 
 import argparse
 from collections.abc import Sequence
@@ -12,34 +12,36 @@ from jnst.image.masks import REST, check_masks
 from jnst.image.pictures import load_mask
 
 DEFAULTS: dict[str, Any] = {"region": None, "style_region": None, "keep": None}
-"""Of these options."""
+"""Defaults of these options."""
 ALL = "all"
-"""In place of a mask of a style: all of it."""
+"""Given instead of a style's mask: use all of the style."""
 MASK_WORDS = (ALL, REST)
-"""Words that stand where a mask's file could."""
+"""Words that can be given instead of a mask."""
 KEYWORDS = {"region": "regions", "style_region": "style_regions", "keep": "keep"}
-"""What the options are called in Python."""
+"""Python's names of the options."""
 
 MaskArguments = dict[str, Any]
-"""By the names of KEYWORDS, for `jnst.stylize`; empty where there are none."""
+"""Keyword arguments of `jnst.stylize`, by the names in KEYWORDS; empty without masks."""
 
 
 def add_regions(parser: argparse.ArgumentParser) -> None:
-    """Give `parser` these options."""
+    """Add these options to `parser`."""
     example = (
-        "masks, white inside and black outside; "
+        "masks, white inside, black outside; "
         "as in --region sky.png --add-style waves.jpg --region ground.png"
     )
     add = parser.add_argument_group("regions", example).add_argument
     several: dict[str, Any] = {"metavar": "MASK", "action": "append"}
-    add("--region", **several, help="where STYLE goes; again for each added style")
-    add("--style-region", **several, help=f"what counts of STYLE, likewise; or {ALL}")
-    add("--keep", metavar="MASK", help=f"what stays as it is in CONTENT; or {REST}: no region's")
+    add("--region", **several, help="where to paint STYLE; once per style")
+    add("--style-region", **several, help=f"which part of STYLE to use; or {ALL}")
+    add("--keep", metavar="MASK", help=f"what to leave unpainted; {REST}: outside regions")
 
 
 def drop_other_styles(chosen: dict[str, Any], given: dict[str, Any], styles: int) -> None:
-    """Take out of the options of another picture the masks of another number of styles, and the
-    rest of regions that are not there."""
+    """Drop masks taken from another picture that do not fit this one.
+
+    These are masks for another number of styles, and `--keep rest` without regions.
+    """
     for name in ("region", "style_region"):
         if isinstance(chosen[name], list) and len(chosen[name]) != styles:
             chosen[name] = None
@@ -48,12 +50,12 @@ def drop_other_styles(chosen: dict[str, Any], given: dict[str, Any], styles: int
 
 
 def check_names(options: dict[str, Any]) -> None:
-    """Raise TypeError for what can be no names of files."""
+    """Raise TypeError if one of the options cannot be a file name."""
     for name in ("region", "style_region"):
         if not (options[name] is None or _are_names(options[name])):
-            raise TypeError(f"{as_option(name)} must be names of files, got {options[name]!r}")
+            raise TypeError(f"{as_option(name)} must be file names, got {options[name]!r}")
     if not isinstance(options["keep"], str | None):
-        raise TypeError(f"--keep must be the name of a file, got {options['keep']!r}")
+        raise TypeError(f"--keep must be a file name, got {options['keep']!r}")
 
 
 def _are_names(value: Any) -> bool:
@@ -61,7 +63,7 @@ def _are_names(value: Any) -> bool:
 
 
 def mask_files(options: dict[str, Any]) -> list[str]:
-    """The files of all masks."""
+    """List the files of all masks."""
     kept = options["keep"]
     of_styles = [name for name in options["style_region"] or () if name != ALL]
     return [*(options["region"] or ()), *of_styles, *([] if kept in (None, REST) else [kept])]
@@ -72,11 +74,19 @@ def read_masks(
     content: tuple[int, ...],
     styles: Sequence[tuple[int, ...]],
 ) -> MaskArguments:
-    """The masks that the options name, read and checked for images of these shapes.
+    """Read the masks that the options name and check them.
+
+    Args:
+      options: the command's, by name.
+      content: shape of the content image, (H, W, 3).
+      styles: shapes of the style images.
+
+    Returns:
+      Keyword arguments of `jnst.stylize`.
 
     Raises:
-      ValueError: for a file that cannot be read, or what `jnst.image.masks.check_masks` refuses, with
-        the option and the file in it.
+      ValueError: for a file that cannot be read or that `jnst.image.masks.check_masks` refuses,
+        naming the option and the file.
     """
     if all(options[name] is None for name in KEYWORDS):
         return {}
@@ -100,7 +110,7 @@ def read_masks(
 
 
 def _read(name: str, file: str, size: int, *words: str) -> np.ndarray:
-    """A mask; what cannot be read is told with the option, and the word that it could be."""
+    """Read a mask; an error names the option, and the word that was perhaps meant."""
     try:
         return load_mask(file, size)
     except (ValueError, OSError) as error:
@@ -108,7 +118,7 @@ def _read(name: str, file: str, size: int, *words: str) -> np.ndarray:
 
 
 def _named(message: str, options: dict[str, Any]) -> str:
-    """A message of the library that begins with a mask, naming the option and its file instead."""
+    """Replace the mask that a message of the library begins with by its option and file."""
     for name, setting in KEYWORDS.items():
         files = options[name]
         if isinstance(files, list):
@@ -117,6 +127,6 @@ def _named(message: str, options: dict[str, Any]) -> str:
                     return f"{as_option(name)} {file} {message[len(start) :]}"
         elif files and files != REST and message.startswith(start := f"{setting} "):
             return f"{as_option(name)} {files} {message[len(start) :]}"
-        if message.startswith(start := f"{setting} "):
-            return f"{as_option(name)} {message[len(start) :]}"
+        if message.startswith((f"{setting} ", f"{setting}=")):
+            return f"{as_option(name)}{message[len(setting) :]}"
     return message

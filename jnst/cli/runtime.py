@@ -1,4 +1,4 @@
-"""What the commands run on: JAX's devices, its compilation cache, and Ctrl-C."""
+"""JAX's devices, its compilation cache, and Ctrl-C."""
 
 import contextlib
 import os
@@ -16,11 +16,11 @@ PRECISION, CACHE = "jax_default_matmul_precision", "jax_compilation_cache_dir"  
 BLAS_THREADS = "OPENBLAS_NUM_THREADS"
 
 NO_BACKEND = "Unable to initialize backend"
-"""How JAX's error begins where it is told of a platform that it does not know."""
+"""Start of JAX's error for a platform that it does not know."""
 
 
 def devices() -> list[jax.Device]:
-    """JAX's devices; raises ValueError where it finds none."""
+    """Return JAX's devices; raise ValueError if it finds none."""
     try:
         return jax.devices()
     except (RuntimeError, AssertionError) as error:  # JAX_PLATFORMS names what is not there
@@ -28,22 +28,22 @@ def devices() -> list[jax.Device]:
 
 
 def no_device(error: Exception) -> ValueError:
-    """The error of JAX's that it has no device, as one of the user's."""
+    """Turn JAX's error into one that tells the user what to do."""
     why = f" ({error})" if str(error) else ""
     platforms = os.environ.get("JAX_PLATFORMS", "")
     return ValueError(f"JAX finds no device{why}; is JAX_PLATFORMS={platforms} set wrongly?")
 
 
 def connect(text: str) -> None:
-    """Join the other processes of a run, on this machine or others, by JAX's own runtime.
+    """Join the other processes of a run, on this machine or others, by JAX's runtime.
 
     Args:
-      text: `auto`, where a cluster tells each process what it needs to know, or
-        `HOST:PORT,COUNT,NUMBER`: where the first process listens, how many there are, which one
-        this is.
+      text: `auto`, if the cluster tells each process what it needs to know, or
+        `HOST:PORT,COUNT,NUMBER`: the address of the first process, the number of processes, and
+        the number of this one.
 
     Raises:
-      ValueError: if `text` is neither, or the processes do not find each other.
+      ValueError: if `text` is neither, or the processes cannot connect.
     """
     options: dict[str, Any] = {}
     if text != "auto":
@@ -66,7 +66,7 @@ def connect(text: str) -> None:
 
 
 def precision(device: jax.Device, chosen: str) -> str:
-    """In words, how a network of this precision computes on the device."""
+    """Describe how a network of this precision computes on the device."""
     if chosen != "float32":
         return {"highest": "float32 (exact products)"}.get(chosen, chosen)
     usual = {"gpu": "TF32 products", "tpu": "bfloat16 products", "cpu": "Winograd"}
@@ -74,24 +74,24 @@ def precision(device: jax.Device, chosen: str) -> str:
 
 
 def make_ready() -> None:
-    """What a command does before it computes."""
+    """Set up the compilation cache and OpenBLAS."""
     use_compilation_cache()
     use_one_blas_thread()
 
 
 def use_one_blas_thread() -> None:
-    """Leave the cores to XLA, unless OpenBLAS was told of another number of threads.
+    """Make OpenBLAS use one thread, unless its number of threads is set.
 
-    On processors JAX takes LAPACK from SciPy's OpenBLAS, which it loads at the first call. Its
-    threads keep spinning for some 30 ms after a call, on the cores that XLA then waits for.
+    On CPUs JAX takes LAPACK from SciPy's OpenBLAS, loaded at the first call, whose threads keep
+    spinning for about 30 ms after a call on the cores that XLA needs.
     """
     os.environ.setdefault(BLAS_THREADS, "1")
 
 
 def use_compilation_cache() -> None:
-    """Keep compiled programs in the user's cache folder, unless JAX was told of another place."""
+    """Keep compiled programs in the user's cache folder, unless JAX has a cache already."""
     folder = cache_folder() / "xla"
-    with contextlib.suppress(OSError):  # a cache that cannot be written costs time, nothing else
+    with contextlib.suppress(OSError):  # without a cache it only takes longer
         folder.mkdir(parents=True, exist_ok=True)
         if not getattr(jax.config, CACHE) and os.access(folder, os.W_OK):
             jax.config.update(CACHE, str(folder))
@@ -100,7 +100,7 @@ def use_compilation_cache() -> None:
 
 @contextlib.contextmanager
 def interrupts() -> Iterator[Callable[[], bool]]:
-    """Whether Ctrl-C has been pressed in this block; at the second time it interrupts as always."""
+    """Yield a function that says whether Ctrl-C was pressed; a second one interrupts as usual."""
     pressed = False
 
     def remember(*_: object) -> None:
@@ -109,7 +109,7 @@ def interrupts() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGINT, before)
 
     before = signal.getsignal(signal.SIGINT)
-    if before is not signal.SIG_IGN:  # as under nohup, which is to be respected
+    if before is not signal.SIG_IGN:  # ignored, as under nohup
         signal.signal(signal.SIGINT, remember)
     try:
         yield lambda: pressed

@@ -1,4 +1,4 @@
-"""`jnst stylize`: its options, and a run from files to a file."""
+"""`jnst stylize`: its options, and a run from input files to an output file."""
 
 import argparse
 import contextlib
@@ -34,19 +34,19 @@ from jnst.transfer.checkpoint import check_checkpoint
 from jnst.transfer.stylization import CHECKPOINT_EVERY, Progress, stylize
 
 TILES: dict[str, Any] = {AUTO: AUTO, "off": None}
-"""The words that --tile takes beside a number."""
+"""What --tile can be instead of a number."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Give `parser` the command's arguments."""
+    """Add the command's arguments to `parser`."""
     parser.add_argument(
-        "content", metavar="CONTENT", nargs="+", help="the picture to paint, or several"
+        "content", metavar="CONTENT", nargs="+", help="picture to paint, or several"
     )
-    parser.add_argument("style", metavar="STYLE", help="the picture in whose style to paint it")
+    parser.add_argument("style", metavar="STYLE", help="picture whose style to use")
     add = parser.add_argument_group("picture", "as in --size 1024 --preset paper").add_argument
     add("-o", "--output", metavar="OUT", help="file, or folder for several (stylized.png)")
     add_picture(add)
-    add("--seed", type=whole, metavar="N", help="of the noise of --init (0)")
+    add("--seed", type=whole, metavar="N", help="random seed for --init (0)")
     add_blend(add)
     add_regions(parser)
     example = "as in --beta 30 --style-layers relu1_1:4,relu3_1:1"
@@ -60,31 +60,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=tile,
         default=AUTO,
         metavar="N",
-        help="work in windows of N px, auto or off (auto)",
+        help="work in windows of N px; auto, off (auto)",
     )
-    add("--save-every", type=whole, metavar="N", help="write OUT-0000N.png too, every N steps")
-    add("--log", metavar="FILE.csv", help="write the losses of every step")
-    add("--checkpoint", metavar="FILE", help="keep in FILE what is needed to go on after a break")
+    add("--save-every", type=whole, metavar="N", help="also write OUT-0000N.png every N steps")
+    add("--log", metavar="FILE.csv", help="write the losses of each step")
+    add("--checkpoint", metavar="FILE", help="save the state to FILE, for --resume")
     add(
         "--checkpoint-every",
         type=whole,
         default=CHECKPOINT_EVERY,
         metavar="N",
-        help=f"steps between two checkpoints ({CHECKPOINT_EVERY})",
+        help=f"steps between checkpoints ({CHECKPOINT_EVERY})",
     )
-    add("--resume", action="store_true", help="go on from --checkpoint's FILE if it is there")
+    add("--resume", action="store_true", help="continue from --checkpoint if it exists")
     add(
         "--preview",
         nargs="?",
         type=port,
         const=0,
         metavar="PORT",
-        help="show the run on a local page, at a free port if none is given",
+        help="show the run on a local web page (a free port)",
     )
 
 
 def tile(text: str) -> int | str | None:
-    """`auto`, `off` or a number of pixels; whether that is enough is for `jnst.stylize` to say."""
+    """Parse `auto`, `off` or a number of pixels, which `jnst.stylize` checks."""
     if text in TILES:
         return TILES[text]
     try:
@@ -96,17 +96,17 @@ def tile(text: str) -> int | str | None:
 
 
 def port(text: str) -> int:
-    """A port's number; whether there is such a port is told later, with all else that is."""
+    """Parse a port number, whose range is checked later."""
     try:
         return int(text)
     except ValueError:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no number of a port; without one, --preview stands behind the pictures"
+            f"{text!r} is not a port number; --preview without one goes after the pictures"
         ) from None
 
 
 def run(args: argparse.Namespace) -> int:
-    """Check everything, stylise, write; returns the exit code."""
+    """Check everything, stylise and write; return the exit code."""
     if len(args.content) > 1:
         from jnst.cli.batch import run_batch  # which is built from what is here
 
@@ -115,12 +115,12 @@ def run(args: argparse.Namespace) -> int:
     output = check_image_output("stylized.png" if args.output is None else args.output)
     log = check_output(args.log, "--log") if args.log else None
     if log and log.suffix.lower() != ".csv":
-        raise ValueError(f"--log must be the name of a .csv file, got {log}")
+        raise ValueError(f"--log must be a .csv file, got {log}")
     if args.save_every is not None:
         check_integer("--save-every", args.save_every, least=1)
     check_integer("--checkpoint-every", args.checkpoint_every, least=1)
     if args.resume and not args.checkpoint:
-        raise ValueError("--resume needs a --checkpoint to go on from")
+        raise ValueError("--resume needs --checkpoint")
     checkpoint, _ = check_checkpoint(args.checkpoint, args.checkpoint_every, args.resume)
     if args.preview is not None:
         check_preview(args.preview, name="--preview")
@@ -128,7 +128,7 @@ def run(args: argparse.Namespace) -> int:
     check_tile(args.tile, job.settings, name="--tile")
     check_inputs_are_kept(args, job, [output, *([log] if log else []), *between(output, args, job)])
     if checkpoint and checkpoint.resolve() in (output.resolve(), log and log.resolve()):
-        raise ValueError(f"--checkpoint {checkpoint} is where another output goes; rename one")
+        raise ValueError(f"--checkpoint {checkpoint} is also the name of another output")
     settings = dataclasses.asdict(job.settings)
     files = style_files(args.style, job.options)
     record = job_record(job, args.content, files, job.options | settings)
@@ -137,7 +137,7 @@ def run(args: argparse.Namespace) -> int:
         if args.preview is not None:
             shown = {name: record[name] for name in ("content", "style")} | record["options"]
             page = stack.enter_context(Preview(job.plan, shown, args.preview))
-            # Even where --quiet is given: without the address there is no page to look at.
+            # Even with --quiet: the page cannot be found without its address.
             print(f"preview at {page.address}", file=sys.stderr, flush=True)
         return paint(args, job, output, log, record, page)
 
@@ -150,7 +150,7 @@ def paint(
     record: dict[str, Any],
     page: Preview | None,
 ) -> int:
-    """Stylise, write, show on the page; returns the exit code."""
+    """Stylise, write and show on the preview page; return the exit code."""
     began = time.monotonic()
     make_ready()
     if not args.quiet:
@@ -207,12 +207,12 @@ def paint(
 
 
 def numbered(output: Path, step: int) -> Path:
-    """Where --save-every puts the picture after a step."""
+    """Return the file that --save-every writes after a step."""
     return output.with_stem(f"{output.stem}-{step:05d}")
 
 
 def between(output: Path, args: argparse.Namespace, job: Job) -> list[Path]:
-    """The pictures that --save-every will write."""
+    """List the files that --save-every will write."""
     if not args.save_every:
         return []
     total = sum(steps for _, steps in job.plan)

@@ -1,4 +1,4 @@
-"""Whose colours the picture gets: linear matching of colours, and transfer of luminance alone.
+"""Colour control: linear colour matching and luminance-only transfer.
 
 Gatys, Bethge, Hertzmann and Shechtman, "Preserving color in neural artistic style transfer", 2016,
 https://arxiv.org/abs/1606.05897. Images are sRGB, channels last with any leading axes; as in the
@@ -13,12 +13,12 @@ from jaxtyping import Array, Float
 from jnst._checks import check_choice
 
 COLORS = ("style", "luminance", "cholesky", "pca")
-"""What the setting `colors` can be; the last two are the methods of `match_colors`."""
+"""Values of the setting `colors`; the last two are methods of `match_colors`."""
 METHODS = ("pca", "cholesky")
 MIN_VARIANCE = (0.5 / 255) ** 2
-"""Of colours in any direction. Less is the rounding of 8 bits: a picture without that colour."""
+"""Smallest variance of colours in any direction; less is the rounding of 8 bits."""
 YIQ = np.array([[0.299, 0.587, 0.114], [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]])
-"""The rows give luminance Y and chrominance I, Q of NTSC from R, G, B."""
+"""Matrix from R, G, B to NTSC's luminance Y and chrominance I, Q."""
 
 
 def match_colors(
@@ -27,15 +27,15 @@ def match_colors(
     *,
     method: str = "pca",
 ) -> Float[Array, "*batch H W 3"]:
-    """The image with the mean and the covariance of the reference's colours, by a linear map.
+    """Give the image the mean and covariance of the reference's colours by a linear map.
 
         x ↦ A (x − μ) + μ_r,   A Σ Aᵀ = Σ_r
 
-    with A as in `color_map`: the paper's "color histogram matching".
+    with A as in `color_map`; the paper calls it "color histogram matching".
 
     Args:
       image: sRGB in [0, 1].
-      reference: likewise, of any size.
+      reference: sRGB in [0, 1], of any size.
       method: `"pca"` or `"cholesky"`.
 
     Returns:
@@ -43,7 +43,7 @@ def match_colors(
       that matters.
 
     Raises:
-      ValueError: for another method.
+      ValueError: for an unknown method.
 
     >>> image = jnp.array([[[0.2, 0.0, 0.0], [0.4, 0.0, 0.0]]])
     >>> reference = jnp.array([[[0.0, 0.1, 0.1], [0.0, 0.9, 0.1]]])
@@ -58,7 +58,7 @@ def apply_map(
     matrix: Float[Array, "*batch 3 3"],
     shift: Float[Array, "*batch 3"],
 ) -> Float[Array, "*batch H W 3"]:
-    """The image with every colour x as A x + b, for `color_map`'s A and b."""
+    """Map every colour x to A x + b, with A and b as `color_map` returns them."""
     mapped = jnp.einsum("...ij,...hwj->...hwi", matrix, jnp.asarray(image), precision="highest")
     return mapped + shift[..., None, None, :]
 
@@ -69,15 +69,26 @@ def color_map(
     *,
     method: str = "pca",
 ) -> tuple[Float[Array, "*batch 3 3"], Float[Array, "*batch 3"]]:
-    """The matrix A and the shift μ_r − A μ that give the image the reference's colours.
+    """Return the matrix A and the shift μ_r − A μ that give the image the reference's colours.
 
         pca:       A = Σ_r^½ Σ^−½,   Σ^½ symmetric            cholesky:  A = L_r L⁻¹,   Σ = L Lᵀ
 
     PCA treats the channels alike; Cholesky takes red first, then green, then blue.
 
-    A picture may lack a colour (a grey one lacks all): then Σ has no inverse. Variances below
-    `MIN_VARIANCE` count as 0 and the inverse is the pseudo-inverse, a departure from the paper:
-    in such a direction nothing is amplified, and the result stays at the reference's mean.
+    Departure from the paper: a picture may lack a colour (a grey one lacks all), and then Σ has no
+    inverse. Variances below `MIN_VARIANCE` count as 0 and the pseudo-inverse is used, so that
+    nothing is amplified in such a direction and the result stays at the reference's mean.
+
+    Args:
+      image: sRGB in [0, 1].
+      reference: sRGB in [0, 1], of any size.
+      method: `"pca"` or `"cholesky"`.
+
+    Returns:
+      A, (3, 3), and the shift, (3,).
+
+    Raises:
+      ValueError: for an unknown method.
     """
     check_choice("method", method, METHODS)
     mean, covariance = _moments(jnp.asarray(image))
@@ -88,7 +99,7 @@ def color_map(
 
 
 def _moments(image: Float[Array, "*batch H W 3"]) -> tuple[Array, Array]:
-    """Mean and covariance of the colours."""
+    """Return mean and covariance of the colours."""
     mean = image.mean(axis=(-3, -2))
     centred = image - mean[..., None, None, :]
     rest = centred.mean(axis=(-3, -2))  # what float32 has lost in a sum over millions of pixels
@@ -98,25 +109,25 @@ def _moments(image: Float[Array, "*batch H W 3"]) -> tuple[Array, Array]:
 
 
 def _root(covariance: Float[Array, "*batch 3 3"], method: str) -> Float[Array, "*batch 3 3"]:
-    """R with R Rᵀ = Σ: the symmetric one, or the lower triangular one with a diagonal ≥ 0."""
+    """Return R with R Rᵀ = Σ: the symmetric one, or the lower triangular one with diagonal ≥ 0."""
     values, vectors = jnp.linalg.eigh(covariance)
     deviations = jnp.sqrt(jnp.where(values > MIN_VARIANCE, values, 0))
     turned = jnp.swapaxes(vectors, -1, -2)
     if method == "pca":
         return jnp.matmul(vectors * deviations[..., None, :], turned, precision="highest")
-    # By QR, since Cholesky's own decomposition has no result for a singular matrix.
+    # By QR, since Cholesky's decomposition fails for a singular matrix.
     upper = jnp.linalg.qr(deviations[..., None] * turned, mode="r")
     signs = jnp.where(jnp.diagonal(upper, axis1=-2, axis2=-1) < 0, -1, 1)
     return jnp.swapaxes(signs[..., None] * upper, -1, -2)
 
 
 def luminance(image: Float[ArrayLike, "*batch H W 3"]) -> Float[Array, "*batch H W 1"]:
-    """Y of YIQ: how light each pixel is, 0.299 R + 0.587 G + 0.114 B."""
+    """Return Y of YIQ, 0.299 R + 0.587 G + 0.114 B."""
     return _to_yiq(image)[..., :1]
 
 
 def chrominance(image: Float[ArrayLike, "*batch H W 3"]) -> Float[Array, "*batch H W 2"]:
-    """I and Q of YIQ: which colour each pixel has; 0 for grey."""
+    """Return I and Q of YIQ, the colour of each pixel; 0 for grey."""
     return _to_yiq(image)[..., 1:]
 
 
@@ -128,18 +139,18 @@ def _to_yiq(image: Float[ArrayLike, "*batch H W 3"]) -> Float[Array, "*batch H W
 def keep_colors(
     picture: Float[ArrayLike, "*batch H W 3"], content: Float[ArrayLike, "*batch H W 3"]
 ) -> Float[Array, "*batch H W 3"]:
-    """The luminance of the picture with the chrominance of the content.
+    """Combine the luminance of the picture with the chrominance of the content.
 
         (Y, I, Q) = (Y of the picture, I of the content, Q of the content)
 
-    The end of the paper's "luminance-only transfer".
+    This is the last step of the paper's "luminance-only transfer".
 
     Args:
-      picture, content: sRGB in [0, 1], of one size.
+      picture: sRGB in [0, 1].
+      content: sRGB in [0, 1], of the same size.
 
     Returns:
-      sRGB in [0, 1]. Not every luminance goes with every chrominance; what would lie outside is
-      clipped.
+      sRGB, clipped to [0, 1], since not every luminance goes with every chrominance.
 
     >>> reds = keep_colors(jnp.full((1, 1, 3), 0.5), jnp.array([[[0.6, 0.2, 0.2]]]))
     >>> [f"{value:.2f}" for value in reds[0, 0]]
@@ -153,15 +164,16 @@ def keep_colors(
 def match_luminance(
     style: Float[ArrayLike, "*batch h w 3"], content: Float[ArrayLike, "*batch H W 3"]
 ) -> Float[Array, "*batch h w 1"]:
-    """The luminance of the style with the mean and the deviation of the content's.
+    """Give the style's luminance the mean and standard deviation of the content's.
 
         L' = σ_C / σ_S (L_S − μ_S) + μ_C
 
-    The beginning of the paper's "luminance-only transfer". A style of a single luminance has no
-    deviation to scale: it gets the content's mean.
+    This is the first step of the paper's "luminance-only transfer". A style of one luminance has
+    no deviation to scale: it gets the content's mean.
 
     Args:
-      style, content: sRGB in [0, 1], of any sizes.
+      style: sRGB in [0, 1].
+      content: sRGB in [0, 1], of any size.
 
     Returns:
       L', which may lie outside [0, 1].
@@ -176,7 +188,7 @@ def match_luminance(
 
 
 def prepare_content(colors: str, content: Float[Array, "H W 3"]) -> Float[Array, "H W 3"]:
-    """The content as the transfer is to see it under `colors`: grey if light alone counts."""
+    """Return the content as the transfer uses it: grey if `colors` is `"luminance"`."""
     return _grey(luminance(content)) if colors == "luminance" else content
 
 
@@ -186,12 +198,13 @@ def prepare_style(
     style: Float[Array, "h w 3"],
     palette: Float[Array, "_h _w 3"] | None = None,
 ) -> Float[Array, "h w 3"]:
-    """The style as the transfer is to see it.
+    """Return the style as the transfer uses it, with the colours that the result should have.
 
     Args:
       colors: one of `COLORS`.
-      content, style: sRGB in [0, 1].
-      palette: whose colours the style is given in place of the content's; by PCA where `colors` is
+      content: sRGB in [0, 1].
+      style: sRGB in [0, 1].
+      palette: an image whose colours the style gets instead of the content's, by PCA if `colors` is
         `"style"`.
 
     Returns:
@@ -207,19 +220,19 @@ def prepare_style(
 
 
 def _grey(values: Float[Array, "H W 1"]) -> Float[Array, "H W 3"]:
-    """A luminance as a picture."""
+    """Make a grey picture of a luminance."""
     return jnp.clip(values.repeat(3, axis=-1), 0, 1)
 
 
 def depends_on_content(colors: str, palette: object | None) -> bool:
-    """Whether the style as it is seen depends on the content."""
+    """Say whether the prepared style depends on the content."""
     return colors == "luminance" or (colors != "style" and palette is None)
 
 
 def check_palette(colors: str, palette: object | None, name: str = "palette") -> None:
-    """Raise ValueError for a palette beside a setting that leaves it no colours to give."""
+    """Raise ValueError for a palette if `colors` does not use the style's colours."""
     if palette is not None and colors == "luminance":
         raise ValueError(
-            f"{name} gives the style other colours, of which colors 'luminance' takes none; "
-            f"choose style, {' or '.join(METHODS)} for colors, or leave the palette out"
+            f"{name} has no effect with colors 'luminance'; use colors 'style' or "
+            f"{' or '.join(map(repr, METHODS))}, or leave out the palette"
         )

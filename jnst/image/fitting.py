@@ -5,6 +5,13 @@ SMALLEST_EDGE = 32
 
 
 def fit(height: int, width: int, long_edge: int, least: int = 1) -> tuple[int, int]:
-    """(height, width) in proportion with this long edge, or a longer one for a short of `least`."""
+    """Return (height, width) scaled to a long edge.
+
+    Args:
+      height: in pixels.
+      width: in pixels.
+      long_edge: of the result.
+      least: of the result's short edge; the long edge is longer where this needs it.
+    """
     scale = max(long_edge / max(height, width), least / min(height, width) if least > 1 else 0)
     return max(1, round(height * scale)), max(1, round(width * scale))

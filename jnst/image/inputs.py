@@ -1,4 +1,4 @@
-"""The images that a run is given: checked, brought to size, and the first one to start from."""
+"""Input images: checks, resizing, and the initial image."""
 
 from typing import Any
 
@@ -13,11 +13,11 @@ from jnst.image.resizing import resize
 
 INITS = ("content", "noise", "style-noise")
 RANDOM_INITS = INITS[1:]
-"""Those that a random key decides."""
+"""Those that depend on a random key."""
 
 
 def check_image(name: str, image: Any) -> Float[Array, "H W 3"]:
-    """`image` as a float32 array; raises unless it is (H, W, 3), finite and in [0, 1]."""
+    """Return `image` as float32; raise unless it is floating, (H, W, 3), finite, in [0, 1]."""
     image = np.asarray(image)
     if image.ndim != 3 or image.shape[-1] != 3:
         raise ValueError(f"{name} must have the shape (H, W, 3), got {image.shape}")
@@ -38,7 +38,7 @@ def check_image(name: str, image: Any) -> Float[Array, "H W 3"]:
 
 
 def check_images(name: str, value: Any) -> list[Float[Array, "_h _w 3"]]:
-    """One image or several (a list, or an array of four axes), each checked."""
+    """Check one image or several (a list, or an array of four axes)."""
     listed = isinstance(value, list | tuple) and (not value or any(map(is_image, value)))
     if not (listed or is_image(value, axes=4)):
         return [check_image(name, value)]
@@ -49,12 +49,12 @@ def check_images(name: str, value: Any) -> list[Float[Array, "_h _w 3"]]:
 
 
 def is_image(value: Any, axes: int = 3) -> bool:
-    """Whether a value has as many axes as an image."""
+    """Say whether a value has the number of axes of an image."""
     return getattr(value, "ndim", None) == axes
 
 
 def check_init(init: Any) -> str | Float[Array, "_h _w 3"]:
-    """`init` as one of `INITS` or as a float32 image; raises where it is neither."""
+    """Return `init`, one of `INITS` or an image, as float32; raise if it is neither."""
     if isinstance(init, str):
         check_choice("init", init, INITS)
         return init
@@ -68,7 +68,18 @@ def initial_image(
     shape: tuple[int, int],
     key: Array | None,
 ) -> Float[Array, "_H _W 3"]:
-    """The image to start from, at (height, width)."""
+    """Make the image to start from.
+
+    Args:
+      init: one of `INITS`, or an image, which is resized.
+      content: (H, W, 3), sRGB in [0, 1].
+      style: whose colours `"style-noise"` has.
+      shape: (height, width) of the result.
+      key: for noise; None: `jax.random.key(0)`.
+
+    Returns:
+      Floating (height, width, 3), in [0, 1].
+    """
     if not isinstance(init, str):
         return resize(init, shape)
     if init == "content":
@@ -82,9 +93,14 @@ def initial_image(
 def style_noise(
     key: Array, style: Float[Array, "h w 3"], shape: tuple[int, int]
 ) -> Float[Array, "_H _W 3"]:
-    """Gaussian noise whose colours have the mean and the covariance of the style's, clipped.
+    """Make Gaussian noise with the mean and covariance of the style's colours, clipped to [0, 1].
 
-    By the covariance's symmetric root, which exists for a style of greys too.
+    It uses the symmetric root of the covariance, which exists for a grey style too.
+
+    Args:
+      key: a JAX random key.
+      style: (h, w, 3), sRGB in [0, 1].
+      shape: (height, width) of the result.
 
     >>> style_noise(jax.random.key(0), jnp.full((40, 40, 3), 0.25), (2, 1))[..., 0]
     Array([[0.25],

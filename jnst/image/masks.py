@@ -1,6 +1,4 @@
-"""Masks: which part of a picture is meant, 1 inside, 0 outside, soft edges between; checked, and
-brought to size.
-"""
+"""Masks of parts of a picture: 1 inside, 0 outside, soft edges in between."""
 
 import math
 from collections.abc import Sequence
@@ -15,23 +13,23 @@ from jaxtyping import Array, Float
 from jnst._checks import check_same_length
 
 MAX_ASPECT_ERROR = 0.02
-"""How far, as a share, the proportions of a mask may be from those of its picture."""
+"""Largest relative difference between the aspect ratios of a mask and its picture."""
 REST = "rest"
-"""As what is to be kept: all that no region covers."""
+"""Value of `keep` for everything that no region covers."""
 LEVELS = 2**16
-"""What a resized mask is rounded to, so that what is wholly inside or outside stays so."""
+"""A resized mask is rounded to this many levels, so that 0 stays 0 and 1 stays 1."""
 
 Mask = Float[ArrayLike, "_h _w"]
 
 
 class Masks(NamedTuple):
-    """What a run is told of regions; each mask of any size.
+    """The masks of a run, each of any size.
 
     Attributes:
-      regions: a mask of the picture for each style image; None: the styles are blended, and the
-        whole picture is one region.
-      styles: what counts of each style image; None: all of it.
-      keep: what stays the content's pixels; None: nothing does.
+      regions: where each style is painted; None: the styles are blended, and the whole picture is
+        one region.
+      styles: which part of each style image is used; None: all of it.
+      keep: where the content is left unpainted; None: nowhere.
     """
 
     regions: tuple[Mask, ...] | None
@@ -39,14 +37,14 @@ class Masks(NamedTuple):
     keep: Mask | None
 
     def painted(self, shape: tuple[int, ...]) -> Float[Array, "R H W"]:
-        """The regions of a picture of `shape` = (height, width), without what is kept."""
+        """Return the regions at `shape`, (height, width), without what is kept."""
         regions = [resize_mask(region, shape) for region in self.regions or ()]
         painted = jnp.stack(regions) if regions else jnp.ones((1, *shape), jnp.float32)
         return painted if self.keep is None else painted * (1 - resize_mask(self.keep, shape))
 
 
 def resize_mask(mask: Mask, shape: tuple[int, ...]) -> Float[Array, "_H _W"]:
-    """A mask at another (height, width), linearly, antialiased, so that it stays in [0, 1].
+    """Resize a mask to (height, width), linearly and antialiased; it stays in [0, 1].
 
     >>> resize_mask(jnp.array([[0.0, 0.0, 1.0, 1.0, 1.0, 1.0]]), (1, 3)).round(2)
     Array([[0.14, 0.88, 1.  ]], dtype=float32)
@@ -64,10 +62,20 @@ def gather_masks(
     style_regions: Mask | Sequence[Mask | None] | None,
     keep: Mask | None,
 ) -> Masks | None:
-    """The masks of a run with so many style images, as they come; None where there are none.
+    """Collect the masks of a run, unchecked.
+
+    Args:
+      styles: number of style images.
+      regions: as for `jnst.stylize`.
+      style_regions: as for `jnst.stylize`.
+      keep: a mask.
+
+    Returns:
+      The masks; None if there are none.
 
     Raises:
-      ValueError, TypeError: for another number of masks than of style images.
+      ValueError: if there are not as many masks as style images.
+      TypeError: if they are not masks.
     """
     if regions is None and style_regions is None and keep is None:
         return None
@@ -79,7 +87,7 @@ def gather_masks(
 
 
 def _several(name: str, value: Any, count: int) -> tuple[Any, ...]:
-    """One mask or several (a list, or an array of three axes), as a tuple of `count`."""
+    """Return one mask or several (a list, or an array of three axes) as a tuple of `count`."""
     axes = getattr(value, "ndim", None)
     if axes == 2:
         value = (value,)
@@ -96,15 +104,22 @@ def check_masks(
     style_regions: Mask | Sequence[Mask | None] | None,
     keep: Mask | str | None,
 ) -> Masks | None:
-    """As `gather_masks`, with every mask checked, as float32.
+    """Collect and check the masks of a run.
 
     Args:
-      content, styles: the shapes of the images.
-      regions, style_regions, keep: as for `jnst.stylize`.
+      content: shape of the content image, (H, W, 3).
+      styles: shapes of the style images.
+      regions: as for `jnst.stylize`.
+      style_regions: as for `jnst.stylize`.
+      keep: a mask, or `"rest"`.
+
+    Returns:
+      The masks as float32; None if there are none.
 
     Raises:
-      ValueError, TypeError: for a mask that will not do, that has other proportions than its
-        picture, or that leaves a region with nothing to paint.
+      ValueError: if a mask is not finite, not in [0, 1], has another aspect ratio than its picture,
+        covers nothing, or leaves nothing to paint.
+      TypeError: if a mask does not hold floats.
     """
     if isinstance(keep, str):
         return _keeping_the_rest(content, styles, regions, style_regions, keep)
@@ -138,26 +153,35 @@ def check_masks(
 def _keeping_the_rest(
     content: tuple[int, ...], styles: Any, regions: Any, style_regions: Any, keep: str
 ) -> Masks:
-    """As `check_masks`, for a `keep` that is a word."""
+    """Do the work of `check_masks` if `keep` is a word."""
     if keep != REST:
         raise ValueError(f"keep must be a mask or {REST!r}, got {keep!r}")
     masks = check_masks(content, styles, regions, style_regions, None)
     if masks is None or masks.regions is None:
-        raise ValueError(
-            f"keep is {REST!r}, which needs regions of which it could be that; give one, or a mask"
-        )
+        raise ValueError(f"keep={REST!r} needs at least one region")
     regions = masks.painted(content[:2])
     covered = jnp.clip(jnp.sum(regions, axis=0), 0, 1)
-    # Towards a soft edge a style fades with what is kept, and need not with its region as well.
+    # At a soft edge a style already fades because of what is kept; its region must not fade too.
     shared = jnp.where(covered > 0, regions / jnp.where(covered > 0, covered, 1), 1 / len(regions))
     return masks._replace(regions=tuple(shared), keep=1 - covered)
 
 
 def check_mask(name: str, mask: Any, picture: str, shape: tuple[int, ...]) -> Float[Array, "_h _w"]:
-    """`mask` as a float32 array; raises unless it will do for a picture of (height, width, …)."""
+    """Return `mask` as float32 after checking it.
+
+    Args:
+      name: what messages call the mask.
+      mask: (h, w), floats in [0, 1] or booleans.
+      picture: what messages call its picture.
+      shape: (height, width, …) of the picture.
+
+    Raises:
+      ValueError: if the mask does not fit the picture, or its values are wrong.
+      TypeError: if it holds neither floats nor booleans.
+    """
     try:
         mask = np.asarray(mask)
-    except ValueError as error:  # rows of several lengths
+    except ValueError as error:  # rows of different lengths
         raise ValueError(f"{name} must be an array of numbers, got {mask!r}") from error
     if mask.ndim != 2 or mask.size == 0:
         raise ValueError(f"{name} must have the shape (h, w), got {mask.shape}")
@@ -172,7 +196,7 @@ def check_mask(name: str, mask: Any, picture: str, shape: tuple[int, ...]) -> Fl
     (high, wide), (height, width) = mask.shape, shape[:2]
     if abs(math.log(wide * height / (high * width))) > math.log1p(MAX_ASPECT_ERROR):
         raise ValueError(
-            f"{name} must have the proportions of {picture}, {width}×{height} px, got "
+            f"{name} must have the aspect ratio of {picture}, {width}×{height} px, got "
             f"{wide}×{high} px"
         )
     if not mask.any():

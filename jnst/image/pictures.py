@@ -1,7 +1,7 @@
-"""Pictures on disk, to and from arrays; the only module that knows Pillow.
+"""Reading and writing picture files; the only module that imports Pillow.
 
 Everywhere in jnst an image is float32 (H, W, 3), sRGB in [0, 1]. Whatever a file holds (grey, CMYK,
-16 bits, a colour profile, a camera held upright) becomes that here; alpha is kept apart.
+16 bits, a colour profile, a rotated camera) is converted to that here; alpha is kept separately.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ from jnst.image.fitting import fit
 
 
 class Picture(NamedTuple):
-    """A picture's colours and, unless it is opaque, its alpha; float32 in [0, 1]."""
+    """The colours of a picture and, unless it is opaque, its alpha; float32 in [0, 1]."""
 
     pixels: Float[np.ndarray, "H W 3"]
     alpha: Float[np.ndarray, "H W"] | None
@@ -43,7 +43,7 @@ FORMATS: dict[str, tuple[str, int, dict[str, Any]]] = {
     ".tif": _TIFF,
     ".tiff": _TIFF,
 }
-"""By the file's suffix: Pillow's name of the format, its longest edge, how jnst writes it."""
+"""By suffix: Pillow's name of the format, its longest edge, and options for writing."""
 
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -54,31 +54,31 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""What turns a picture upright, by its EXIF orientation."""
+"""The transposition that turns a picture upright, by EXIF orientation."""
 
 _PNG_TEXTS = ("Software", "Description")
 _EXIF_TAGS = (ExifTags.Base.Software, ExifTags.Base.ImageDescription)
-"""Where the settings go: the name and version of jnst, and the settings themselves."""
+"""Where the version of jnst and the settings are stored."""
 
 _WRONG = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, AssertionError)
 _DAMAGE = (OSError, SyntaxError, RuntimeError, EOFError, struct.error, zlib.error, *_WRONG)
-"""What Pillow raises for a broken file, beside its own exceptions."""
+"""Exceptions that Pillow raises for a broken file, apart from its own."""
 
 
 def load_image(path: str | os.PathLike[str], size: int | None = None) -> Float[np.ndarray, "H W 3"]:
-    """A picture file as an array.
+    """Read a picture file as an array.
 
     Args:
-      path: JPEG, PNG, WebP, TIFF or whatever else Pillow opens; of several frames, the first.
+      path: JPEG, PNG, WebP, TIFF or anything else Pillow opens; of several frames, the first.
       size: the long edge in pixels (Lanczos; the short edge keeps the aspect, rounded, at least 1);
-        None leaves the size alone.
+        None keeps the size.
 
     Returns:
-      float32 (H, W, 3), sRGB in [0, 1], upright; white where a pixel is wholly transparent.
+      float32 (H, W, 3), sRGB in [0, 1], upright; fully transparent pixels are white.
 
     Raises:
-      ValueError: says what is wrong with a file that cannot be read, or a size below 1.
-      TypeError: for a size that is not a whole number.
+      ValueError: if the file cannot be read, or the size is below 1.
+      TypeError: if the size is not a whole number.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "red.png"
@@ -90,7 +90,7 @@ def load_image(path: str | os.PathLike[str], size: int | None = None) -> Float[n
 
 
 def read_picture(path: str | os.PathLike[str], size: int | None = None) -> Picture:
-    """As `load_image`, with alpha; the colours are not multiplied by it."""
+    """Read a picture file like `load_image`, with its alpha, which is not multiplied in."""
     if size is not None:
         check_integer("size", size, least=1, most=10**6)
     with _opened(path) as opened:
@@ -107,22 +107,23 @@ def read_picture(path: str | os.PathLike[str], size: int | None = None) -> Pictu
         pixels, alpha = resize_picture(pixels, alpha, size)
     pixels = _unit(pixels)
     if alpha is not None:
-        pixels[alpha == 0] = 1  # whatever colour is stored there, nobody has ever seen it
+        pixels[alpha == 0] = 1  # the colour stored there is never seen
     return Picture(pixels, alpha)
 
 
 def load_mask(path: str | os.PathLike[str], size: int | None = None) -> Float[np.ndarray, "h w"]:
-    """A picture file as a mask: white is inside, black and transparent outside, grey a soft edge.
+    """Read a picture file as a mask: white inside, black or transparent outside, grey between.
 
     Args:
       path: as for `load_image`.
-      size: the long edge in pixels at most; None leaves the size alone.
+      size: the long edge in pixels at most; None keeps the size.
 
     Returns:
       float32 (h, w) in [0, 1], the mean of the channels times alpha, upright, of 256 levels.
 
     Raises:
-      ValueError, TypeError: as `load_image`.
+      ValueError: as `load_image`.
+      TypeError: as `load_image`.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "left.png"
@@ -135,7 +136,7 @@ def load_mask(path: str | os.PathLike[str], size: int | None = None) -> Float[np
         check_integer("size", size, least=1, most=10**6)
     pixels, alpha = read_picture(path)
     mask = np.mean(pixels, axis=-1) * (1 if alpha is None else alpha)
-    # As levels, of which Pillow's filter leaves those of even parts as they are, to the bit.
+    # As 8 bits, since Pillow's filter then leaves uniform parts exactly as they are.
     levels = Image.fromarray(np.rint(255 * mask).astype(np.uint8))
     if size is not None and size < max(levels.size):
         height, width = fit(levels.height, levels.width, size)
@@ -144,28 +145,30 @@ def load_mask(path: str | os.PathLike[str], size: int | None = None) -> Float[np
 
 
 def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
-    """(width, height) of a picture file as it is shown; errors as for `load_image`."""
+    """Return (width, height) of a picture file, upright; raises like `load_image`."""
     with _opened(path) as image:
         on_its_side = _exif(image).get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
-        # Of a TIFF, Pillow gives the size upright already.
+        # Pillow gives the size of a TIFF upright already.
         return image.size[::-1] if on_its_side and image.format != "TIFF" else image.size
 
 
 def read_settings(path: str | os.PathLike[str]) -> dict[str, Any] | None:
-    """What `save_image` stored as settings, or None; errors as for `load_image`."""
+    """Return the settings that `save_image` stored, or None; raises like `load_image`."""
     with _opened(path) as image:
         if image.format == "PNG":
             software, description = map(image.info.get, _PNG_TEXTS)
         else:
             software, description = map(_exif(image).get, _EXIF_TAGS)
-    with contextlib.suppress(TypeError, ValueError, RecursionError):  # of another's description
+    with contextlib.suppress(
+        TypeError, ValueError, RecursionError
+    ):  # another program's description
         if str(software).startswith("jnst"):
             return dict(json.loads(description or ""))
     return None
 
 
 def check_image_output(path: str | os.PathLike[str], name: str = "output") -> Path:
-    """The path as a `Path`, if `save_image` can write there; else a ValueError says why not."""
+    """Return `path` as a `Path`; raise ValueError if `save_image` cannot write there."""
     path = check_output(path, name)
     check_choice(f"the suffix of {name} {path}", path.suffix.lower(), FORMATS)
     return path
@@ -178,19 +181,20 @@ def save_image(
     alpha: ArrayLike | None = None,
     settings: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write an array as a picture of 8 bits, whole or not at all; the same input, the same bytes.
+    """Write an array as a picture of 8 bits, atomically; the same input gives the same bytes.
 
     Args:
-      path: its suffix, one of `FORMATS`, chooses the format.
-      image: float (H, W, 3), sRGB, and the file says so; values outside [0, 1] are clipped.
+      path: its suffix, one of `FORMATS`, determines the format.
+      image: float (H, W, 3), sRGB; values outside [0, 1] are clipped.
       alpha: float (H, W), 1 for opaque; a JPEG, which cannot hold it, shows white behind.
-      settings: anything that JSON can say, for `read_settings` to find again. It becomes the
-        picture's description (a text chunk in a PNG, else EXIF), and `settings["jnst"]` the version
-        of its software. A JPEG has no room for more than 64 kB: they are left out with a warning.
+      settings: anything JSON can hold, for `read_settings`. It is stored as the picture's
+        description (a text chunk in a PNG, else EXIF), with `settings["jnst"]` as the version of
+        the software. A JPEG holds at most 64 kB: longer ones are left out with a warning.
 
     Raises:
-      ValueError: for a path that cannot be written, an unknown suffix, a wrong shape, a NaN.
-      TypeError: for an image or alpha of whole numbers, and settings that JSON cannot say.
+      ValueError: if the path cannot be written, its suffix is unknown, or the image has a wrong
+        shape or holds NaN.
+      TypeError: if the image or alpha holds integers, or JSON cannot hold the settings.
     """
     path = check_image_output(path)
     form, longest, options = FORMATS[path.suffix.lower()]
@@ -215,19 +219,19 @@ def save_image(
 
 @contextlib.contextmanager
 def _opened(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
-    """The file, opened by Pillow; what goes wrong in the block becomes a sentence."""
+    """Open a file with Pillow; errors in the block become sentences that name the file."""
     path = Path(path)
     try:
-        # Pillow warns of large pictures, fine below its limit, and of odd metadata, not used.
+        # Pillow warns of large pictures, which are fine, and of odd metadata, which is not used.
         with warnings.catch_warnings(action="ignore"), Image.open(path) as image:
             yield image
     except UnidentifiedImageError as error:
         if path.stat().st_size == 0:
             raise ValueError(f"{path} is empty; save or download it again") from error
-        raise ValueError(f"{path} is no readable picture; convert it to PNG") from error
+        raise ValueError(f"{path} is not a readable picture; convert it to PNG") from error
     except Image.DecompressionBombError as error:
         most = 2 * (Image.MAX_IMAGE_PIXELS or 0)
-        raise ValueError(f"{path} is above {most:,} pixels; scale it down first") from error
+        raise ValueError(f"{path} has more than {most:,} pixels; scale it down first") from error
     except _DAMAGE as error:
         if why := getattr(error, "strerror", None):  # the system's words, not Pillow's
             raise ValueError(f"{path} cannot be read ({why}); give another file") from error
@@ -235,18 +239,18 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
 
 
 def _exif(image: Image.Image) -> dict[int, Any]:
-    """The EXIF tags; none if they are damaged, which is no reason to refuse a picture."""
+    """Return the EXIF tags, or none if they are damaged: the picture may still be fine."""
     with contextlib.suppress(*_DAMAGE):
         return dict(image.getexif())
     return {}
 
 
 def _deep_grey(image: Image.Image, path: str | os.PathLike[str]) -> Float[np.ndarray, "H W 3"]:
-    """Grey of more than 8 bits as sRGB."""
+    """Convert grey of more than 8 bits to sRGB."""
     levels, white = np.asarray(image), 1 if image.mode == "F" else 65_535
     if not (levels.min() >= 0 and levels.max() <= white):  # a NaN fails too
-        raise ValueError(f"{path} has values outside 0 … {white}; save it with 8 or 16 bits")
-    # The profile's curve at 256 levels serves those in between.
+        raise ValueError(f"{path} has values outside [0, {white}]; save it with 8 or 16 bits")
+    # The profile's curve is taken at 256 levels and interpolated.
     ramp = Image.fromarray(np.arange(256, dtype=np.uint8)[None])
     ramp.info["icc_profile"] = image.info.get("icc_profile")
     curve = _unit(np.asarray(_to_srgb(ramp, path)))[0]
@@ -255,7 +259,7 @@ def _deep_grey(image: Image.Image, path: str | os.PathLike[str]) -> Float[np.nda
 
 
 def _to_srgb(image: Image.Image, path: str | os.PathLike[str]) -> Image.Image:
-    """A picture of 8 bits as RGB, by its colour profile if that is sound; alpha is dropped."""
+    """Convert 8 bits to sRGB, by the colour profile if it is valid; alpha is dropped."""
     profile = image.info.get("icc_profile")
     image = image if image.mode in ("L", "CMYK", "LAB") else image.convert("RGB")
     if profile and profile != _srgb_profile():
@@ -266,7 +270,7 @@ def _to_srgb(image: Image.Image, path: str | os.PathLike[str]) -> Image.Image:
             elif space == "GRAY" and len({band.tobytes() for band in image.split()}) == 1:
                 image = image.getchannel(0)  # grey that had alpha, and so came as RGBA
             srgb = ImageCms.createProfile("sRGB")
-            # The shortcut that lcms takes for grey is off by 10 levels in the dark.
+            # The optimisation of lcms for grey is off by 10 levels in dark tones.
             flags = ImageCms.Flags.NOOPTIMIZE if image.mode == "L" else ImageCms.Flags.NONE
             return ImageCms.buildTransform(given, srgb, image.mode, "RGB", flags=flags).apply(image)
         except (OSError, ValueError, ImageCms.PyCMSError) as error:
@@ -275,17 +279,26 @@ def _to_srgb(image: Image.Image, path: str | os.PathLike[str]) -> Image.Image:
 
 
 def resize_picture(pixels: np.ndarray, alpha: np.ndarray | None, size: int) -> Picture:
-    """Colours and alpha, uint8 or float32, with `size` as their long edge, float32 in [0, 1]."""
+    """Resize colours and alpha with a Lanczos filter.
+
+    Args:
+      pixels: (H, W, 3), uint8 or float32.
+      alpha: (H, W), float32 in [0, 1], or None.
+      size: long edge of the result in pixels.
+
+    Returns:
+      float32 in [0, 1].
+    """
     height, width = fit(pixels.shape[0], pixels.shape[1], size)
 
     def scaled(plane: np.ndarray) -> np.ndarray:
         return np.asarray(Image.fromarray(plane).resize((width, height), Image.Resampling.LANCZOS))
 
-    # One channel at a time: the whole of a camera's picture is large in float32.
+    # One channel at a time, since a camera's picture is large in float32.
     if alpha is None:
         channels = [scaled(_unit(pixels[..., c])) for c in range(3)]
         return Picture(np.clip(np.stack(channels, axis=-1), 0, 1), None)
-    # Colour counts by its alpha, or that of transparent pixels would show as a fringe.
+    # Colours are weighted by alpha, or those of transparent pixels would show as a fringe.
     channels = [scaled(_unit(pixels[..., c]) * alpha) for c in range(3)]
     weight, least = scaled(alpha), np.float32(0.5 / 255)
     colours = np.stack(channels, axis=-1) / np.maximum(weight, least)[..., None]
@@ -293,23 +306,23 @@ def resize_picture(pixels: np.ndarray, alpha: np.ndarray | None, size: int) -> P
 
 
 def _unit(levels: np.ndarray) -> np.ndarray:
-    """uint8 levels as float32 in [0, 1]; float32 as it is."""
+    """Convert uint8 to float32 in [0, 1]; leave float32 as it is."""
     return levels / np.float32(255) if levels.dtype == np.uint8 else levels
 
 
 def _floats(name: str, value: ArrayLike) -> np.ndarray:
-    """`value` as float32 clipped to [0, 1]; raises unless it is floating point without a NaN."""
+    """Return `value` as float32 clipped to [0, 1]; raise if it is not floating or holds NaN."""
     array = np.asarray(value)
-    if array.dtype.kind not in "fV":  # JAX's bfloat16 is of NumPy's kind V
+    if array.dtype.kind not in "fV":  # NumPy's kind V: JAX's bfloat16
         raise TypeError(f"{name} must be floating point in [0, 1], got {array.dtype}")
     array = array.astype(np.float32)
     if np.isnan(array).any():
-        raise ValueError(f"{name} has NaN among its values, and nothing was written")
+        raise ValueError(f"{name} holds NaN; nothing was written")
     return np.clip(array, 0, 1)
 
 
 def _metadata(path: Path, form: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Pillow's options that store `settings` in a file."""
+    """Return Pillow's options that store `settings` in a file."""
     values = f"jnst {settings.get('jnst', '')}".rstrip(), json.dumps(dict(settings))
     if form == "PNG":
         text = PngImagePlugin.PngInfo()
@@ -318,14 +331,14 @@ def _metadata(path: Path, form: str, settings: Mapping[str, Any]) -> dict[str, A
         return {"pnginfo": text}
     exif = Image.Exif()
     exif.update(zip(_EXIF_TAGS, values, strict=True))
-    if form == "JPEG" and len(exif.tobytes()) > 65_533:  # what a segment of the file holds
-        warnings.warn(f"the settings are too long for {path} and are not in it", stacklevel=3)
+    if form == "JPEG" and len(exif.tobytes()) > 65_533:  # the limit of a segment
+        warnings.warn(f"the settings are too long for {path} and were left out", stacklevel=3)
         return {}
     return {"exif": exif}
 
 
 @functools.cache
 def _srgb_profile() -> bytes:
-    """The ICC profile that says sRGB, with the time of its making pinned: always the same bytes."""
+    """Return the sRGB profile with a fixed date, so that its bytes are always the same."""
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     return profile[:24] + struct.pack(">6H", 2000, 1, 1, 0, 0, 0) + profile[36:]

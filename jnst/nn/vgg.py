@@ -13,7 +13,7 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float
 
-from jnst._checks import one_of
+from jnst._checks import check_choice
 from jnst.nn import convolution, winograd
 
 BLOCKS = ((2, 64), (2, 128), (4, 256), (4, 512), (4, 512))
@@ -56,7 +56,7 @@ picture, its transforms cost more than the multiplications that they save."""
 def choose_precision(precision: str, platform: str | None = None) -> str:
     """`precision` as it stands, or for `"auto"` what is fast and safe on a platform of JAX's:
     bfloat16 on GPUs and TPUs, float32 elsewhere."""
-    one_of("precision", precision, PRECISIONS)
+    check_choice("precision", precision, PRECISIONS)
     if precision != "auto":
         return precision
     return "bfloat16" if (platform or jax.default_backend()) in ("gpu", "tpu") else "float32"
@@ -90,7 +90,7 @@ def check_layers(name: str, layers: Iterable[str]) -> tuple[str, ...]:
     if not layers:
         raise ValueError(f"{name} must name at least one layer")
     for layer in layers:
-        one_of(name, layer, LAYERS)
+        check_choice(name, layer, LAYERS)
     return layers
 
 
@@ -124,9 +124,9 @@ class VGG19(nnx.Module):
         lineage: str = "torchvision",
         rngs: nnx.Rngs,
     ):
-        one_of("pooling", pooling, POOLINGS)
-        one_of("padding", padding, PADDINGS)
-        one_of("lineage", lineage, LINEAGES)
+        check_choice("pooling", pooling, POOLINGS)
+        check_choice("padding", padding, PADDINGS)
+        check_choice("lineage", lineage, LINEAGES)
         self.pooling, self.padding, self.lineage = pooling, padding, lineage
         self.precision = choose_precision(precision)
         self.on_processor = self.rows_apart = False

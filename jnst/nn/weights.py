@@ -14,8 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from jnst._checks import one_of
-from jnst._files import cache_folder, expanded, written_whole
+from jnst._checks import check_choice
+from jnst._files import atomic_write, cache_folder, expand_home
 from jnst.nn.vgg import CONVOLUTIONS, LINEAGES, VGG19
 
 FORMAT = "jnst-vgg19"
@@ -57,7 +57,7 @@ def write_weights(path: str | os.PathLike[str], weights: Weights) -> None:
     The same weights make the same bytes.
     """
     lineage = LINEAGES[weights.lineage]
-    with written_whole(path) as temporary, h5py.File(temporary, "w", track_order=True) as file:
+    with atomic_write(path) as temporary, h5py.File(temporary, "w", track_order=True) as file:
         file.attrs["format"] = FORMAT
         file.attrs["version"] = VERSION
         file.attrs["lineage"] = weights.lineage
@@ -103,7 +103,7 @@ def read_weights(path: str | os.PathLike[str]) -> Weights:
             f"{path} has format version {version}, and this jnst reads version {VERSION}; "
             "convert the weights again"
         )
-    one_of(f"the lineage in {path}", lineage, LINEAGES)
+    check_choice(f"the lineage in {path}", lineage, LINEAGES)
     if faults := list_faults(layers):
         raise ValueError(f"weights file {path} is damaged: {'; '.join(faults)}")
     return Weights(layers=layers, lineage=lineage, source=source, sha256=sha256)
@@ -149,7 +149,7 @@ def find_weights(path: str | os.PathLike[str] | None = None) -> Found:
                 raise ValueError(f"weights file {named} ({origin}) does not exist")
             return Found(Path(named), origin)
     caches = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    hub = expanded(os.environ.get("TORCH_HOME") or f"{caches}/torch") / "hub"
+    hub = expand_home(os.environ.get("TORCH_HOME") or f"{caches}/torch") / "hub"
     places = [
         Found(cache_folder() / "vgg19.h5", "converted, in the cache folder"),
         Found(hub / "checkpoints" / "vgg19-dcbb9e9d.pth", "torchvision's, in the torch hub cache"),

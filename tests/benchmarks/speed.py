@@ -180,8 +180,10 @@ def show(case: dict[str, Any]) -> None:
 
 
 def pictures(size: int) -> dict[str, dict[str, float]]:
-    """Seconds from the shell to the first step and to the picture, before and after jnst's cache of
-    compiled programs is filled."""
+    """Seconds from the shell to the first step and to the picture.
+
+    Both before and after jnst's cache of compiled programs is filled.
+    """
     from matplotlib.cbook import get_sample_data
 
     content = get_sample_data("grace_hopper.jpg", asfileobj=False)

@@ -1,17 +1,13 @@
 """The page of --preview in a real browser, headless Chromium, while the real command runs."""
 
-import os
 import re
 import shutil
 import subprocess
-import sys
 
 import numpy as np
 import pytest
+from commands import start_jnst
 from PIL import Image
-
-import jnst
-from jnst.nn.weights import write_weights
 
 STEPS = 60
 
@@ -30,23 +26,13 @@ def browser(folder, address, *options):
 
 
 @pytest.fixture
-def run(tmp_path, pictures, real_weights):
+def run(folder):
     """A run that has begun to serve its page: (process, address)."""
-    for name, picture in zip(("content.png", "style.png"), pictures, strict=True):
-        jnst.save_image(tmp_path / name, picture)
-    (tmp_path / "cache").mkdir()
-    write_weights(tmp_path / "cache" / "vgg19.h5", real_weights)
     command = (
-        "-m", "jnst", "stylize", "content.png", "style.png", "--size", "64", "--precision",
-        "highest", "--steps", str(STEPS), "--quiet", "--preview",
+        "stylize", "content.png", "style.png", "--size", "64", "--precision", "highest",
+        "--steps", str(STEPS), "--quiet", "--preview",
     )  # fmt: skip
-    with subprocess.Popen(
-        [sys.executable, "-W", "error", *command],
-        cwd=tmp_path,
-        env={**os.environ, "JNST_CACHE": str(tmp_path / "cache"), "TORCH_HOME": str(tmp_path)},
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
+    with start_jnst(folder, *command) as process:
         try:
             yield process, process.stderr.readline().removeprefix("preview at ").strip()
         finally:
@@ -54,8 +40,10 @@ def run(tmp_path, pictures, real_weights):
 
 
 def test_the_page_shows_the_run_to_its_end_and_then_the_command_ends(run, tmp_path):
-    """In virtual time the pauses between two questions cost nothing; so the browser comes again
-    until it is told of the end, for which the command waits."""
+    """In virtual time the browser's pauses between two requests cost nothing.
+
+    So it comes again until it is told of the end, for which the command waits.
+    """
     process, address = run
     heading, shot = "", tmp_path / "shot.png"
     browser(tmp_path, address, "--virtual-time-budget=3000", f"--screenshot={shot}")

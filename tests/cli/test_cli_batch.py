@@ -5,18 +5,16 @@ import contextlib
 
 import numpy as np
 import pytest
-from commands import jnst_command
+from commands import put_weights, run_jnst
 
 import jnst
 from jnst.cli.grid import add_arguments as add_arguments_of_grid
 from jnst.cli.options import choose
-from jnst.cli.program import main
 from jnst.image.pictures import read_picture, read_settings
-from jnst.nn.weights import write_weights
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory, pictures, real_weights):
+def folder(tmp_path_factory, pictures, weights_file):
     folder = tmp_path_factory.mktemp("batch")
     content, style = pictures
     alpha = np.linspace(0.2, 1, content.shape[1], dtype=np.float32) * np.ones((64, 1), np.float32)
@@ -26,8 +24,7 @@ def folder(tmp_path_factory, pictures, real_weights):
     jnst.save_image(folder / "style.png", style)
     (folder / "sub").mkdir()
     jnst.save_image(folder / "sub" / "a.png", content[:, ::-1])
-    (folder / "cache").mkdir()
-    write_weights(folder / "cache" / "vgg19.h5", real_weights)
+    put_weights(folder, weights_file)
     return folder
 
 
@@ -36,9 +33,9 @@ SHALLOW = "--content-layers", "relu2_1", "--style-layers", "relu1_1"
 FEW = "--size", "64", "--steps", "3", "--precision", "highest", *SHALLOW
 
 
-def test_every_content_becomes_the_picture_that_it_becomes_alone(folder, model):
+def test_every_content_becomes_the_picture_that_it_becomes_alone(folder, file_model):
     blend = "--add-style", "b.png", "--style-weights", "1,3"
-    ran = jnst_command(
+    ran = run_jnst(
         folder, "stylize", "a.png", "b.png", "tall.png", "style.png", "-o", "painted", *FEW, *blend
     )
     assert ran.returncode == 0, ran.stderr
@@ -51,7 +48,9 @@ def test_every_content_becomes_the_picture_that_it_becomes_alone(folder, model):
     layers = {"content_layers": ["relu2_1"], "style_layers": ["relu1_1"]}
     for name in names:
         content = jnst.load_image(folder / name, 64)
-        alone = jnst.stylize(model, content, styles, style_weights=(1, 3), steps=3, **layers).image
+        alone = jnst.stylize(
+            file_model, content, styles, style_weights=(1, 3), steps=3, **layers
+        ).image
         painted = read_picture(folder / "painted" / name)
         np.testing.assert_allclose(painted.pixels, alone, atol=1.5 / 255)
         record = read_settings(folder / "painted" / name)
@@ -62,22 +61,20 @@ def test_every_content_becomes_the_picture_that_it_becomes_alone(folder, model):
     assert read_picture(folder / "painted" / "b.png").alpha is None
 
 
-def test_an_interruption_keeps_what_is_written(folder, monkeypatch, capsys):
-    monkeypatch.chdir(folder)
-    monkeypatch.setenv("JNST_CACHE", str(folder / "cache"))
-
+def test_an_interruption_keeps_what_is_written(folder, monkeypatch):
     @contextlib.contextmanager
     def after_the_first():
         yield lambda: (folder / "kept" / "a.png").exists()
 
     monkeypatch.setattr("jnst.cli.batch.interrupts", after_the_first)
-    assert main(["stylize", "a.png", "tall.png", "style.png", "-o", "kept", *FEW]) == 130
+    ran = run_jnst(folder, "stylize", "a.png", "tall.png", "style.png", "-o", "kept", *FEW)
+    assert ran.returncode == 130
     assert [path.name for path in (folder / "kept").iterdir()] == ["a.png"]
-    assert "1 of 2 pictures" in capsys.readouterr().err
+    assert "1 of 2 pictures" in ran.stderr
 
 
 MISTAKES = {
-    "no folder": (["a.png", "b.png", "style.png"], "several contents need a folder"),
+    "no folder": (["a.png", "b.png", "style.png"], "several contents need an output folder"),
     "a picture's name": (["a.png", "b.png", "style.png", "-o", "x.png"], "must name a folder"),
     "a file": (["a.png", "b.png", "style.png", "-o", "style.png"], "style.png is a file"),
     "log": (["a.png", "b.png", "style.png", "-o", "x", "--log", "l.csv"], "--log is for one"),
@@ -91,29 +88,25 @@ MISTAKES = {
     "preset": (["a.png", "style.png", "--preset", "papr"], "(did you mean 'paper'?)"),
     "preset and like": (
         ["a.png", "style.png", "--preset", "paper", "--like", "b.png"],
-        "--like and --preset exclude each other",
+        "--like and --preset are mutually exclusive",
     ),
 }
 
 
 @pytest.mark.parametrize("name", MISTAKES)
-def test_mistakes_are_told_in_one_line_before_anything_is_written(
-    folder, name, monkeypatch, capsys
-):
+def test_mistakes_are_told_in_one_line_before_anything_is_written(folder, name):
     arguments, message = MISTAKES[name]
-    monkeypatch.chdir(folder)
-    monkeypatch.setenv("JNST_CACHE", str(folder / "cache"))
     before = sorted(folder.rglob("*"))
-    assert main(["stylize", *arguments]) == 2
-    told = capsys.readouterr().err
-    assert message in told and told.count("\n") == 1
+    ran = run_jnst(folder, "stylize", *arguments)
+    assert ran.returncode == 2
+    assert message in ran.stderr and ran.stderr.count("\n") == 1
     assert sorted(folder.rglob("*")) == before
 
 
 def test_given_options_override_a_preset_and_one_size_stays_one(folder):
     several = ["a.png", "sub/a.png", "style.png", "-o", "of-preset"]
     given = *SHALLOW, "--size", "48", "--steps", "2", "--beta", "7"
-    ran = jnst_command(folder, "stylize", *several, "--preset", "paper", *given)
+    ran = run_jnst(folder, "stylize", *several, "--preset", "paper", *given)
     assert ran.returncode == 0, ran.stderr
     assert sorted(path.name for path in (folder / "of-preset").iterdir()) == ["1-a.png", "2-a.png"]
     options = read_settings(folder / "of-preset" / "2-a.png")["options"]

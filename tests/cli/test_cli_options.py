@@ -5,9 +5,9 @@ import dataclasses
 
 import numpy as np
 import pytest
+from commands import run_jnst
 
 import jnst
-from jnst.cli.program import main
 from jnst.image.inputs import resize, style_shape
 from jnst.image.pictures import read_settings
 from jnst.nn.weights import find_weights, make_vgg19, open_weights, write_weights
@@ -26,12 +26,12 @@ STEP = {"step", "size"}
 
 
 @pytest.fixture(scope="module")
-def studio(folder, pictures, real_weights):
+def studio(folder, pictures, file_weights):
     """Beside the pictures one to start from, and weights for which red is blue."""
     jnst.save_image(folder / "start.png", 1 - pictures[0][::-1])
-    kernel, bias = real_weights.layers["conv1_1"]
-    swapped = real_weights.layers | {"conv1_1": (kernel[:, :, ::-1], bias)}
-    write_weights(folder / "swapped.h5", dataclasses.replace(real_weights, layers=swapped))
+    kernel, bias = file_weights.layers["conv1_1"]
+    swapped = file_weights.layers | {"conv1_1": (kernel[:, :, ::-1], bias)}
+    write_weights(folder / "swapped.h5", dataclasses.replace(file_weights, layers=swapped))
     return folder
 
 
@@ -39,11 +39,12 @@ def studio(folder, pictures, real_weights):
 def paint(studio, monkeypatch):
     """Paints with options: the picture and the losses that the log has of the first step."""
     monkeypatch.chdir(studio)
-    monkeypatch.setenv("JNST_CACHE", str(studio / "cache"))
 
     def paint(*options):
         command = "stylize", "content.png", "style.png", *QUICK, *options
-        assert main([*command, "-o", "out.png", "--log", "out.csv", "--quiet"]) == 0
+        output = "-o", "out.png", "--log", "out.csv"
+        done = run_jnst(studio, *command, *output, "--quiet")
+        assert (done.returncode, done.stderr) == (0, "")
         with open("out.csv") as file:
             first = next(csv.DictReader(file))
         losses = {term: float(value) for term, value in first.items() if term not in STEP}
@@ -95,16 +96,16 @@ SHOWN = {
 
 
 @pytest.mark.parametrize("option", SHOWN)
-def test_the_first_losses_are_those_of_the_setting(paint, studio, real_weights, option):
+def test_the_first_losses_are_those_of_the_setting(paint, studio, file_weights, option):
     chosen, changed = SHOWN[option]
     image, losses = paint(*option.split())
     assert image.shape == (*SHAPE, 3)
-    wanted = expected(studio, real_weights, **chosen)
+    wanted = expected(studio, file_weights, **chosen)
     assert losses.keys() == wanted.keys()
     close = 0.02 if "precision" in chosen else 1e-3
     for term, value in wanted.items():
         assert losses[term] == pytest.approx(float(value), rel=close), term
-    usual = float(expected(studio, real_weights)[changed])
+    usual = float(expected(studio, file_weights)[changed])
     assert losses[changed] != pytest.approx(usual, rel=1e-5 if "precision" in chosen else 5e-3)
 
 

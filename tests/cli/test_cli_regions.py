@@ -4,11 +4,12 @@ import shutil
 
 import numpy as np
 import pytest
+from commands import put_weights, run_jnst
 from PIL import Image
 
 import jnst
 from jnst.cli.options import choose
-from jnst.cli.program import build_parser, main
+from jnst.cli.program import build_parser
 from jnst.image.pictures import load_mask, read_settings
 
 LAYERS = [
@@ -32,8 +33,9 @@ SETTINGS = {
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory, real_weights, pictures):
+def folder(tmp_path_factory, weights_file, pictures):
     folder = tmp_path_factory.mktemp("regions")
+    put_weights(folder, weights_file)
     content, style = pictures
     jnst.save_image(folder / "content.png", content)
     jnst.save_image(folder / "style.png", style)
@@ -52,18 +54,21 @@ def _there(folder, monkeypatch):
     monkeypatch.chdir(folder)
 
 
-def test_regions_are_painted_recorded_and_brought_back(folder, model):
+def test_regions_are_painted_recorded_and_brought_back(folder, file_model):
     inputs = "content.png", "style.png", "--add-style", "other.png"
     of_styles = "--style-region", "all", "--style-region", "style-part.png"
     part = np.zeros((72, 64), np.float32)
     part[:36] = 1
     Image.fromarray(np.uint8(255 * part)).save("style-part.png")
-    assert main(["stylize", *inputs, *MASKS, *of_styles, *QUICK, "-o", "out.png"]) == 0
+    assert (
+        run_jnst(folder, "stylize", *inputs, *MASKS, *of_styles, *QUICK, "-o", "out.png").returncode
+        == 0
+    )
     options = read_settings("out.png")["options"]
     assert options["region"] == ["left.png", "right.png"]
     assert (options["style_region"], options["keep"]) == (["all", "style-part.png"], "hole.png")
     alone = jnst.stylize(
-        model,
+        file_model,
         jnst.load_image("content.png", 80),
         [jnst.load_image(name, 80) for name in ("style.png", "other.png")],
         regions=[load_mask("left.png"), load_mask("right.png")],
@@ -76,8 +81,19 @@ def test_regions_are_painted_recorded_and_brought_back(folder, model):
     inside = load_mask("hole.png") == 1
     np.testing.assert_array_equal(painted[inside], content[inside])
     assert np.abs(painted[~inside].astype(int) - content[~inside]).mean() > 2
-    assert main(["stylize", *inputs, "--like", "out.png", "-o", "again.png", "--quiet"]) == 0
+    assert (
+        run_jnst(
+            folder, "stylize", *inputs, "--like", "out.png", "-o", "again.png", "--quiet"
+        ).returncode
+        == 0
+    )
     assert (folder / "again.png").read_bytes() == (folder / "out.png").read_bytes()
+
+
+def run(folder, *arguments):
+    """A command that succeeds."""
+    done = run_jnst(folder, *arguments)
+    assert done.returncode == 0, done.stderr
 
 
 def arguments(given):
@@ -128,26 +144,27 @@ def test_the_masks_of_like_may_lie_beside_it(folder, monkeypatch):
 
 def test_the_rest_can_be_kept(folder):
     given = "content.png", "style.png", "--region", "left.png", "--keep", "rest"
-    assert main(["stylize", *given, *QUICK, "-o", "rest.png"]) == 0
+    run(folder, "stylize", *given, *QUICK, "-o", "rest.png")
     assert read_settings("rest.png")["options"]["keep"] == "rest"
     painted, content = (np.asarray(Image.open(name)) for name in ("rest.png", "content.png"))
     np.testing.assert_array_equal(painted[:, 40:], content[:, 40:])
     assert np.abs(painted[:, :40].astype(int) - content[:, :40]).mean() > 2
 
 
-def test_a_grid_has_the_regions_in_every_cell_and_knows_its_masks(folder, capsys):
+def test_a_grid_has_the_regions_in_every_cell_and_knows_its_masks(folder):
     inputs = "content.png", "style.png", "--add-style", "other.png"
     options = *inputs, *MASKS, *QUICK
-    assert main(["grid", *options, "--beta", "5,50", "-o", "grid"]) == 0
-    assert main(["stylize", *options, "--beta", "50", "-o", "cell.png"]) == 0
+    run(folder, "grid", *options, "--beta", "5,50", "-o", "grid")
+    run(folder, "stylize", *options, "--beta", "50", "-o", "cell.png")
     cell, single = (np.asarray(Image.open(p)) for p in ("grid/alpha1_beta50.png", "cell.png"))
     np.testing.assert_allclose(cell / 255, single / 255, atol=1.5 / 255)
     carried = read_settings("grid/alpha1_beta50.png")["options"]
     assert carried["region"] == ["left.png", "right.png"]
     shutil.copy("left.png", "kept.png")
     shutil.copy("right.png", "left.png")
-    assert main(["grid", *options, "--beta", "5,50", "-o", "grid"]) == 2
-    assert "masks" in capsys.readouterr().err
+    refused = run_jnst(folder, "grid", *options, "--beta", "5,50", "-o", "grid")
+    assert refused.returncode == 2
+    assert "masks" in refused.stderr
     shutil.copy("kept.png", "left.png")
 
 
@@ -155,19 +172,19 @@ MISTAKES = {
     # arguments after CONTENT and STYLE: what the one line must say
     "number": (
         ["--region", "left.png", "--region", "right.png"],
-        "--region must have a mask for each style image, of which there are 1, got 2",
+        "--region must have a mask for each style image (1), got 2",
     ),
     "number of style masks": (
         ["--add-style", "other.png", "--style-region", "all"],
-        "--style-region must have a mask for each style image, of which there are 2, got 1",
+        "--style-region must have a mask for each style image (2), got 1",
     ),
     "proportions": (
         ["--region", "narrow.png"],
-        "--region narrow.png must have the proportions of the content, 80×64 px, got 64×64 px",
+        "--region narrow.png must have the aspect ratio of the content, 80×64 px, got 64×64 px",
     ),
     "proportions of a style": (
         ["--style-region", "left.png"],
-        "--style-region left.png must have the proportions of its style image",
+        "--style-region left.png must have the aspect ratio of its style image",
     ),
     "empty": (["--region", "black.png"], "--region black.png covers nothing"),
     "nothing left": (
@@ -175,36 +192,42 @@ MISTAKES = {
         "--region left.png covers nothing but what is kept",
     ),
     "keep": (["--keep", "black.png"], "--keep black.png covers nothing"),
-    "no rest": (["--keep", "rest"], "--keep is 'rest', which needs regions"),
+    "no rest": (["--keep", "rest"], "--keep='rest' needs at least one region"),
     "missing": (["--keep", "none.png"], "none.png cannot be read (No such file"),
     "over a mask": (["--keep", "hole.png", "-o", "hole.png"], "hole.png is the mask itself"),
 }
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_is_one_line_and_exit_code_2(folder, mistake, capsys):
+def test_a_mistake_is_one_line_and_exit_code_2(folder, mistake):
     arguments, said = MISTAKES[mistake]
     before = sorted(folder.rglob("*"))
-    assert main(["stylize", "content.png", "style.png", "--size", "80", *arguments]) == 2
-    told = capsys.readouterr().err
-    assert said in told and told.count("\n") == 1, told
+    done = run_jnst(folder, "stylize", "content.png", "style.png", "--size", "80", *arguments)
+    assert done.returncode == 2
+    assert said in done.stderr and done.stderr.count("\n") == 1, done.stderr
     assert sorted(folder.rglob("*")) == before
 
 
 @pytest.mark.parametrize("given", [("--region", "left.png"), ("--keep", "hole.png")])
-def test_several_contents_have_no_masks(folder, capsys, given):
-    assert main(["stylize", "content.png", "other.png", "style.png", "-o", "all", *given]) == 2
-    assert f"{given[0]} is for one content, got 2" in capsys.readouterr().err
-
-
-def test_nor_do_they_have_those_of_another_picture(folder, capsys):
-    assert main(["stylize", "content.png", "style.png", *QUICK, "--keep", "hole.png"]) == 0
+def test_several_contents_have_no_masks(folder, given):
     several = "content.png", "other.png", "style.png", "-o", "all"
-    assert main(["stylize", *several, "--like", "stylized.png"]) == 2
-    assert "the regions of --like are for one content, got 2" in capsys.readouterr().err
-    assert main(["stylize", *several, "--like", "stylized.png", "--keep", "none"]) == 0
-    assert main(["stylize", *several, "--log", "none"]) == 2
-    assert "--log is for one content, got 2" in capsys.readouterr().err
+    done = run_jnst(folder, "stylize", *several, *given)
+    assert done.returncode == 2
+    assert f"{given[0]} is for one content, got 2" in done.stderr
+
+
+def test_nor_do_they_have_those_of_another_picture(folder):
+    one = "content.png", "style.png", *QUICK, "--keep", "hole.png"
+    run(folder, "stylize", *one)
+    several = "stylize", "content.png", "other.png", "style.png", "-o", "all"
+    refused = run_jnst(folder, *several, "--like", "stylized.png")
+    assert refused.returncode == 2
+    assert "the regions of --like are for one content, got 2" in refused.stderr
+    done = run_jnst(folder, *several, "--like", "stylized.png", "--keep", "none")
+    assert done.returncode == 0
+    refused = run_jnst(folder, *several, "--log", "none")
+    assert refused.returncode == 2
+    assert "--log is for one content, got 2" in refused.stderr
 
 
 def test_a_mask_is_grey_times_alpha_upright_and_scaled_without_ringing(tmp_path):

@@ -214,7 +214,7 @@ def test_the_end_does_not_wait_where_nobody_watches_nor_for_ever(page, monkeypat
     assert 0.15 < time.perf_counter() - began < 2
 
 
-def test_a_real_run_is_shown_and_comes_out_the_same(model, pictures):
+def test_a_real_run_is_shown_and_comes_out_the_same(file_model, pictures):
     options = Settings(sizes=48, steps=4)
     plan = options.plan(64, 80)
     seen = {}
@@ -227,7 +227,7 @@ def test_a_real_run_is_shown_and_comes_out_the_same(model, pictures):
             seen[now.step] = get(page, "picture.png")[1]
 
         run = {"sizes": 48, "steps": 4}
-        result = jnst.stylize(model, *pictures, callback=callback, **run)
+        result = jnst.stylize(file_model, *pictures, callback=callback, **run)
         page.missing = set()
         page.fetched.set()
         page.finish(result.image, result.reason)
@@ -238,16 +238,16 @@ def test_a_real_run_is_shown_and_comes_out_the_same(model, pictures):
     for step, losses in values:
         assert losses["total"] == pytest.approx(result.losses["total"][step - 1])
     assert len(seen) == 4
-    alone = jnst.stylize(model, *pictures, **run)
+    alone = jnst.stylize(file_model, *pictures, **run)
     np.testing.assert_array_equal(np.asarray(result.image), np.asarray(alone.image))
 
 
 @pytest.mark.parametrize(
     ("port", "said"),
     [
-        ("70000", "--preview must be at most 65535"),
+        ("70000", "--preview must be at most 65535, got 70000"),
         ("-1", "--preview must be at least 0, got -1"),
-        ("photo.jpg", "'photo.jpg' is no number of a port"),
+        ("photo.jpg", "'photo.jpg' is not a port number"),
     ],
 )
 def test_ports_that_are_none_are_told_in_one_line(port, said, capsys):

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import h5py
 import pytest
+from commands import default_interrupts
 from torch_files import adain_tree, legacy_bytes, torchvision_tree, write, zip_bytes
 from weight_server import Handler, Server, ranged, serving
 
@@ -176,7 +177,10 @@ def test_ctrl_c_while_downloading(server, tmp_path, cache):
 
     server.behaviours = [stall]
     arguments = [*MODULE, "--download", "--url", server.url]
-    with subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True) as process:
+    with (
+        default_interrupts(),
+        subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True) as process,
+    ):
         begun = time.monotonic()
         part = cache / "downloads" / f"{server.url.rpartition('/')[2]}.part"
         while not part.exists() and time.monotonic() < begun + 20:

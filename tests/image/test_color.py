@@ -4,10 +4,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from commands import put_weights, run_jnst
 
 import jnst
 from jnst.cli.job import read_palette
-from jnst.cli.program import main
 from jnst.image.color import (
     COLORS,
     METHODS,
@@ -219,9 +219,9 @@ def test_a_palette_is_matched_before_the_style_is_looked_at(model, pair):
 
 
 def test_a_palette_that_gives_nothing_or_will_not_do_is_refused(model, pair):
-    with pytest.raises(ValueError, match="palette gives the style other colours, of which colors"):
+    with pytest.raises(ValueError, match="palette has no effect with colors 'luminance'"):
         jnst.stylize(model, *pair, palette=pair[0], colors="luminance", **QUICK)
-    with pytest.raises(ValueError, match="palette gives the style other colours, of which colors"):
+    with pytest.raises(ValueError, match="palette has no effect with colors 'luminance'"):
         jnst.stylize_grid(model, *pair, palette=pair[0], colors="luminance", **QUICK)
     with pytest.raises(ValueError, match=r"palette must have the shape \(H, W, 3\), got \(72,"):
         jnst.stylize(model, *pair, palette=pair[1][..., 0], **QUICK)
@@ -276,9 +276,10 @@ def test_a_grids_cells_are_the_single_runs(model, pair, colors):
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory, pair, real_weights):
+def folder(tmp_path_factory, pair, weights_file):
     """A folder with content.png (a part of it transparent), style.png and grey.png."""
     folder = tmp_path_factory.mktemp("colours")
+    put_weights(folder, weights_file)
     alpha = np.ones(pair[0].shape[:2])
     alpha[:, :40], alpha[:10] = 0.5, 0
     jnst.save_image(folder / "content.png", pair[0], alpha=alpha)
@@ -288,10 +289,10 @@ def folder(tmp_path_factory, pair, real_weights):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_recolor_gives_the_visible_pixels_the_references_colours(folder, capsys, method):
+def test_recolor_gives_the_visible_pixels_the_references_colours(folder, method):
     files = [str(folder / name) for name in ("style.png", "content.png", f"{method}.tiff")]
-    assert main(["recolor", *files[:2], "-o", files[2], "--method", method]) == 0
-    assert capsys.readouterr().err == f"wrote {files[2]}: 64×72 px\n"
+    done = run_jnst(folder, "recolor", *files[:2], "-o", files[2], "--method", method)
+    assert done == (0, "", f"wrote {files[2]}: 64×72 px\n")
     reference = read_picture(files[1])
     wanted = match_colors(jnst.load_image(files[0]), reference.pixels[10:], method=method)
     found = read_picture(files[2])
@@ -300,9 +301,9 @@ def test_recolor_gives_the_visible_pixels_the_references_colours(folder, capsys,
 
 
 def test_recolor_keeps_alpha_and_is_the_same_twice(folder):
-    command = ["recolor", str(folder / "content.png"), str(folder / "style.png"), "--quiet", "-o"]
     for name in ("once.png", "twice.png"):
-        assert main([*command, str(folder / name)]) == 0
+        done = run_jnst(folder, "recolor", "content.png", "style.png", "--quiet", "-o", name)
+        assert done == (0, "", "")
     assert (folder / "once.png").read_bytes() == (folder / "twice.png").read_bytes()
     alphas = [read_picture(folder / name).alpha for name in ("once.png", "content.png")]
     np.testing.assert_array_equal(*alphas)
@@ -317,36 +318,40 @@ def test_recolor_keeps_alpha_and_is_the_same_twice(folder):
         (["-o", "out.bmp"], "the suffix of output out.bmp must be one of .png"),
     ],
 )
-def test_recolor_answers_a_mistake_in_one_line(folder, monkeypatch, capsys, arguments, said):
-    monkeypatch.chdir(folder)
-    assert main(["recolor", "content.png", "style.png", *arguments]) == 2
-    error = capsys.readouterr().err
+def test_recolor_answers_a_mistake_in_one_line(folder, arguments, said):
+    code, _, error = run_jnst(folder, "recolor", "content.png", "style.png", *arguments)
+    assert code == 2
     assert error.startswith(f"jnst recolor: error: {said}") and error.count("\n") == 1
-    assert main(["recolor", "content.png", "nothing.png"]) == 2
-    assert "nothing.png is transparent everywhere" in capsys.readouterr().err
+    code, _, error = run_jnst(folder, "recolor", "content.png", "nothing.png")
+    assert code == 2
+    assert "nothing.png is fully transparent" in error
 
 
 def test_the_command_line_paints_with_colors_and_like_carries_them(folder, monkeypatch):
     monkeypatch.chdir(folder)
+
+    def run(*arguments):
+        return run_jnst(folder, *arguments).returncode
+
     layers = ["--content-layers", "relu2_1", "--style-layers", "relu1_1,relu2_1"]
     quick = ["content.png", "style.png", "--size", "48", "--steps", "2", "--quiet", *layers]
     quick += ["--precision", "highest"]
     grid = ["grid", *quick, "--beta", "10,20", "--colors", "cholesky", "--palette", "style.png"]
-    assert main(["stylize", *quick, "--colors", "luminance", "-o", "light.png"]) == 0
-    assert main(["stylize", *quick, "--like", "light.png", "-o", "again.png"]) == 0
+    assert run("stylize", *quick, "--colors", "luminance", "-o", "light.png") == 0
+    assert run("stylize", *quick, "--like", "light.png", "-o", "again.png") == 0
     assert (folder / "light.png").read_bytes() == (folder / "again.png").read_bytes()
     assert read_settings("again.png")["options"]["colors"] == "luminance"
     light, content = (jnst.load_image(name, 48) for name in ("light.png", "content.png"))
     assert off_chrominance(light[10:], content[10:]).max() < 1 / 255  # rounded to 8 bits
 
-    assert main([*grid, "-o", "grid"]) == 0
+    assert run(*grid, "-o", "grid") == 0
     cell = "grid/alpha1_beta10.png"
     options = read_settings(cell)["options"]
     assert (options["colors"], options["palette"]) == ("cholesky", "style.png")
-    assert main(["stylize", *quick, "--like", cell, "-o", "single.png"]) == 0
+    assert run("stylize", *quick, "--like", cell, "-o", "single.png") == 0
     single, cell = map(jnst.load_image, ("single.png", cell))
     np.testing.assert_allclose(single, cell, atol=2.1 / 255)
-    assert main([*grid, "-o", "grid", "--palette", "content.png"]) == 2  # another grid
+    assert run(*grid, "-o", "grid", "--palette", "content.png") == 2  # another grid
 
 
 def test_what_nobody_sees_of_a_palette_has_no_say(folder):
@@ -366,18 +371,16 @@ def test_what_nobody_sees_of_a_palette_has_no_say(folder):
     ("arguments", "said"),
     [
         (["--colors", "lum"], "--colors must be one of style, luminance, cholesky, pca, got 'lum'"),
-        (["--colors", "luminance", "--palette", "style.png"], "--palette gives the style other"),
+        (["--colors", "luminance", "--palette", "style.png"], "--palette has no effect with"),
         (["--palette", "none.png"], "none.png cannot be read"),
-        (["--palette", "nothing.png"], "nothing.png is transparent everywhere and has no colours"),
+        (["--palette", "nothing.png"], "nothing.png is fully transparent and has no colours"),
         (["--palette", "style.png", "-o", "style.png"], "style.png is the style itself and"),
         (["--palette", "p.png", "-o", "p.png"], "p.png is the palette itself and"),
     ],
 )
-def test_mistakes_on_the_command_line_are_answered_in_one_line(
-    folder, monkeypatch, capsys, arguments, said
-):
-    monkeypatch.chdir(folder)
-    jnst.save_image("p.png", np.full((40, 40, 3), 0.5))
-    assert main(["stylize", "content.png", "style.png", "--size", "48", *arguments]) == 2
-    error = capsys.readouterr().err
+def test_mistakes_on_the_command_line_are_answered_in_one_line(folder, arguments, said):
+    jnst.save_image(folder / "p.png", np.full((40, 40, 3), 0.5))
+    command = "stylize", "content.png", "style.png", "--size", "48", *arguments
+    code, _, error = run_jnst(folder, *command)
+    assert code == 2
     assert error.startswith(f"jnst stylize: error: {said}") and error.count("\n") == 1, error

@@ -239,7 +239,7 @@ def test_the_style_is_compared_at_its_scale_in_a_picture_and_in_a_grid(model, pi
     ("change", "error", "said"),
     [
         ({"style_loss": "wassertein"}, ValueError, "gram+statistics, got 'wassertein' (did you"),
-        ({"style_weights": [1, 2]}, ValueError, "of which there are 1, got 2"),
+        ({"style_weights": [1, 2]}, ValueError, "style image (1), got 2"),
         ({"style_weights": [0.0]}, ValueError, "style_weights must not all be 0"),
         ({"style_weights": [-1.0]}, ValueError, "style_weights must be at least 0, got -1"),
         ({"style_weights": 2}, TypeError, "style_weights must be several numbers, got 2"),
