@@ -8,10 +8,13 @@ import jax
 import numpy as np
 import pytest
 from commands import put_weights
+from tiny import tiny_vgg, write_tiny_weights
 
 import jnst
 from jnst.cli.runtime import use_one_blas_thread
-from jnst.nn import weights as jnst_weights
+from jnst.nn.discovery import find_weights, open_weights
+from jnst.nn.loading import make_vgg
+from jnst.nn.weights import read_weights, write_weights
 
 use_one_blas_thread()
 
@@ -41,14 +44,14 @@ def real_weights(tmp_path_factory):
     patch.setenv("JNST_CACHE", str(tmp_path_factory.mktemp("cache")))
     patch.setenv("TORCH_HOME", str(tmp_path_factory.mktemp("torch")))
     patch.delenv("JNST_WEIGHTS", raising=False)
-    yield jnst_weights.open_weights(jnst_weights.find_weights())
+    yield open_weights(find_weights())
     patch.undo()
 
 
 @pytest.fixture(scope="session")
 def model(real_weights):
     """VGG-19 with the real weights, convolved by the definition, which compiles sooner."""
-    return jnst_weights.make_vgg19(real_weights, precision="highest")
+    return make_vgg(real_weights, precision="highest")
 
 
 @pytest.fixture(scope="session")
@@ -65,26 +68,32 @@ def pictures():
 def real_weights_file(tmp_path_factory, real_weights):
     """A weights file of jnst's with the paper's weights."""
     path = tmp_path_factory.mktemp("weights") / "vgg19.h5"
-    jnst_weights.write_weights(path, real_weights)
+    write_weights(path, real_weights)
     return path
 
 
 @pytest.fixture(scope="session")
-def weights_file(real_weights_file):
-    """The weights file that the commands find in `folder`."""
-    return real_weights_file
+def tiny():
+    """A network with VGG-19's layers and few channels, convolved by the definition."""
+    return tiny_vgg()
+
+
+@pytest.fixture(scope="session")
+def weights_file(tmp_path_factory):
+    """The weights file that the commands find in `folder`: of a network with few channels."""
+    return write_tiny_weights(tmp_path_factory.mktemp("tiny") / "vgg19.h5")
 
 
 @pytest.fixture(scope="session")
 def file_weights(weights_file):
     """What is in that file."""
-    return jnst_weights.read_weights(weights_file)
+    return read_weights(weights_file)
 
 
 @pytest.fixture(scope="session")
 def file_model(file_weights):
     """The network with those weights, as with --precision highest."""
-    return jnst_weights.make_vgg19(file_weights, precision="highest")
+    return make_vgg(file_weights, precision="highest")
 
 
 @pytest.fixture(scope="module")

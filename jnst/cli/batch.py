@@ -6,197 +6,244 @@ Contents of one shape are the cells of a grid, which one compiled step updates t
 import argparse
 import contextlib
 import dataclasses
-import hashlib
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
+import numpy as np
 
-from jnst._files import check_output
-from jnst._text import as_option
-from jnst.cli.grid import names_of
-from jnst.cli.job import (
-    Job,
-    check_inputs_are_kept,
-    headline,
-    job_model,
-    job_record,
-    prepare,
-    read_input,
-    style_files,
-)
-from jnst.cli.options import NONE, leaves_out
+from jnst.cli.contents import Batch, Contents, finished_before, gather_contents
+from jnst.cli.job import Job, headline, job_model, job_record, style_files
+from jnst.cli.preview import Preview
 from jnst.cli.program import Diverged
-from jnst.cli.progress import ProgressReport
-from jnst.cli.runtime import interrupts, make_ready
-from jnst.execution.tile_selection import AUTO
-from jnst.grid.axes import Grid, Index, make_grid
-from jnst.grid.stylization import GridProgress, run_cells
-from jnst.image.inputs import INITS
-from jnst.image.pictures import FORMATS, Picture, save_image
-from jnst.nn.vgg import VGG19
+from jnst.cli.progress import ProgressReport, log_rows, write_rows
+from jnst.cli.runtime import agreed, connect, interrupts, make_ready
+from jnst.cli.stylize import check_running, numbered
+from jnst.grid.checkpoint import belongs_to, grid_identity
+from jnst.grid.runs import GridProgress, Running, run_cells
+from jnst.image.pictures import save_image
+from jnst.optim.checkpoint import Checkpoint
+from jnst.optim.minimization import Progress
 from jnst.transfer.stylization import Result
+from jnst.transfer.tile_selection import check_tile
 
-ONE_CONTENT = (
-    *("region", "style_region", "keep", "log", "save_every", "tile", "tolerance", "preview"),
-    *("checkpoint", "resume"),
-)
-"""Options that a run with several contents does not have."""
 SHOWN = 3
 """Names shown in a line of progress; the others are counted."""
-
-
-class Painting(NamedTuple):
-    """One content and its output file."""
-
-    file: str
-    picture: Picture
-    output: Path
-
-
-class Batch(NamedTuple):
-    """Contents of one shape, as the content axis of a grid."""
-
-    paintings: list[Painting]
-    grid: Grid
-
-    def painting(self, index: Index) -> Painting:
-        """Return the painting of a cell."""
-        return self.paintings[self.grid.cells[index].content]
 
 
 def run_batch(args: argparse.Namespace) -> int:
     """Check everything, stylise every content and write; return the exit code."""
     began = time.monotonic()
-    job, folder, batches = prepare_batches(args)
-    total = sum(len(batch.paintings) for batch in batches)
-    settings = dataclasses.asdict(job.settings)
+    if args.distributed:
+        connect(args.distributed)
+    log, checkpoint = check_running(args)
+    contents = gather_contents(args)
+    check_tile(args.tile, contents.job.settings, contents.job.geometry, name="--tile")
+    outputs = [path.resolve() for batch in contents.batches for path in batch.outputs]
+    if checkpoint and checkpoint.path.resolve() in (*outputs, log and log.resolve()):
+        raise ValueError(f"--checkpoint {checkpoint.path} is also the name of another output")
     make_ready()
-    if not args.quiet:
-        shapes = f" of {len(batches)} shapes" if len(batches) > 1 else ""
-        print(f"{headline(job)}\n{total} pictures{shapes}", file=sys.stderr, flush=True)
-    folder.mkdir(exist_ok=True)
-    model = job_model(job)
-    done, diverged, stopped = 0, list[Path](), False
-    with interrupts() as interrupted:
-        for batch in batches:
-            for index, result in painted(batch, model, job, args.quiet, interrupted):
-                if result.reason == "stopped":
-                    stopped = True
-                    continue
-                file, picture, output = batch.painting(index)
-                styles = style_files(args.style, job.options)
-                record = job_record(job, file, styles, job.options | settings)
-                save_image(output, result.image, alpha=picture.alpha, settings=record)
-                done += 1
-                diverged += [output] if result.reason == "diverged" else []
-            if stopped or interrupted():
-                break
-    if not args.quiet:
-        seconds = time.monotonic() - began
-        print(f"wrote {folder}: {done} of {total} pictures in {seconds:.0f} s", file=sys.stderr)
-    if done < total:
-        return 130
-    if diverged:
-        raise Diverged(
-            f"the loss was no longer finite in {len(diverged)} of {total} pictures, the first "
-            f"{diverged[0]}; each is the last finite one; a lower --learning-rate may help"
+    for problem in contents.problems:
+        print(f"{args.parser.prog}: {problem}", file=sys.stderr)
+    if talks(args):
+        shapes = f" of {len(contents.shapes)} shapes" if len(contents.shapes) > 1 else ""
+        print(
+            f"{headline(contents.job)}\n{contents.total} pictures{shapes}",
+            file=sys.stderr,
+            flush=True,
         )
-    return 0
+    contents.folder.mkdir(exist_ok=True)
+    with contextlib.ExitStack() as stack:
+        # Of several processes none may leave the others waiting: there Ctrl-C ends it as usual.
+        alone = jax.process_count() == 1
+        interrupted = stack.enter_context(interrupts()) if alone else lambda: False
+        page = None
+        if args.preview is not None:
+            shown = contents.job.options | dataclasses.asdict(contents.job.settings)
+            page = stack.enter_context(Preview(contents.batches[0].plan, shown, args.preview))
+            print(f"preview at {page.address}", file=sys.stderr, flush=True)
+        painter = Painter(args, contents, log, checkpoint, page)
+        for batch in contents.batches:
+            painter.paint(batch, interrupted)
+            if painter.stopped or interrupted():
+                break
+    return painter.conclude(time.monotonic() - began)
 
 
-def painted(
-    batch: Batch, model: VGG19, job: Job, quiet: bool, interrupted: Callable[[], bool]
-) -> Iterator[tuple[Index, Result]]:
-    """Yield (index, result) of a batch as they are finished."""
+def talks(args: argparse.Namespace) -> bool:
+    """Say whether this process prints how the run goes."""
+    return not args.quiet and jax.process_index() == 0
+
+
+class Painter:
+    """Paints batch after batch and keeps count.
+
+    Args:
+      args: of the command line.
+      contents: what to paint.
+      log: the file of --log.
+      checkpoint: the file of --checkpoint.
+      page: of --preview.
+    """
+
+    def __init__(
+        self,
+        args: argparse.Namespace,
+        contents: Contents,
+        log: Path | None,
+        checkpoint: Checkpoint | None,
+        page: Preview | None,
+    ):
+        self.args, self.contents, self.log, self.checkpoint = args, contents, log, checkpoint
+        self.page, self.model = page, job_model(contents.job)
+        self.settings = dataclasses.asdict(contents.job.settings)
+        self.done, self.kept, self.stopped = 0, 0, False
+        self.diverged: list[Path] = []
+        self.rows: list[list[Any]] = []
+        self.terms: list[str] = []
+
+    @property
+    def job(self) -> Job:
+        """The job of the first content; all have its styles and settings."""
+        return self.contents.job
+
+    def record(self, file: str) -> dict[str, Any]:
+        """Return what the picture of a content carries."""
+        styles = style_files(self.args.style, self.job.options)
+        return job_record(self.job, file, styles, self.job.options | self.settings)
+
+    def paint(self, batch: Batch, interrupted: Callable[[], bool]) -> None:
+        """Paint the contents of a batch that are not finished yet."""
+        grid, pictures = batch.load(self.job)
+        found = [
+            self.args.resume and finished_before(painting, self.record(painting.file))
+            for painting in batch.paintings
+        ]
+        before = agreed(found)
+        self.kept += sum(
+            len(p.outputs) for p, yes in zip(batch.paintings, before, strict=True) if yes
+        )
+        todo = [index for index, cell in grid.cells.items() if not before[cell.content]]
+        if not todo:
+            return
+        names = {
+            index: Path(batch.paintings[cell.content].file).name
+            for index, cell in grid.cells.items()
+        }
+        with contextlib.ExitStack() as stack:
+            show = None
+            if talks(self.args):
+                report = ProgressReport(batch.plan, sys.stderr, len(todo), labels(names))
+                show = stack.enter_context(report)
+
+            def callback(progress: GridProgress) -> bool:
+                if show:
+                    show(progress)
+                if self.page:
+                    show_on_page(self.page, batch, progress)
+                every = self.args.save_every
+                if every and progress.step % every == 0 and jax.process_index() == 0:
+                    for index, picture in zip(progress.cells, progress.pictures(), strict=True):
+                        painting = batch.paintings[grid.cells[index].content]
+                        path = numbered(painting.outputs[0], progress.step)
+                        save_image(path, picture, settings=self.record(painting.file))
+                return interrupted()
+
+            running = Running(
+                init=self.job.init,
+                tile=self.args.tile,
+                callback=callback,
+                file=self.file_of(batch, grid),
+            )
+            for index, result in run_cells(self.model, grid, todo, running):
+                number = grid.cells[index].content
+                self.stopped |= result.reason == "stopped"
+                if result.steps and jax.process_index() == 0:
+                    self.write(batch.paintings[number], result, pictures[number].alpha)
+
+    def file_of(self, batch: Batch, grid: Any) -> Checkpoint | None:
+        """Return the checkpoint for a batch, which is only resumed from if it is of this one."""
+        if self.checkpoint is None or not self.checkpoint.resume:
+            return self.checkpoint
+        identity = grid_identity(self.model, grid, self.job.init)
+        resume = belongs_to(self.checkpoint.path, identity)
+        self.checkpoint = self.checkpoint._replace(resume=False)
+        return self.checkpoint._replace(resume=resume)
+
+    def write(self, painting: Any, result: Result, alpha: np.ndarray | None) -> None:
+        """Write the picture of a content, and the log so far."""
+        record = self.record(painting.file)
+        if result.reason == "stopped":  # so that --resume paints it again
+            record |= {"steps": result.steps, "reason": result.reason}
+        for output in painting.outputs:
+            save_image(output, result.image, alpha=alpha, settings=record)
+        if result.reason != "stopped":
+            self.done += len(painting.outputs)
+        if result.reason == "diverged":
+            self.diverged.append(painting.outputs[0])
+        if self.log:
+            self.terms = list(result.losses)
+            name = Path(painting.file).name
+            self.rows += [[name, *row] for row in log_rows(result.losses, result.plan)]
+            write_rows(self.log, ["content", "step", "size", *self.terms], self.rows)
+
+    def conclude(self, seconds: float) -> int:
+        """Say how the run ended; return the exit code."""
+        if jax.process_index() != 0:
+            return 0
+        total, done = self.contents.total, self.done + self.kept
+        if not self.args.quiet:
+            before = f", {self.kept} of them before" if self.kept else ""
+            refused = len(self.contents.problems)
+            bad = f"; {refused} could not be read" if refused else ""
+            print(
+                f"wrote {self.contents.folder}: {done} of {total} pictures{before} in "
+                f"{seconds:.0f} s{bad}",
+                file=sys.stderr,
+            )
+        if self.page and not self.stopped:
+            self.page.state = "finished"
+        if done < total:
+            if not self.args.quiet:
+                print("interrupted; the same command with --resume continues", file=sys.stderr)
+            return 130
+        if self.diverged:
+            raise Diverged(
+                f"the loss was no longer finite in {len(self.diverged)} of {total} pictures, the "
+                f"first {self.diverged[0]}; each is the last finite one; a lower --learning-rate "
+                "may help"
+            )
+        return 1 if self.contents.problems else 0
+
+
+def labels(names: dict[Any, str]) -> Callable[[GridProgress], str]:
+    """Return a function that names the contents that are being painted."""
 
     def label(progress: GridProgress) -> str:
-        names = [Path(batch.painting(index).file).name for index in progress.cells]
-        more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-        return f"{', '.join(names[:SHOWN])}{more}"
+        shown = [names[index] for index in progress.cells]
+        more = f" and {len(shown) - SHOWN} more" if len(shown) > SHOWN else ""
+        return f"{', '.join(shown[:SHOWN])}{more}"
 
-    cells = len(batch.paintings)
-    plan = batch.grid.plan
-    with (
-        contextlib.nullcontext() if quiet else ProgressReport(plan, sys.stderr, cells, label)
-    ) as show:
-
-        def callback(progress: GridProgress) -> bool:
-            if show:
-                show(progress)
-            return interrupted()
-
-        yield from run_cells(model, batch.grid, init=job.init, callback=callback)
+    return label
 
 
-def prepare_batches(args: argparse.Namespace) -> tuple[Job, Path, list[Batch]]:
-    """Read and check everything that the arguments name, before anything is computed.
+def show_on_page(page: Preview, batch: Batch, progress: GridProgress) -> None:
+    """Show the pictures that are being painted side by side, and their mean losses."""
+    if progress.step == 1:
+        page.restart(batch.plan)
 
-    Returns:
-      The job of the first content, the output folder, and the contents grouped by shape.
-    """
-    for option in ONE_CONTENT:
-        value = getattr(args, option)
-        given = not (value is None or value is False or leaves_out(option, value))
-        if given and (option, value) != ("tile", AUTO):
-            raise ValueError(f"{as_option(option)} is for one content, got {len(args.content)}")
-    folder = output_folder(args)
-    job = prepare(argparse.Namespace(**vars(args) | {"content": args.content[0]}))
-    if job.masks:
-        raise ValueError(
-            f"the regions of --like are for one content, got {len(args.content)}; leave them out "
-            f"with --region {NONE} --style-region {NONE} --keep {NONE}"
+    def side_by_side() -> np.ndarray:
+        return np.concatenate(list(progress.pictures()), axis=1)
+
+    page(
+        Progress(
+            step=progress.step,
+            steps=progress.steps,
+            shape=progress.shape,
+            losses={term: values.mean() for term, values in progress.losses.items()},
+            picture=side_by_side,  # type: ignore[arg-type]
         )
-    # All make the same number of steps, even if --like has a tolerance.
-    job = job._replace(settings=dataclasses.replace(job.settings, tolerance=0.0))
-    outputs = [folder / f"{name}.png" for name in names_of(args.content)]
-    for file in args.content:
-        check_inputs_are_kept(argparse.Namespace(**vars(args) | {"content": file}), job, outputs)
-    init = job.options["init"]
-    for output in outputs:
-        if output.is_dir():
-            raise ValueError(f"{output} is a folder; a picture would be written there")
-        if init not in INITS and output.exists() and output.samefile(init):
-            raise ValueError(f"{output} is the initial image itself and would be overwritten")
-    by_shape: dict[tuple[int, ...], list[Painting]] = {}
-    seen: dict[Any, str] = {}
-    for file, output in zip(args.content, outputs, strict=True):
-        picture = read_input(file, job.options["size"], least=1)
-        key = picture.pixels.shape, hashlib.sha256(picture.pixels.tobytes()).digest()
-        if key in seen:
-            raise ValueError(f"{seen[key]} and {file} are the same picture; give it once")
-        seen[key] = file
-        try:
-            job.settings.plan(*picture.pixels.shape[:2])
-        except ValueError as error:
-            raise ValueError(f"{file}: {error}") from error
-        by_shape.setdefault(picture.pixels.shape, []).append(Painting(file, picture, output))
-    batches = [Batch(paintings, grid_of(paintings, job)) for paintings in by_shape.values()]
-    return job, folder, batches
-
-
-def grid_of(paintings: Sequence[Painting], job: Job) -> Grid:
-    """Make the grid of contents of one shape, with the same styles and settings."""
-    pixels = [painting.picture.pixels for painting in paintings]
-    key = jax.random.key(job.options["seed"])
-    settings = dataclasses.asdict(job.settings)
-    return make_grid(pixels, [job.styles], key=key, palette=job.palette, **settings)
-
-
-def output_folder(args: argparse.Namespace) -> Path:
-    """Return the folder that -o names; raise ValueError if it cannot be one."""
-    if not args.output:
-        raise ValueError("several contents need an output folder; give one with -o")
-    folder = Path(args.output)
-    if folder.is_dir():
-        check_output(folder / "-.png")  # any file name tells whether pictures can be written
-    elif folder.exists():
-        raise ValueError(f"{folder} is a file; give the name of a folder for several contents")
-    elif folder.suffix.lower() in FORMATS:
-        raise ValueError(f"-o must name a folder for several contents, got {folder}")
-    else:
-        check_output(folder)
-    return folder
+    )

@@ -29,6 +29,7 @@ from jnst.cli.job import (
 )
 from jnst.cli.options import (
     add_blend,
+    add_distributed,
     add_look,
     add_optimisation,
     add_picture,
@@ -41,10 +42,11 @@ from jnst.cli.regions import add_regions, mask_files
 from jnst.cli.runtime import connect, interrupts, make_ready
 from jnst.grid.axes import LAYER_WEIGHTS, NUMBERS, Grid, Index, distinct, make_grid
 from jnst.grid.folder import SHEET, TABLE, TRADE_OFF, GridFolder, in_name
+from jnst.grid.runs import GridProgress, Running, run_cells
 from jnst.grid.sheets import check_drawing
-from jnst.grid.stylization import GridProgress, run_cells
 from jnst.image.inputs import RANDOM_INITS
-from jnst.transfer.settings import Settings
+from jnst.optim.checkpoint import check_checkpoint
+from jnst.transfer.tile_selection import check_tile
 
 VARYING = (*NUMBERS, *LAYER_WEIGHTS, "seed")
 """Options that take several values."""
@@ -71,13 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("running", "as in --batch 8").add_argument
     add_running(add)
     add("--batch", default="auto", metavar="N", help="cells at a time (auto: what fits in memory)")
-    add(
-        "--distributed",
-        nargs="?",
-        const="auto",
-        metavar="HOST:PORT,COUNT,NUMBER",
-        help="share the work with other processes (as the cluster says)",
-    )
+    add_distributed(add)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -85,6 +81,10 @@ def run(args: argparse.Namespace) -> int:
     began = time.monotonic()
     if args.distributed:
         connect(args.distributed)
+    if args.resume and not args.checkpoint:
+        raise ValueError("--resume needs --checkpoint")
+    check_integer("--checkpoint-every", args.checkpoint_every, least=1)
+    file = check_checkpoint(args.checkpoint, args.checkpoint_every, args.resume)
     check_drawing()
     batch = batch_size(args.batch)
     job, grid, folder, alphas = prepare_grid(args)
@@ -109,9 +109,8 @@ def run(args: argparse.Namespace) -> int:
                 show(progress)
             return interrupted()
 
-        results = run_cells(
-            job_model(job), grid, todo, init=job.init, batch=batch, callback=callback
-        )
+        running = Running(init=job.init, batch=batch, tile=args.tile, callback=callback, file=file)
+        results = run_cells(job_model(job), grid, todo, running)
         if leader:  # only once the cells are known to fit in memory
             folder.begin()
         for index, result in results:
@@ -173,9 +172,11 @@ def prepare_grid(args: argparse.Namespace) -> tuple[Job, Grid, GridFolder, list[
         raise ValueError(f"--seed: several seeds need --init {' or '.join(RANDOM_INITS)}")
     keys = jnp.stack([jax.random.key(seed) for seed in seeds])
     pixels = [picture.pixels for picture in contents]
-    # All cells make the same number of steps, even if --like has a tolerance.
-    settings = dataclasses.asdict(job.settings) | given | {"tolerance": Settings.tolerance}
-    grid = make_grid(pixels, styles, key=keys, palette=job.palette, **job.masks, **settings)
+    check_tile(args.tile, job.settings, job.geometry, name="--tile")
+    settings = dataclasses.asdict(job.settings) | given
+    grid = make_grid(
+        job.geometry, pixels, styles, key=keys, palette=job.palette, **job.masks, **settings
+    )
 
     paths = {"content": [args.content, *args.contents], "style": [args.style, *args.styles]}
     shown: dict[str, Sequence[Any]] = {name: names_of(files) for name, files in paths.items()} | {

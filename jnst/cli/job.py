@@ -10,17 +10,24 @@ import numpy as np
 
 from jnst._checks import near_match
 from jnst._files import check_not_overwriting
+from jnst._text import as_option
 from jnst.cli.options import choose
 from jnst.cli.recolor import visible
 from jnst.cli.regions import MaskArguments, mask_files, read_masks
 from jnst.cli.runtime import devices, precision
-from jnst.execution import memory as cost
+from jnst.execution.memory import free_on_host
+from jnst.image.fitting import SMALLEST_EDGE, fit
 from jnst.image.inputs import INITS
-from jnst.image.pictures import Picture, fit, image_size, read_picture
+from jnst.image.pictures import Picture, image_size, read_picture
 from jnst.losses.targets import blend_shares
-from jnst.nn.vgg import VGG19, choose_precision
-from jnst.nn.weights import Found, Weights, find_weights, make_vgg19, open_weights
-from jnst.transfer.settings import SMALLEST_EDGE, Plan, Settings
+from jnst.nn.blocks import network_title
+from jnst.nn.discovery import WeightsFile, find_weights, open_weights
+from jnst.nn.geometry import Geometry, vgg_geometry
+from jnst.nn.loading import make_vgg
+from jnst.nn.vgg import VGG, choose_precision
+from jnst.nn.weights import Weights
+from jnst.transfer.plan import Plan
+from jnst.transfer.settings import Settings
 from jnst.version import __version__
 
 BYTES_TO_READ = 40
@@ -39,11 +46,21 @@ class Job(NamedTuple):
     settings: Settings
     plan: Plan
     weights: Weights
-    found: Found
+    found: WeightsFile
+
+    @property
+    def geometry(self) -> Geometry:
+        """The geometry of the network."""
+        return vgg_geometry(self.weights.blocks)
 
 
-def prepare(args: argparse.Namespace) -> Job:
-    """Read and check everything that the arguments name, before anything is computed."""
+def prepare(args: argparse.Namespace, content: Picture | None = None) -> Job:
+    """Read and check everything that the arguments name, before anything is computed.
+
+    Args:
+      args: of the command line.
+      content: the content, where it has been read already.
+    """
     options, settings = choose(args)
     paths = style_files(args.style, options)
     blend_shares(settings.style_weights, len(paths))
@@ -52,9 +69,8 @@ def prepare(args: argparse.Namespace) -> Job:
             f"--init must be {', '.join(INITS)} or a picture; there is no file "
             f"{options['init']!r}{near_match(options['init'], INITS)}"
         )
-    content = read_input(
-        args.content, options["size"], least=1
-    )  # a plan that is too narrow is reported later
+    if content is None:  # a plan that is too narrow is reported later
+        content = read_input(args.content, options["size"], least=1)
     init, palette = options["init"], options["palette"]
     if init not in INITS:
         init = read_input(init, options["size"]).pixels
@@ -62,7 +78,10 @@ def prepare(args: argparse.Namespace) -> Job:
         palette = read_palette(palette, options["size"])
     styles = [read_input(path, style_size(options, settings)).pixels for path in paths]
     masks = read_masks(options, content.pixels.shape, [style.shape for style in styles])
-    found = find_weights(args.weights)
+    found = find_weights(args.weights, options["network"])
+    weights = open_weights(found, options["network"])
+    for name in ("content_layers", "style_layers"):
+        vgg_geometry(weights.blocks).check_layers(as_option(name), getattr(settings, name))
     return Job(
         content=content,
         styles=styles,
@@ -72,7 +91,7 @@ def prepare(args: argparse.Namespace) -> Job:
         options=options,
         settings=settings,
         plan=settings.plan(*content.pixels.shape[:2]),
-        weights=open_weights(found),
+        weights=weights,
         found=found,
     )
 
@@ -95,7 +114,7 @@ def read_input(path: str, size: int, least: int = SMALLEST_EDGE) -> Picture:
             f"{path} has only {width}×{height} px; both edges need at least {SMALLEST_EDGE} px"
         )
     shape = fit(height, width, size, least)
-    if (needed := BYTES_TO_READ * math.prod(shape)) > (free := cost.free_on_host()):
+    if (needed := BYTES_TO_READ * math.prod(shape)) > (free := free_on_host()):
         raise ValueError(
             f"{path} at {shape[1]}×{shape[0]} px takes {needed / 2**30:.1f} GiB of memory to read, "
             f"but {free / 2**30:.1f} GiB are free; choose a smaller --size"
@@ -138,11 +157,11 @@ def job_record(
     }
 
 
-def job_model(job: Job) -> VGG19:
+def job_model(job: Job) -> VGG:
     """Make the network that the options describe."""
     options = job.options
     chosen = {name: options[name] for name in ("pooling", "padding", "precision")}
-    return make_vgg19(job.weights, **chosen)
+    return make_vgg(job.weights, **chosen)
 
 
 def headline(job: Job) -> str:
@@ -152,5 +171,5 @@ def headline(job: Job) -> str:
     shapes = " → ".join(f"{width}×{height}" for (height, width), _ in job.plan)
     return (
         f"jnst {__version__} · {device.device_kind} · {words} · {shapes} px · "
-        f"{job.weights.lineage} VGG-19 {job.found.origin}"
+        f"{job.weights.lineage} {network_title(job.weights.network)} {job.found.origin}"
     )

@@ -5,19 +5,23 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from jnst._checks import check_choice, check_integer
+from jnst._checks import check_choice, check_integer, near_match
 from jnst._text import as_option
 from jnst.cli.arguments import layers, number, numbers, whole, wholes
 from jnst.cli.regions import DEFAULTS, MASK_WORDS, check_names, drop_other_styles
 from jnst.image.color import COLORS, check_palette
+from jnst.image.fitting import SMALLEST_EDGE
 from jnst.image.inputs import INITS
 from jnst.image.pictures import read_settings
 from jnst.losses.normalization import WEIGHINGS
-from jnst.losses.style_losses import STYLE_LOSSES
+from jnst.losses.registry import STYLE_LOSSES
+from jnst.nn.blocks import DEFAULT_NETWORK, NETWORKS
 from jnst.nn.vgg import PADDINGS, POOLINGS, PRECISIONS
-from jnst.optim.optimizers import OPTIMIZERS, RATES
+from jnst.optim.checkpoint import EVERY
+from jnst.optim.optimizers import OPTIMIZERS, RATES, SCHEDULES
 from jnst.transfer.presets import PRESETS
-from jnst.transfer.settings import LARGEST_EDGE, SCHEDULES, SETTINGS, SMALLEST_EDGE, Settings
+from jnst.transfer.settings import LARGEST_EDGE, SETTINGS, Settings
+from jnst.transfer.tile_selection import AUTO
 
 OPTIONS: dict[str, Any] = {
     "size": 512,
@@ -25,12 +29,16 @@ OPTIONS: dict[str, Any] = {
     "add_style": (),
     "palette": None,
     "seed": 0,
+    "network": DEFAULT_NETWORK,
     "pooling": "max",
     "padding": "zeros",
     "precision": "auto",
     **DEFAULTS,
 }
 """Defaults of the options that affect the picture and are not fields of `Settings`."""
+
+TILES: dict[str, Any] = {AUTO: AUTO, "off": None}
+"""What --tile can be instead of a number."""
 
 FILES = ("add_style", "palette", *DEFAULTS)
 """Those among them that name files."""
@@ -88,6 +96,7 @@ def add_look(add: Add, several: bool = False) -> None:
     add("--style-layers", **of_layers, help=compared)
     add("--style-loss", metavar="S", help=choice(STYLE_LOSSES, default.style_loss))
     add("--style-scale", type=number, metavar="S", help="scale of the brush strokes (1)")
+    add("--network", metavar="N", help=choice(tuple(NETWORKS), DEFAULT_NETWORK))
     add("--pooling", metavar="P", help=choice(POOLINGS, OPTIONS["pooling"]))
     add("--padding", metavar="P", help=choice(PADDINGS, OPTIONS["padding"]))
     of_content = choice(COLORS[1:], default.colors)
@@ -119,16 +128,54 @@ def add_optimisation(add: Add, several: bool = False) -> None:
     over = f"decay of the running average of pictures ({default.averaging:g})"
     add("--averaging", type=one, metavar=f"D{more}", help=over)
     add("--clip", action=argparse.BooleanOptionalAction, help="clip pixels to [0, 1] (--clip)")
-    if not several:
-        gain = "end a size when 20 steps gain less than this fraction (0)"
-        add("--tolerance", type=number, metavar="T", help=gain)
+    gain = "end a size when 20 steps gain less than this fraction (0)"
+    add("--tolerance", type=number, metavar="T", help=gain)
 
 
 def add_running(add: Add) -> None:
     """Add the options that do not change the picture, except by rounding."""
     add("--precision", metavar="P", help=choice(PRECISIONS, OPTIONS["precision"]))
-    add("--weights", metavar="FILE", help="VGG-19 weights file (see `jnst info`)")
+    add("--weights", metavar="FILE", help="weights file of the network (see `jnst info`)")
     add("--quiet", action="store_true", help="only print errors")
+    add(
+        "--tile",
+        type=tile,
+        default=AUTO,
+        metavar="N",
+        help="work in windows of N px; auto, off (auto)",
+    )
+    add("--checkpoint", metavar="FILE", help="save the state to FILE, for --resume")
+    add(
+        "--checkpoint-every",
+        type=whole,
+        default=EVERY,
+        metavar="N",
+        help=f"steps between checkpoints ({EVERY})",
+    )
+    add("--resume", action="store_true", help="continue from --checkpoint if it exists")
+
+
+def add_distributed(add: Add) -> None:
+    """Add the option that shares the pictures of a command between processes."""
+    add(
+        "--distributed",
+        nargs="?",
+        const="auto",
+        metavar="HOST:PORT,COUNT,NUMBER",
+        help="share the work with other processes; alone: as the cluster says",
+    )
+
+
+def tile(text: str) -> int | str | None:
+    """Parse `auto`, `off` or a number of pixels, which `jnst.stylize` checks."""
+    if text in TILES:
+        return TILES[text]
+    try:
+        return whole(text)
+    except (ValueError, argparse.ArgumentTypeError) as error:
+        raise argparse.ArgumentTypeError(
+            f"must be a whole number, {' or '.join(TILES)}, got {text!r}{near_match(text, TILES)}"
+        ) from error
 
 
 def choose(args: argparse.Namespace) -> tuple[dict[str, Any], Settings]:
@@ -162,6 +209,7 @@ def choose(args: argparse.Namespace) -> tuple[dict[str, Any], Settings]:
         check_names(chosen)
     except TypeError as error:  # of the right type unless somebody edited the picture of --like
         raise ValueError(str(error)) from error
+    check_choice("--network", chosen["network"], NETWORKS)
     check_choice("--pooling", chosen["pooling"], POOLINGS)
     check_choice("--padding", chosen["padding"], PADDINGS)
     check_choice("--precision", chosen["precision"], PRECISIONS)

@@ -22,8 +22,8 @@ from numpy.typing import ArrayLike
 from jnst._checks import check_integer
 from jnst._text import as_text
 from jnst.image.pictures import resize_picture
-from jnst.transfer.settings import Plan
-from jnst.transfer.stylization import Progress, work_left
+from jnst.optim.minimization import Progress
+from jnst.transfer.plan import Plan, work_left
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -87,20 +87,13 @@ class Preview:
             def log(self, *_: Any) -> None:  # standard error belongs to the run
                 pass
 
-        self.plan = plan
-        self.work = sum(height * width * steps for (height, width), steps in plan)
-        self.steps = sum(steps for _, steps in plan)
         self.settings = {name: as_text(value) for name, value in settings.items()}
         self.state = "starting"
-        self.step, self.done, self.left = 0, 0, math.nan
-        self.shape = plan[0][0]
-        self.sizes: list[tuple[int, tuple[int, int]]] = []  # from which step on
-        self.losses: list[tuple[int, dict[str, Array]]] = []  # with the step they belong to
-        self.values: list[tuple[int, dict[str, float]]] = []  # of `losses`, as far as read
+        self.lock = threading.Lock()  # matplotlib and the reading of losses are for one at a time
+        self.restart(plan)
         self.picture: Float[ArrayLike, "H W 3"] | None = None
         self.version = 0  # of the picture: counts them
         self.taken = self.asked = -math.inf
-        self.lock = threading.Lock()  # matplotlib and the reading of losses are for one at a time
         self.missing = {"state", "picture", "curves"}  # not yet fetched since the end
         self.fetched = threading.Event()
         with contextlib.closing(listening(port)) as listener:
@@ -113,6 +106,18 @@ class Preview:
                 fd=listener.fileno(),
             )
         self.address = f"http://{HOST}:{self.server.port}/"
+
+    def restart(self, plan: Plan) -> None:
+        """Begin with other pictures, of the same settings."""
+        with self.lock:
+            self.plan = plan
+            self.work = sum(height * width * steps for (height, width), steps in plan)
+            self.steps = sum(steps for _, steps in plan)
+            self.step, self.done, self.left = 0, 0, math.nan
+            self.shape = plan[0][0]
+            self.sizes: list[tuple[int, tuple[int, int]]] = []  # from which step on
+            self.losses: list[tuple[int, dict[str, Array]]] = []  # with their step
+            self.values: list[tuple[int, dict[str, float]]] = []  # of `losses`, as far as read
 
     def __call__(self, progress: Progress) -> None:
         """Note a step, and copy its picture if somebody is watching."""

@@ -184,7 +184,7 @@ def run_info(args: argparse.Namespace) -> int:
 
         from jnst._files import cache_folder
         from jnst.cli.runtime import devices
-        from jnst.nn.weights import find_weights, open_weights
+        from jnst.nn.discovery import find_weights, open_weights
 
         packages = ("jax", "jaxlib", "flax", "optax", "numpy", "pillow", "h5py")
         lines = {

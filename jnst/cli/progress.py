@@ -4,15 +4,15 @@ import csv
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TextIO
+from typing import Any, TextIO
 
 import numpy as np
 from tqdm import tqdm
 
 from jnst._files import atomic_write
-from jnst.grid.stylization import GridProgress
-from jnst.transfer.settings import Plan
-from jnst.transfer.stylization import Progress, work_left
+from jnst.grid.runs import GridProgress
+from jnst.optim.minimization import Progress
+from jnst.transfer.plan import Plan, work_left
 
 LINE_SECONDS = 5.0
 """Least time between two lines if the output is not a terminal."""
@@ -115,16 +115,35 @@ def write_log(
     losses: Mapping[str, np.ndarray],
     plan: Sequence[tuple[tuple[int, int], int]],
 ) -> None:
-    """Write the losses of every step as CSV: step, long edge, one column per term.
+    """Write the losses of each step as CSV: step, long edge, one column per term.
 
     Args:
-      path: of the file to write.
+      path: of the file.
       losses: {term: (steps,)}.
-      plan: [(shape, steps), …], the steps made at each size, as in `jnst.Result`.
+      plan: the sizes and the steps made at each, as in `jnst.Result`.
     """
+    write_rows(path, ["step", "size", *losses], log_rows(losses, plan))
+
+
+def log_rows(
+    losses: Mapping[str, np.ndarray], plan: Sequence[tuple[tuple[int, int], int]]
+) -> list[list[Any]]:
+    """Return a row for each step: its number, the long edge, the losses."""
     edges = (max(shape) for shape, steps in plan for _ in range(steps))
-    with atomic_write(path) as temporary, open(temporary, "w", newline="") as file:
+    return [
+        [step, edge, *values]
+        for step, (edge, *values) in enumerate(zip(edges, *losses.values(), strict=False), start=1)
+    ]
+
+
+def write_rows(
+    path: str | os.PathLike[str], header: Sequence[str], rows: Sequence[Sequence[Any]]
+) -> None:
+    """Write a table as CSV, whole or not at all."""
+    with (
+        atomic_write(path) as temporary,
+        open(temporary, "w", newline="", encoding="utf-8") as file,
+    ):
         writer = csv.writer(file)
-        writer.writerow(["step", "size", *losses])
-        for step, (edge, *values) in enumerate(zip(edges, *losses.values(), strict=False), start=1):
-            writer.writerow([step, edge, *values])
+        writer.writerow(header)
+        writer.writerows(rows)

@@ -4,10 +4,12 @@ import contextlib
 import os
 import re
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
+import numpy as np
+from jax.experimental import multihost_utils
 
 from jnst._files import cache_folder
 
@@ -115,3 +117,10 @@ def interrupts() -> Iterator[Callable[[], bool]]:
         yield lambda: pressed
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def agreed(flags: Sequence[bool]) -> list[bool]:
+    """Return the flags of the first process, on every process."""
+    if jax.process_count() == 1:
+        return list(flags)
+    return multihost_utils.broadcast_one_to_all(np.array(flags)).tolist()

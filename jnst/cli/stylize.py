@@ -10,7 +10,7 @@ from typing import Any
 
 import jax
 
-from jnst._checks import check_integer, near_match
+from jnst._checks import check_integer
 from jnst._files import check_output
 from jnst.cli.arguments import whole
 from jnst.cli.job import (
@@ -22,19 +22,24 @@ from jnst.cli.job import (
     prepare,
     style_files,
 )
-from jnst.cli.options import add_blend, add_look, add_optimisation, add_picture, add_running
+from jnst.cli.options import (
+    add_blend,
+    add_distributed,
+    add_look,
+    add_optimisation,
+    add_picture,
+    add_running,
+)
 from jnst.cli.preview import Preview, check_preview
 from jnst.cli.program import Diverged
 from jnst.cli.progress import ProgressReport, write_log
 from jnst.cli.regions import add_regions
 from jnst.cli.runtime import interrupts, make_ready
-from jnst.execution.tile_selection import AUTO, check_tile
 from jnst.image.pictures import check_image_output, save_image
-from jnst.transfer.checkpoint import check_checkpoint
-from jnst.transfer.stylization import CHECKPOINT_EVERY, Progress, stylize
-
-TILES: dict[str, Any] = {AUTO: AUTO, "off": None}
-"""What --tile can be instead of a number."""
+from jnst.optim.checkpoint import Checkpoint, check_checkpoint
+from jnst.optim.minimization import Progress
+from jnst.transfer.stylization import stylize
+from jnst.transfer.tile_selection import check_tile
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,24 +60,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_optimisation(parser.add_argument_group("optimisation", example).add_argument)
     add = parser.add_argument_group("running", "as in --log losses.csv").add_argument
     add_running(add)
-    add(
-        "--tile",
-        type=tile,
-        default=AUTO,
-        metavar="N",
-        help="work in windows of N px; auto, off (auto)",
-    )
     add("--save-every", type=whole, metavar="N", help="also write OUT-0000N.png every N steps")
     add("--log", metavar="FILE.csv", help="write the losses of each step")
-    add("--checkpoint", metavar="FILE", help="save the state to FILE, for --resume")
-    add(
-        "--checkpoint-every",
-        type=whole,
-        default=CHECKPOINT_EVERY,
-        metavar="N",
-        help=f"steps between checkpoints ({CHECKPOINT_EVERY})",
-    )
-    add("--resume", action="store_true", help="continue from --checkpoint if it exists")
     add(
         "--preview",
         nargs="?",
@@ -81,18 +70,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PORT",
         help="show the run on a local web page (a free port)",
     )
-
-
-def tile(text: str) -> int | str | None:
-    """Parse `auto`, `off` or a number of pixels, which `jnst.stylize` checks."""
-    if text in TILES:
-        return TILES[text]
-    try:
-        return whole(text)
-    except (ValueError, argparse.ArgumentTypeError) as error:
-        raise argparse.ArgumentTypeError(
-            f"must be a whole number, {' or '.join(TILES)}, got {text!r}{near_match(text, TILES)}"
-        ) from error
+    add("--strict", action="store_true", help="of several: paint none if one cannot be read")
+    add_distributed(add)
 
 
 def port(text: str) -> int:
@@ -111,24 +90,18 @@ def run(args: argparse.Namespace) -> int:
         from jnst.cli.batch import run_batch  # which is built from what is here
 
         return run_batch(args)
+    if args.distributed:
+        raise ValueError("--distributed needs several contents to share between the processes")
     args = argparse.Namespace(**vars(args) | {"content": args.content[0]})
     output = check_image_output("stylized.png" if args.output is None else args.output)
-    log = check_output(args.log, "--log") if args.log else None
-    if log and log.suffix.lower() != ".csv":
-        raise ValueError(f"--log must be a .csv file, got {log}")
-    if args.save_every is not None:
-        check_integer("--save-every", args.save_every, least=1)
-    check_integer("--checkpoint-every", args.checkpoint_every, least=1)
     if args.resume and not args.checkpoint:
         raise ValueError("--resume needs --checkpoint")
-    checkpoint, _ = check_checkpoint(args.checkpoint, args.checkpoint_every, args.resume)
-    if args.preview is not None:
-        check_preview(args.preview, name="--preview")
+    log, checkpoint = check_running(args)
     job = prepare(args)
-    check_tile(args.tile, job.settings, name="--tile")
+    check_tile(args.tile, job.settings, job.geometry, name="--tile")
     check_inputs_are_kept(args, job, [output, *([log] if log else []), *between(output, args, job)])
-    if checkpoint and checkpoint.resolve() in (output.resolve(), log and log.resolve()):
-        raise ValueError(f"--checkpoint {checkpoint} is also the name of another output")
+    if checkpoint and checkpoint.path.resolve() in (output.resolve(), log and log.resolve()):
+        raise ValueError(f"--checkpoint {checkpoint.path} is also the name of another output")
     settings = dataclasses.asdict(job.settings)
     files = style_files(args.style, job.options)
     record = job_record(job, args.content, files, job.options | settings)
@@ -140,6 +113,20 @@ def run(args: argparse.Namespace) -> int:
             # Even with --quiet: the page cannot be found without its address.
             print(f"preview at {page.address}", file=sys.stderr, flush=True)
         return paint(args, job, output, log, record, page)
+
+
+def check_running(args: argparse.Namespace) -> tuple[Path | None, Checkpoint | None]:
+    """Check what is written beside the pictures: the files of --log and --checkpoint."""
+    log = check_output(args.log, "--log") if args.log else None
+    if log and log.suffix.lower() != ".csv":
+        raise ValueError(f"--log must be a .csv file, got {log}")
+    if args.save_every is not None:
+        check_integer("--save-every", args.save_every, least=1)
+    check_integer("--checkpoint-every", args.checkpoint_every, least=1)
+    if args.preview is not None:
+        check_preview(args.preview, name="--preview")
+    resume = args.resume and args.checkpoint is not None
+    return log, check_checkpoint(args.checkpoint, args.checkpoint_every, resume)
 
 
 def paint(

@@ -15,9 +15,7 @@ from jnst.image.color import check_palette
 from jnst.image.inputs import check_image, check_images, is_image
 from jnst.image.masks import Masks, check_masks
 from jnst.losses.targets import blend_shares
-from jnst.nn.backbone import Backbone
-from jnst.nn.blocks import VGG19_BLOCKS
-from jnst.nn.geometry import Geometry, vgg_geometry
+from jnst.nn.geometry import Geometry
 from jnst.transfer.plan import Plan
 from jnst.transfer.problem import OwnTerm
 from jnst.transfer.settings import LayerWeights, Settings, weighted_layers
@@ -75,7 +73,7 @@ class Grid(NamedTuple):
 
 
 def make_grid(
-    model: Backbone | None,
+    geometry: Geometry,
     content: Any,
     style: Any,
     *,
@@ -87,10 +85,7 @@ def make_grid(
     terms: Any = (),
     **settings: Any,
 ) -> Grid:
-    """The cells of a grid; arguments and errors as for `stylize_grid`.
-
-    Without a model the layers are checked against VGG-19's.
-    """
+    """The cells of a grid; arguments and errors as for `stylize_grid`; layers are those of a geometry."""
     settings = {"alpha": Settings.alpha, "beta": Settings.beta} | settings
     contents, styles = several_images("content", content), several_blends("style", style)
     if len(shapes := {image.shape for image in contents}) > 1:
@@ -98,13 +93,12 @@ def make_grid(
         raise ValueError(f"content images must all have one size, got {listed} px")
     keys = several_keys(key)
     values = {name: several_numbers(name, settings.pop(name)) for name in NUMBERS & settings.keys()}
-    geometry = vgg_geometry(VGG19_BLOCKS) if model is None else model.geometry
     for name in LAYER_WEIGHTS & settings.keys():
         values[name] = several_layers(name, settings.pop(name), geometry)
     number = {"content": len(contents), "style": len(styles), "key": len(keys)}
     values |= {name: tuple(range(count)) for name, count in number.items()}
     count = math.prod(map(len, values.values()))
-    common = Settings.of(model, **settings)
+    common = Settings.of(geometry, **settings)
     for blend in styles:
         blend_shares(common.style_weights, len(blend))
         shapes_of_blend = [image.shape for image in blend]
@@ -133,7 +127,7 @@ def make_grid(
             content=content_number,
             style=style_number,
             key=cell_key,
-            settings=Settings.of(model, **settings, **chosen),
+            settings=Settings.of(geometry, **settings, **chosen),
         )
     return Grid(
         axes=axes,

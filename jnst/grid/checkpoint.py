@@ -2,14 +2,15 @@
 
 import functools
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jnst.grid.axes import Index
-from jnst.grid.cells import GridContext
+from jnst.grid.axes import Grid, Index
+from jnst.nn.backbone import Backbone
 from jnst.optim import checkpoint as checkpoints
 from jnst.optim.checkpoint import Checkpoint, Losses, Saved, fingerprint, key_data
 from jnst.optim.descent import Execution, Run
@@ -115,16 +116,33 @@ def batch_shape(count: int, shape: tuple[int, int], settings: Settings) -> State
     return jax.eval_shape(jax.vmap(begin), jax.ShapeDtypeStruct((count, *shape, 3), jnp.float32))
 
 
-def grid_identity(context: GridContext) -> dict[str, Any]:
-    """What a grid is made of, as JSON holds it."""
-    grid, init = context.grid, context.init
+def belongs_to(path: Path, identity: Mapping[str, Any]) -> bool:
+    """Say whether a file is the checkpoint of a grid of this identity.
+
+    Raises:
+      ValueError: if it is corrupt or not a jnst checkpoint.
+    """
+    found, _ = checkpoints.read_arrays(path)
+    return {name: value for name, value in found.items() if name not in (CELLS, FINISHED)} == dict(
+        identity
+    )
+
+
+def grid_identity(model: Backbone, grid: Grid, init: Any) -> dict[str, Any]:
+    """What a grid is made of, as JSON holds it.
+
+    Args:
+      model: the network.
+      grid: all cells.
+      init: what every cell is begun from, as for `jnst.stylize`.
+    """
     cell = next(iter(grid.cells.values()))
     images = [image for blend in grid.styles for image in blend]
     images += [] if grid.palette is None else [grid.palette]
     keys = [cell.key for cell in grid.cells.values() if cell.key is not None]
     identity = run_identity(
         cell.settings,
-        context.model,
+        model,
         np.zeros(0),
         images,
         np.zeros(0) if isinstance(init, str) else init,

@@ -126,7 +126,7 @@ def run_cells(
     levels = levels_of(grid.plan, windows)
     file = None
     if running.file is not None:
-        file = GridCheckpoint(running.file, grid_identity(context), running.keep_results)
+        file = GridCheckpoint(running.file, grid_identity(model, grid, init), running.keep_results)
         if running.file.resume:
             file.read(levels, settings)
     return _run(

@@ -118,7 +118,7 @@ def stylize_grid(
     model = check_backbone(model)
     masks = {"regions": regions, "style_regions": style_regions, "keep": keep}
     grid = make_grid(
-        model,
+        model.geometry,
         content,
         style,
         alpha=alpha,

@@ -16,7 +16,6 @@ from jnst.losses.build import CONTENT_LAYERS, STYLE_LAYERS, Recipe
 from jnst.losses.normalization import WEIGHINGS
 from jnst.losses.registry import STYLE_LOSSES
 from jnst.losses.targets import LossWeights
-from jnst.nn.backbone import Backbone
 from jnst.nn.blocks import VGG19_BLOCKS
 from jnst.nn.geometry import Geometry, vgg_geometry
 from jnst.optim.optimizers import Descent
@@ -145,8 +144,8 @@ class Settings:
                 )
 
     @classmethod
-    def of(cls, model: Backbone | None = None, **settings: Any) -> "Settings":
-        """Settings by name, for a network whose layers they may name; None: VGG-19.
+    def of(cls, geometry: Geometry | None = None, **settings: Any) -> "Settings":
+        """Settings by name, for a network of this geometry, whose layers they may name; None: VGG-19.
 
         Raises:
           TypeError: for an unknown name, with the nearest one that exists.
@@ -154,10 +153,10 @@ class Settings:
         for name in settings:
             if name not in SETTINGS:
                 raise TypeError(f"there is no setting {name!r}{near_match(name, SETTINGS)}")
-        if model is not None:
+        if geometry is not None:
             for name in ("content_layers", "style_layers"):
                 layers = settings.get(name, getattr(cls, name))
-                settings[name] = weighted_layers(name, layers, model.geometry)
+                settings[name] = weighted_layers(name, layers, geometry)
         return cls(**settings)
 
     def descent(self) -> Descent:

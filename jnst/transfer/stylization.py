@@ -167,7 +167,7 @@ def stylize(
     ((32, 48, 3), 2, (2,), 'finished')
     """
     model = check_backbone(model)
-    options = Settings.of(model, **settings)
+    options = Settings.of(model.geometry, **settings)
     content, styles = check_image("content", content), tuple(check_images("style", style))
     blend_shares(options.style_weights, len(styles))
     shapes = [image.shape for image in styles]
@@ -362,11 +362,3 @@ def _step_callback(
         )
 
     return call
-
-
-def work_left(plan: Plan, progress: Progress) -> int:
-    """Steps × pixels that a run still has to do; counted from the end, since a resumed run does not
-    begin at the beginning, and a size that has converged leaves out steps."""
-    larger = [(shape, n) for shape, n in plan if max(shape) > max(progress.shape)]
-    here = progress.steps - progress.step - sum(n for _, n in larger)
-    return sum(h * w * n for (h, w), n in [*larger, (progress.shape, here)])
