@@ -42,7 +42,9 @@ _MODULES = {
     "stylize": "transfer.stylization",
     "LAYERS": "nn.vgg",
     "VGG19": "nn.vgg",
-    "load_vgg19": "nn.weights",
+    "VGG16": "nn.vgg",
+    "load_vgg16": "nn.loading",
+    "load_vgg19": "nn.loading",
 }
 """Which module each public name comes from. It is imported when the name is first asked for, so
 that `import jnst` and `jnst --help` need not wait for JAX."""
@@ -68,9 +70,11 @@ if TYPE_CHECKING:
     from jnst.losses.objectives import objective as objective
     from jnst.losses.targets import Targets as Targets
     from jnst.losses.targets import make_targets as make_targets
+    from jnst.nn.loading import load_vgg16 as load_vgg16
+    from jnst.nn.loading import load_vgg19 as load_vgg19
     from jnst.nn.vgg import LAYERS as LAYERS
+    from jnst.nn.vgg import VGG16 as VGG16
     from jnst.nn.vgg import VGG19 as VGG19
-    from jnst.nn.weights import load_vgg19 as load_vgg19
     from jnst.transfer.presets import PRESETS as PRESETS
     from jnst.transfer.presets import Preset as Preset
     from jnst.transfer.presets import preset as preset

@@ -18,8 +18,10 @@ from jnst.execution import memory as cost
 from jnst.image.inputs import INITS
 from jnst.image.pictures import Picture, fit, image_size, read_picture
 from jnst.losses.targets import blend_shares
-from jnst.nn.vgg import VGG19, choose_precision
-from jnst.nn.weights import Found, Weights, find_weights, make_vgg19, open_weights
+from jnst.nn.discovery import WeightsFile, find_weights, open_weights
+from jnst.nn.loading import make_vgg
+from jnst.nn.vgg import VGG, choose_precision
+from jnst.nn.weights import Weights
 from jnst.transfer.settings import SMALLEST_EDGE, Plan, Settings
 from jnst.version import __version__
 
@@ -39,7 +41,7 @@ class Job(NamedTuple):
     settings: Settings
     plan: Plan
     weights: Weights
-    found: Found
+    found: WeightsFile
 
 
 def prepare(args: argparse.Namespace) -> Job:
@@ -136,11 +138,11 @@ def job_record(
     }
 
 
-def job_model(job: Job) -> VGG19:
+def job_model(job: Job) -> VGG:
     """The network as the options want it."""
     options = job.options
     chosen = {name: options[name] for name in ("pooling", "padding", "precision")}
-    return make_vgg19(job.weights, **chosen)
+    return make_vgg(job.weights, **chosen)
 
 
 def headline(job: Job) -> str:

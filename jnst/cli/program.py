@@ -150,7 +150,7 @@ def build_parser() -> Parser:
         "convert",
         module="jnst.convert.command",
         help="make a weights file for jnst out of a foreign one",
-        description="Convert VGG-19 weights of PyTorch, safetensors or Keras into jnst's HDF5.",
+        description="Convert VGG weights of PyTorch, safetensors or Keras into jnst's HDF5.",
         epilog="example: jnst convert vgg19-dcbb9e9d.pth -o vgg19.h5",
     )
     info = commands.add_parser(
@@ -181,7 +181,7 @@ def run_info(args: argparse.Namespace) -> int:
 
         from jnst._files import cache_folder
         from jnst.cli.runtime import devices
-        from jnst.nn.weights import find_weights, open_weights
+        from jnst.nn.discovery import find_weights, open_weights
 
         packages = ("jax", "jaxlib", "flax", "optax", "numpy", "pillow", "h5py")
         lines = {
