@@ -5,7 +5,9 @@ import pytest
 
 import jnst
 from jnst.cli.runtime import use_one_blas_thread
-from jnst.nn import weights as jnst_weights
+from jnst.nn.discovery import find_weights, open_weights
+from jnst.nn.loading import make_vgg
+from jnst.nn.weights import write_weights
 
 use_one_blas_thread()
 
@@ -17,14 +19,14 @@ def real_weights(tmp_path_factory):
     patch.setenv("JNST_CACHE", str(tmp_path_factory.mktemp("cache")))
     patch.setenv("TORCH_HOME", str(tmp_path_factory.mktemp("torch")))
     patch.delenv("JNST_WEIGHTS", raising=False)
-    yield jnst_weights.open_weights(jnst_weights.find_weights())
+    yield open_weights(find_weights())
     patch.undo()
 
 
 @pytest.fixture(scope="session")
 def model(real_weights):
     """VGG-19 with the real weights, convolved by the definition, which compiles sooner."""
-    return jnst_weights.make_vgg19(real_weights, precision="highest")
+    return make_vgg(real_weights, precision="highest")
 
 
 @pytest.fixture(scope="session")
@@ -44,5 +46,5 @@ def folder(tmp_path_factory, pictures, real_weights):
     for name, picture in zip(("content.png", "style.png"), pictures, strict=True):
         jnst.save_image(folder / name, picture)
     (folder / "cache").mkdir()
-    jnst_weights.write_weights(folder / "cache" / "vgg19.h5", real_weights)
+    write_weights(folder / "cache" / "vgg19.h5", real_weights)
     return folder
