@@ -8,9 +8,10 @@ from pathlib import Path
 
 from jnst._files import cache_folder, check_output
 from jnst.cli.arguments import Parser
-from jnst.convert.fetch import TORCHVISION_URL, Progress, download, download_path
+from jnst.convert.fetch import Progress, download, download_path, torchvision_url
 from jnst.convert.reader import read
-from jnst.nn.vgg import LINEAGES
+from jnst.nn.blocks import DEFAULT_NETWORK, NETWORKS
+from jnst.nn.lineages import LINEAGES
 from jnst.nn.weights import write_weights
 
 PLAIN_LINES = 10
@@ -23,13 +24,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "source",
         nargs="?",
         metavar="SOURCE",
-        help="a VGG-19 file of PyTorch (.pth, .pt), safetensors or Keras (.h5)",
+        help="a VGG-19 or VGG-16 file of PyTorch (.pth, .pt), safetensors or Keras (.h5)",
     )
     parser.add_argument(
         "-o",
         "--output",
         metavar="OUT.h5",
-        help="the file to write (default: vgg19.h5 in jnst's cache folder, where it is looked for)",
+        help="the file to write (default: vgg19.h5 or vgg16.h5 in jnst's cache folder, where it is "
+        "looked for)",
     )
     parser.add_argument(
         "--lineage",
@@ -37,7 +39,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the preprocessing of the weights, where the file does not tell it",
     )
     parser.add_argument(
-        "--download", action="store_true", help="fetch SOURCE from the net: torchvision's, 548 MiB"
+        "--network",
+        choices=tuple(NETWORKS),
+        help=f"the network to download, or that SOURCE must hold (default: {DEFAULT_NETWORK} to "
+        "download, whichever it is in SOURCE)",
+    )
+    parser.add_argument(
+        "--download",
+        action="store_true",
+        help="download torchvision's file instead of reading SOURCE (VGG-19: 548 MiB)",
     )
     parser.add_argument("--url", help="with --download, another address to fetch from")
     parser.add_argument(
@@ -46,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do what the arguments of `add_arguments` say; returns 0.
+    """Convert as the arguments of `add_arguments` say; return 0.
 
     Raises:
       ValueError, OSError: for a mistake of the user or of the world, as a sentence.
@@ -55,22 +65,30 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError("give either a SOURCE file or --download")
     if args.url is not None and not args.download:
         raise ValueError("--url goes with --download")
-    output = _output(args.output)
+    expected = args.network or DEFAULT_NETWORK
+    output = _output(args.output, expected)  # before anything is fetched or read
     if args.download:
-        url = args.url or TORCHVISION_URL
+        url = args.url or torchvision_url(expected)
         keep = args.keep or download_path(url).exists()
         with _progress(url) as progress:
             source = download(url, progress=progress)
     else:
         keep, source = True, Path(args.source)
-    if output.exists() and source.exists() and output.samefile(source):
-        raise ValueError(f"output {output} is the source itself; give another name")
+    _check_apart(output, source)
     weights = read(source, lineage=args.lineage)
+    if args.network not in (None, weights.network):
+        raise ValueError(
+            f"{source} holds {weights.title}, which is not --network {args.network}; leave that "
+            "out, or give another file"
+        )
+    if args.output is None and weights.network != expected:
+        output = _output(None, weights.network)
+        _check_apart(output, source)
     write_weights(output, weights)
     if not keep:
         source.unlink()
     print(
-        f"wrote {output}: VGG-19, {weights.lineage} lineage, from {weights.source} "
+        f"wrote {output}: {weights.title}, {weights.lineage} lineage, from {weights.source} "
         f"(sha256 {weights.sha256[:8]}…)"
     )
     return 0
@@ -91,7 +109,8 @@ def main(argv: list[str] | None = None) -> int:
         return 130
 
 
-def _output(given: str | None) -> Path:
+def _output(given: str | None, network: str) -> Path:
+    """The file to write, by default in the cache folder, which is made where it does not exist."""
     if given is not None:
         return check_output(given)
     folder = cache_folder()
@@ -101,7 +120,13 @@ def _output(given: str | None) -> Path:
         raise ValueError(
             f"the cache folder {folder} cannot be made ({error.strerror}); name a file with -o"
         ) from error
-    return check_output(folder / "vgg19.h5")
+    return check_output(folder / f"{network}.h5")
+
+
+def _check_apart(output: Path, source: Path) -> None:
+    """Raise ValueError if the file to be written is the one that is read."""
+    if output.exists() and source.exists() and output.samefile(source):
+        raise ValueError(f"output {output} is the source itself; give another name")
 
 
 @contextlib.contextmanager

@@ -12,11 +12,26 @@ from pathlib import Path, PurePosixPath
 from typing import NoReturn
 from urllib.parse import unquote, urlsplit
 
-from jnst._checks import check_integer, check_number
+from jnst._checks import check_choice, check_integer, check_number
 from jnst._files import cache_folder, sha256_of
+from jnst.nn.blocks import DEFAULT_NETWORK, NETWORKS
 
-TORCHVISION_URL = "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth"
-"""VGG-19 as PyTorch's authors trained it: 548 MiB, most of them the classifier."""
+
+def torchvision_url(network: str = DEFAULT_NETWORK) -> str:
+    """The address of a network as PyTorch's authors trained it; most of the file is the classifier.
+
+    Raises:
+      ValueError: for a network that is not in `jnst.nn.blocks.NETWORKS`.
+
+    >>> torchvision_url("vgg16")
+    'https://download.pytorch.org/models/vgg16-397923af.pth'
+    """
+    check_choice("network", network, NETWORKS)
+    return f"https://download.pytorch.org/models/{NETWORKS[network].checkpoint}"
+
+
+TORCHVISION_URL = torchvision_url()
+"""Of VGG-19: 548 MiB."""
 
 Progress = Callable[[int, int | None], None]
 """Called with the bytes that are there, and the bytes that there will be, if the server says."""

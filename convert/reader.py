@@ -1,4 +1,4 @@
-"""A foreign VGG-19 file -> `Weights`: every key accounted for, every fault in one message."""
+"""A foreign VGG file -> `Weights`: every key accounted for, every fault in one message."""
 
 import os
 from pathlib import Path
@@ -7,15 +7,18 @@ import numpy as np
 
 from jnst._checks import check_choice
 from jnst._files import sha256_of
-from jnst.convert.layouts import LAYOUTS, Layout, best_layout, without_prefixes
+from jnst.convert.layouts import Layout, best_layout, layouts, without_prefixes
 from jnst.convert.sources import open_source
 from jnst.convert.tensors import FLOATS, Fault, Tensor
-from jnst.nn.vgg import CONVOLUTIONS, LINEAGES
-from jnst.nn.weights import Weights, kernel_shape
+from jnst.nn.blocks import NETWORKS
+from jnst.nn.lineages import LINEAGES
+from jnst.nn.weights import Weights
 
 KNOWN_FILES = {
     "dcbb9e9d": "torchvision",  # torchvision's vgg19-dcbb9e9d.pth
+    "397923af": "torchvision",  # torchvision's vgg16-397923af.pth
     "d01eb7cb": "caffe",  # vgg19-d01eb7cb.pth, converted by Justin Johnson for neural-style-pt
+    "00b39a1b": "caffe",  # vgg16-00b39a1b.pth, his too
     "74e45263": "caffe",  # pystiche's conversion
 }
 """The lineage of published files whose keys do not tell it, by the start of their sha256."""
@@ -27,22 +30,23 @@ _Layers = dict[str, tuple[np.ndarray, np.ndarray]]
 
 
 def read(source: str | os.PathLike[str], *, lineage: str | None = None) -> Weights:
-    """The weights in a VGG-19 file of PyTorch, safetensors or Keras. PyTorch is not needed.
+    """Read the weights in a VGG file of PyTorch, safetensors or Keras. PyTorch is not needed.
 
-    Nothing in the file is run, and no more of it than the convolutions is read.
+    Nothing in the file is run, and no more of it than the convolutions is read. Its keys tell which
+    network of `jnst.nn.blocks.NETWORKS` it holds.
 
     Args:
       source: a state dict as `torch.save` writes it, today or before PyTorch 1.6; a safetensors
-        file; or the HDF5 file of a Keras VGG-19.
-      lineage: a key of `jnst.nn.vgg.LINEAGES`; needed for files in torchvision's layout that are not
-        among `KNOWN_FILES`, since weights of both lineages are published in it.
+        file; or the HDF5 file of a Keras model.
+      lineage: a key of `jnst.nn.lineages.LINEAGES`; needed for files in torchvision's layout that
+        are not among `KNOWN_FILES`, since weights of both lineages are published in it.
 
     Returns:
       float32 kernels (3, 3, in, out), conv1_1 for RGB input, and biases.
 
     Raises:
-      ValueError: for a file that is missing, damaged or no VGG-19, or a lineage that is needed or
-        wrong. The message names the file.
+      ValueError: for a file that is missing, damaged or no such network, or a lineage that is
+        needed or wrong. The message names the file.
     """
     if lineage is not None:
         check_choice("lineage", lineage, LINEAGES)
@@ -60,16 +64,24 @@ def read(source: str | os.PathLike[str], *, lineage: str | None = None) -> Weigh
     if lineage == "caffe":  # such files all expect BGR
         kernel, bias = layers["conv1_1"]
         layers["conv1_1"] = np.ascontiguousarray(kernel[:, :, ::-1]), bias
-    return Weights(layers=layers, lineage=lineage, source=path.name, sha256=sha256)
+    return Weights(
+        layers=layers,
+        lineage=lineage,
+        source=path.name,
+        sha256=sha256,
+        blocks=layout.network.blocks,
+    )
 
 
 def _matched(tensors: dict[str, Tensor]) -> tuple[Layout, dict[str, Tensor]]:
     names = without_prefixes(tensors)
     layout = best_layout(names)
     if layout is None:
-        known = ", ".join(known.name for known in LAYOUTS)
+        titles = " or ".join(network.title for network in NETWORKS.values())
+        known = ", ".join(dict.fromkeys(known.name for known in layouts()))
         raise Fault(
-            f"is no VGG-19 in a known layout ({known}): its tensors are {_listed(names) or 'none'}"
+            f"is no {titles} in a known layout ({known}): "
+            f"its tensors are {_listed(names) or 'none'}"
         )
     return layout, {
         name: tensors[key] for name, key in names.items() if not name.startswith(layout.ignored)
@@ -78,7 +90,7 @@ def _matched(tensors: dict[str, Tensor]) -> tuple[Layout, dict[str, Tensor]]:
 
 def _layers(layout: Layout, tensors: dict[str, Tensor]) -> _Layers:
     """Every convolution's kernel and bias, read and transposed; raises Fault that tells all."""
-    shapes = _shapes(layout)
+    shapes = layout.shapes()
     faults: dict[str, list[str]] = {
         "missing": [key for key in shapes if key not in tensors],
         "unexpected": [key for key in tensors if key not in shapes],
@@ -102,24 +114,11 @@ def _layers(layout: Layout, tensors: dict[str, Tensor]) -> _Layers:
                 faults["not finite"].append(key)
     if any(faults.values()):
         told = "; ".join(f"{kind}: {_listed(keys)}" for kind, keys in faults.items() if keys)
-        raise Fault(f"is no whole VGG-19 in the layout of {layout.name}; {told}")
+        raise Fault(f"is no whole {layout.network.title} in the layout of {layout.name}; {told}")
     return {
         name: (np.ascontiguousarray(arrays[kernel].transpose(layout.axes)), arrays[bias])
         for name, (kernel, bias) in layout.keys.items()
     }
-
-
-def _shapes(layout: Layout) -> dict[str, tuple[int, ...]]:
-    """Every key of the layout, and the shape of its tensor in the file."""
-    shapes: dict[str, tuple[int, ...]] = {}
-    if layout.preprocessing:
-        kernel, bias = layout.preprocessing
-        shapes |= {kernel: (3, 3, 1, 1), bias: (3,)}
-    for name, (kernel, bias) in layout.keys.items():
-        stored = np.empty(4, int)
-        stored[list(layout.axes)] = kernel_shape(name)
-        shapes |= {kernel: tuple(stored.tolist()), bias: (CONVOLUTIONS[name][1],)}
-    return shapes
 
 
 def _check_preprocessing(kernel: np.ndarray, bias: np.ndarray) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from jnst.convert.tensors import Fault, Tensor
 from jnst.convert.torch_files import read_legacy, read_zip
-from jnst.nn.weights import FORMAT
+from jnst.nn.weights import FORMATS
 
 _SAFETENSORS_TYPES = {"F16": "float16", "BF16": "bfloat16", "F32": "float32", "F64": "float64"}
 
@@ -79,7 +79,7 @@ def _hdf5(path: Path) -> Iterator[dict[str, Tensor]]:
     with contextlib.ExitStack() as stack:
         try:
             file = stack.enter_context(h5py.File(path, "r"))
-            own = file.attrs.get("format") == FORMAT
+            own = str(file.attrs.get("format")) in FORMATS
             file.visititems(collect)
         except _HDF5_DAMAGE as error:
             raise Fault(f"is a damaged or truncated HDF5 file: {error}") from None
@@ -98,6 +98,7 @@ def _hdf5_values(dataset: h5py.Dataset) -> np.ndarray:
 @contextlib.contextmanager
 def _safetensors(path: Path) -> Iterator[dict[str, Tensor]]:
     try:
+        import ml_dtypes  # noqa: F401 - with it NumPy has bfloat16, which safetensors asks for
         import safetensors
     except ImportError:
         raise Fault(
@@ -106,7 +107,6 @@ def _safetensors(path: Path) -> Iterator[dict[str, Tensor]]:
     tensors = {}
     with contextlib.ExitStack() as stack:
         try:
-            # NumPy has bfloat16 here, since JAX, which jnst imports, registers it.
             file = stack.enter_context(safetensors.safe_open(os.fspath(path), framework="numpy"))
             for key in sorted(file.keys()):
                 entry = file.get_slice(key)

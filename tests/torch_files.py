@@ -5,6 +5,7 @@ The formats are those that PyTorch's `torch/serialization.py` defines, the opcod
 """
 
 import dataclasses
+import functools
 import io
 import os
 import struct
@@ -15,11 +16,12 @@ from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
+from tiny import TINY
 
-from jnst.nn.vgg import CONVOLUTIONS
+from jnst.nn.blocks import Blocks, convolutions
 
 STEPS = (7, 3, 5, 1)
-"""Strides of the kernels of `VGG`: no two axes alike, so that swapped ones show."""
+"""Strides of the kernels of `vgg`: no two axes alike, so that swapped ones show."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -175,10 +177,15 @@ def write(path: str | os.PathLike[str], data: bytes) -> Path:
     return path
 
 
-def _vgg_tensors() -> dict[str, tuple[Window, Window]]:
+@functools.cache
+def vgg(network: str = "vgg19", blocks: Blocks | None = None) -> dict[str, tuple[Window, Window]]:
+    """{convolution: (OIHW kernel, bias)}, all windows onto short storages, so that files are small.
+
+    The channels are those of `tiny.TINY` where no blocks are given.
+    """
     random = np.random.default_rng(19)
     tensors = {}
-    for name, (before, after) in CONVOLUTIONS.items():
+    for name, (before, after) in convolutions(blocks or TINY[network]).items():
         shape = (after, before, 3, 3)
         count = 1 + sum((size - 1) * step for size, step in zip(shape, STEPS, strict=True))
         stored = Stored(random.standard_normal(count, np.float32))
@@ -186,31 +193,45 @@ def _vgg_tensors() -> dict[str, tuple[Window, Window]]:
     return tensors
 
 
-VGG = _vgg_tensors()
-"""{convolution: (OIHW kernel, bias)}, all windows onto short storages, so that files are small."""
-
-# As torchvision 0.20 prints `vgg19().features`, and as the AdaIN authors' net.py lists its layers.
-TORCHVISION = (0, 2, 5, 7, 10, 12, 14, 16, 19, 21, 23, 25, 28, 30, 32, 34)
-ADAIN = (2, 5, 9, 12, 16, 19, 22, 25, 29, 32, 35, 38, 42, 45, 48, 51)
+# As torchvision 0.20 prints `vgg19().features`, and as the AdaIN authors' net.py lists its layers;
+# that of VGG-16 is what their way of padding makes of it.
+TORCHVISION = {
+    "vgg16": (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28),
+    "vgg19": (0, 2, 5, 7, 10, 12, 14, 16, 19, 21, 23, 25, 28, 30, 32, 34),
+}
+ADAIN = {
+    "vgg16": (2, 5, 9, 12, 16, 19, 22, 26, 29, 32, 36, 39, 42),
+    "vgg19": (2, 5, 9, 12, 16, 19, 22, 25, 29, 32, 35, 38, 42, 45, 48, 51),
+}
 CAFFE_SWAP = np.array([[0, 0, 255], [0, 255, 0], [255, 0, 0]], np.float32)
 CAFFE_MEAN = np.array([103.939, 116.779, 123.68], np.float32)
 
 
-def torch_tree(pattern: str, fills: Iterable[object]) -> dict[str, Window]:
-    """VGG under the keys pattern.weight, pattern.bias."""
+def torch_tree(
+    pattern: str, fills: Iterable[object], network: str = "vgg19", blocks: Blocks | None = None
+) -> dict[str, Window]:
+    """The network under the keys pattern.weight, pattern.bias."""
     tree = {}
-    for (kernel, bias), fill in zip(VGG.values(), fills, strict=True):
+    for (kernel, bias), fill in zip(vgg(network, blocks).values(), fills, strict=True):
         tree[f"{pattern.format(fill)}.weight"], tree[f"{pattern.format(fill)}.bias"] = kernel, bias
     return tree
 
 
-def torchvision_tree() -> dict[str, Window]:
-    return torch_tree("features.{}", TORCHVISION)
+def torchvision_tree(network: str = "vgg19", blocks: Blocks | None = None) -> dict[str, Window]:
+    return torch_tree("features.{}", TORCHVISION[network], network, blocks)
 
 
-def adain_tree(swap: np.ndarray = CAFFE_SWAP, mean: np.ndarray = CAFFE_MEAN) -> dict[str, Window]:
+def adain_tree(
+    swap: np.ndarray = CAFFE_SWAP, mean: np.ndarray = CAFFE_MEAN, network: str = "vgg19"
+) -> dict[str, Window]:
     first = {"0.weight": window(swap.reshape(3, 3, 1, 1)), "0.bias": window(-mean)}
-    return first | torch_tree("{}", ADAIN)
+    return first | torch_tree("{}", ADAIN[network], network)
+
+
+def classifiers() -> dict[str, Window]:
+    """What checkpoints hold beside the convolutions."""
+    keys = ("classifier.0.weight", "classifier.6.bias", "pre_logits.fc1.weight", "head.fc.bias")
+    return {key: window(np.ones(2, np.float32)) for key in keys}
 
 
 def values(tensor: Window) -> np.ndarray:

@@ -10,7 +10,9 @@ from commands import run_jnst
 import jnst
 from jnst.image.inputs import resize, style_shape
 from jnst.image.pictures import read_settings
-from jnst.nn.weights import find_weights, make_vgg19, open_weights, write_weights
+from jnst.nn.discovery import find_weights, open_weights
+from jnst.nn.loading import make_vgg
+from jnst.nn.weights import write_weights
 from jnst.transfer.settings import Settings
 from jnst.transfer.stylization import stylize
 
@@ -56,7 +58,7 @@ def paint(studio, monkeypatch):
 def expected(studio, weights, alpha=1.0, beta=5.0, gamma=0.1, photorealism=0.0, **chosen):
     """The losses of the picture that the run starts from, by the functions of the library."""
     network = {"precision": "highest"} | {name: chosen.pop(name) for name in NETWORK & {*chosen}}
-    model = make_vgg19(weights, **network)
+    model = make_vgg(weights, **network)
     content, start = (jnst.load_image(studio / f"{name}.png", 64) for name in ("content", "start"))
     of_content = chosen.pop("content_layers", {"relu2_1": 1.0})
     of_style = chosen.pop("style_layers", {"relu1_1": 0.5, "relu2_1": 0.5})

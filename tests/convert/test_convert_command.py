@@ -13,7 +13,10 @@ from commands import default_interrupts
 from torch_files import adain_tree, legacy_bytes, torchvision_tree, write, zip_bytes
 from weight_server import Handler, Server, ranged, serving
 
+from jnst.convert import command
 from jnst.convert.command import main
+
+pytestmark = pytest.mark.usefixtures("narrow")
 
 MODULE = (sys.executable, "-m", "jnst.convert")
 JNST = (
@@ -55,16 +58,32 @@ def test_a_file(tmp_path, cache, capsys):
     assert done.out.endswith("…)\n") and done.out.count("\n") == 1
     with h5py.File(output) as file:
         assert file.attrs["source"] == "vgg_normalised.pth"
-        assert file["conv5_4/kernel"].shape == (3, 3, 512, 512)
+        assert file["conv5_4/kernel"].shape == (3, 3, 10, 10)
     assert files(tmp_path) == ["out.h5", "vgg_normalised.pth"]
-    output.unlink()
 
 
 def test_the_cache_is_the_default(tmp_path, cache, capsys):
     source = write(tmp_path / "x.pth", zip_bytes(torchvision_tree()))
     assert main([str(source), "--lineage", "torchvision"]) == 0
     assert f"wrote {cache / 'vgg19.h5'}: VGG-19, torchvision lineage" in capsys.readouterr().out
-    (cache / "vgg19.h5").unlink()
+
+
+def test_the_network_of_a_file_names_the_output(tmp_path, cache, capsys):
+    source = write(tmp_path / "x.pth", zip_bytes(torchvision_tree("vgg16")))
+    assert main([str(source), "--lineage", "torchvision"]) == 0
+    assert f"wrote {cache / 'vgg16.h5'}: VGG-16, torchvision" in capsys.readouterr().out
+    assert main([str(source), "--lineage", "torchvision", "--network", "vgg16"]) == 0
+    assert files(cache) == ["vgg16.h5"]
+    with h5py.File(cache / "vgg16.h5") as file:
+        assert file.attrs["network"] == "vgg16"
+        assert "VGG-16 weights by" in file.attrs["attribution"]
+
+
+def test_a_source_in_the_outputs_place(tmp_path, cache, capsys):
+    cache.mkdir()
+    source = write(cache / "vgg16.h5", zip_bytes(torchvision_tree("vgg16")))
+    assert main([str(source), "--lineage", "caffe"]) == 2
+    assert f"output {source} is the source itself" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -79,6 +98,10 @@ def test_the_cache_is_the_default(tmp_path, cache, capsys):
         (["x.pth", "-o", "none/out.h5"], "output folder none does not exist; create it first"),
         (["x.pth", "-o", "x.pth"], "output x.pth is the source itself; give another name"),
         (["x.pth"], "x.pth does not tell the lineage of its weights; give lineage"),
+        (
+            ["x.pth", "--lineage", "caffe", "--network", "vgg16"],
+            "x.pth holds VGG-19, which is not --network vgg16",
+        ),
         (["--download", "--url", "ftp://a/b"], "url must begin with https:// or http://"),
     ],
 )
@@ -132,7 +155,24 @@ def test_download(keep, server, tmp_path, cache, capsys):
         assert main(["--download", "--url", url]) == 0
         assert files(cache) == ["downloads/weights.pth", "vgg19.h5"]
         assert len(server.ranges) == 1
-    (cache / "vgg19.h5").unlink()
+
+
+def test_download_of_vgg16(server, tmp_path, cache, capsys, monkeypatch):
+    """torchvision's address, which is answered by the server of this test."""
+    server.behaviours = [ranged(zip_bytes(torchvision_tree("vgg16")))]
+    asked = []
+
+    def fetch(url, progress):
+        asked.append(url)
+        return fetch_for_real(f"{server.url.rpartition('/')[0]}/weights.pth", progress=progress)
+
+    fetch_for_real = command.download
+    monkeypatch.setattr(command, "download", fetch)
+    options = ["--download", "--network", "vgg16", "--lineage", "torchvision"]
+    assert main(options) == 0
+    assert asked == ["https://download.pytorch.org/models/vgg16-397923af.pth"]
+    assert f"wrote {cache / 'vgg16.h5'}: VGG-16" in capsys.readouterr().out
+    assert files(cache) == ["vgg16.h5"]
 
 
 def test_a_download_of_something_else(server, tmp_path, cache, capsys):

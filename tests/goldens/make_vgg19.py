@@ -21,10 +21,11 @@ SAMPLES = 200
 
 @dataclasses.dataclass
 class Network:
-    """A VGG-19 of PyTorch's convolutions, and what an image goes through before them."""
+    """A VGG of PyTorch's convolutions, and what an image goes through before them."""
 
     prepare: Callable[[torch.Tensor], torch.Tensor]
     convolutions: list[tuple[torch.Tensor, torch.Tensor]]
+    blocks: tuple[int, ...] = BLOCKS  # convolutions in each
 
 
 def real_network() -> Network:
@@ -42,7 +43,7 @@ def features(network: Network, image: torch.Tensor) -> dict[str, torch.Tensor]:
     x = network.prepare(image)
     convolutions = iter(network.convolutions)
     found = {}
-    for block, count in enumerate(BLOCKS, start=1):
+    for block, count in enumerate(network.blocks, start=1):
         for index in range(1, count + 1):
             kernel, bias = next(convolutions)
             x = found[f"conv{block}_{index}"] = functional.conv2d(x, kernel, bias, padding=1)

@@ -9,7 +9,7 @@ import jnst
 from jnst.losses.normalization import SMOOTHEST
 from jnst.losses.objectives import flat_loss_terms
 from jnst.losses.targets import STYLE_LAYERS
-from jnst.nn.weights import make_vgg19
+from jnst.nn.loading import make_vgg
 
 LAYERS = {"content": {"relu2_2": 1.0}, "style": {"relu1_1": 0.25, "relu2_1": 0.75}}
 
@@ -115,7 +115,7 @@ def test_relative_weighing_does_not_depend_on_the_scale_of_the_weights(
 ):
     # Twice the first kernel and bias doubles every later activation up to the next bias.
     image = np.random.default_rng(6).uniform(size=pictures[0].shape).astype(np.float32)
-    louder = make_vgg19(real_weights)
+    louder = make_vgg(real_weights)
     louder.conv1_1.kernel[...] *= 2
     louder.conv1_1.bias[...] *= 2
     layers = {"content": {"relu1_1": 1.0}, "style": {"relu1_1": 1.0}}
@@ -133,7 +133,7 @@ def test_relative_weighing_does_not_depend_on_the_scale_of_the_weights(
 
 
 def test_a_silent_layer_counts_nothing(real_weights, pictures):
-    quiet = make_vgg19(real_weights)
+    quiet = make_vgg(real_weights)
     quiet.conv1_1.kernel[...] *= 0
     quiet.conv1_1.bias[...] *= 0
     content, style = map(jnp.asarray, pictures)

