@@ -14,7 +14,7 @@ from jnst.version import __version__ as __version__
 
 _MODULES = {
     "match_colors": "image.color",
-    "GridProgress": "grid.stylization",
+    "GridProgress": "grid.runs",
     "GridResult": "grid.stylization",
     "stylize_grid": "grid.stylization",
     "load_image": "image.pictures",
@@ -57,7 +57,7 @@ that `import jnst` and `jnst --help` need not wait for JAX."""
 if TYPE_CHECKING:
     from jnst.grid.sheets import save_sheet as save_sheet
     from jnst.grid.sheets import save_trade_off as save_trade_off
-    from jnst.grid.stylization import GridProgress as GridProgress
+    from jnst.grid.runs import GridProgress as GridProgress
     from jnst.grid.stylization import GridResult as GridResult
     from jnst.grid.stylization import stylize_grid as stylize_grid
     from jnst.image.color import match_colors as match_colors

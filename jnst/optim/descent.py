@@ -1,7 +1,7 @@
 """The loop around the step: losses, callbacks, and the reasons to end."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +12,7 @@ from jnst.optim.convergence import converged
 from jnst.optim.step import Controls, State
 
 
+@runtime_checkable
 class Execution(Protocol):
     """A way of computing a step: of a whole picture, by rows over devices, in tiles, of a batch.
 
