@@ -16,7 +16,6 @@ features count only in its own region, so that none counts twice; its gradient r
 halo.
 """
 
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -31,6 +30,7 @@ from jnst.execution.windows import Look, Place, Window, add_up, cut_out, looks, 
 from jnst.losses.objectives import Objective, total_of
 from jnst.losses.regions import Kept, by_image, composed
 from jnst.losses.terms import PIXELS, Statistics, Term
+from jnst.optim.programs import Programs, program
 from jnst.optim.step import Controls, State, apply_gradient
 from jnst.optim.whole import Whole, as_array
 
@@ -119,10 +119,10 @@ class Tiled(Whole):
         return at_tile, at_end
 
 
-compose = jax.jit(composed)
+compose = Programs(composed)
 
 
-@jax.jit
+@program()
 def slopes_of(
     terms: tuple[Term, ...], seen: tuple[Statistics, ...], linear_zeros: tuple[Statistics, ...]
 ) -> tuple[tuple[Statistics, ...], dict[str, Array]]:
@@ -138,9 +138,7 @@ def slopes_of(
     return jax.grad(total, has_aux=True)(statistics)
 
 
-@functools.partial(
-    jax.jit, static_argnames=("reduce", "is_linear", "window"), donate_argnames="so_far"
-)
+@program(static_argnames=("reduce", "is_linear", "window"), donate_argnames=("so_far",))
 def add_gradient(
     so_far: tuple[Float[Array, "H W 3"], tuple[Statistics, ...]],
     leaves: tuple[Array, ...],
@@ -169,7 +167,7 @@ def add_gradient(
     return gradient, jax.tree.map(jnp.add, linear, of_tile)
 
 
-@functools.partial(jax.jit, static_argnames="optimizer", donate_argnames="state")
+@program(static_argnames=("optimizer",), donate_argnames=("state",))
 def finish(
     state: State,
     gradient: Float[Array, "H W 3"],

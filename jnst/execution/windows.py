@@ -1,6 +1,5 @@
 """What terms see of a picture through a window: a tile and its halo; only the tile counts."""
 
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ from jnst.losses.build import positions_of, strides_of
 from jnst.losses.objectives import layers_of, look
 from jnst.losses.terms import PIXELS, Features, Statistics, Term, View
 from jnst.nn.backbone import Backbone
+from jnst.optim.programs import program
 from jnst.optim.whole import on_leaves
 
 Window = tuple[int, int]
@@ -111,7 +111,7 @@ def views_of(tiles: Tiles, model: Backbone, layers: Sequence[str]) -> list[View]
     ]
 
 
-@functools.partial(jax.jit, static_argnames=("reduce", "window"), donate_argnames="seen")
+@program(static_argnames=("reduce", "window"), donate_argnames=("seen",))
 def add_statistics(
     seen: tuple[Statistics, ...],
     leaves: tuple[Array, ...],

@@ -30,6 +30,9 @@ class Programs:
       static_argnames: keyword arguments that are part of a program; hashable.
       donate_argnames: arguments whose memory the results may take.
       most: programs to keep.
+
+    Attributes:
+      made: how many programs there were.
     """
 
     def __init__(
@@ -44,6 +47,7 @@ class Programs:
         self.function, self.most = function, most
         self.options = {"static_argnames": static_argnames, "donate_argnames": donate_argnames}
         self.static = frozenset(static_argnames)
+        self.made = 0
         self._kept: collections.OrderedDict[Hashable, Any] = collections.OrderedDict()
         self._lock = threading.Lock()
 
@@ -63,6 +67,7 @@ class Programs:
         with self._lock:
             if key not in self._kept:
                 self._kept[key] = jax.jit(self._own_copy(), **self.options)
+                self.made += 1
                 while len(self._kept) > self.most:
                     self._kept.popitem(last=False)[1].clear_cache()
             self._kept.move_to_end(key)

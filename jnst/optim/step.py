@@ -9,6 +9,8 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float, Int, Key
 
+from jnst.optim.programs import program
+
 Objective = Callable[..., dict[str, Array]]
 """`objective(image, args)`, or `objective(image, args, key)` where the controls hold a random key:
 {term: loss}, of which `"total"` is minimised."""
@@ -56,7 +58,7 @@ class State(NamedTuple):
     diverged: Bool[Array, ""]
 
 
-@functools.partial(jax.jit, static_argnames="optimizer")
+@program(static_argnames=("optimizer",))
 def init_state(image: Float[Array, "*image"], optimizer: optax.GradientTransformation) -> State:
     """The state before the first step; it shares no memory with `image`, so it can be donated."""
     state = State(
@@ -69,7 +71,7 @@ def init_state(image: Float[Array, "*image"], optimizer: optax.GradientTransform
     return jax.tree.map(lambda leaf: jnp.array(leaf, copy=True), state)
 
 
-@functools.partial(jax.jit, static_argnames=("objective", "optimizer"), donate_argnames="state")
+@program(static_argnames=("objective", "optimizer"), donate_argnames=("state",))
 def step(
     state: State,
     args: Any,
@@ -157,7 +159,7 @@ def apply_gradient(
     return state._replace(diverged=diverged), losses, diverged
 
 
-@jax.jit
+@program()
 def picture(state: State, controls: Controls) -> Float[Array, "*image"]:
     """The picture that a state stands for: the bias-corrected average of its finite iterates."""
     decay, diverged = controls.ema_decay, state.diverged

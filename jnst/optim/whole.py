@@ -70,6 +70,7 @@ class Whole:
         self.leaves = tuple(as_array(leaf, dtype) for leaf in leaves)
         self.objective, self.optimizer = on_leaves(objective, structure), optimizer
         self.dtype = dtype
+        self._step: Callable[..., Any] | None = None
 
     def controls(self, controls: Controls) -> Controls:
         """The numbers that steer a run, where `advance` wants them."""
@@ -84,9 +85,10 @@ class Whole:
 
     def advance(self, state: State, controls: Controls) -> tuple[State, dict[str, Array], Array]:
         """Make one step; see `jnst.optim.descent.Execution`."""
-        return step(
-            state, self.leaves, controls, objective=self.objective, optimizer=self.optimizer
-        )
+        static = {"objective": self.objective, "optimizer": self.optimizer}
+        if self._step is None:  # found once, since to look it up takes as long as to begin a step
+            self._step = step.of(state, self.leaves, controls, **static)
+        return self._step(state, self.leaves, controls, **static)
 
     def compiled(self, image: jax.ShapeDtypeStruct, controls: Controls) -> Compiled:
         """The step of an image of this shape; running it compiles nothing anew."""

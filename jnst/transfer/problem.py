@@ -3,7 +3,6 @@
 It serves runs, cells of grids, and, under `jax.eval_shape`, forecasts of memory.
 """
 
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -31,6 +30,7 @@ from jnst.losses.targets import blend_shares, weigh_terms
 from jnst.losses.terms import Scalar, Term, replace
 from jnst.losses.variation import roughness, variation_term
 from jnst.nn.backbone import Backbone
+from jnst.optim.programs import Programs, program
 from jnst.transfer.settings import Settings
 
 OwnTerm = Term | Callable[[Backbone, Array], Term]
@@ -139,7 +139,7 @@ def shares_of(settings: Settings, count: int) -> tuple[Scalar, ...]:
     return tuple(np.float32(share) for share in blend_shares(settings.style_weights, count))
 
 
-@functools.partial(jax.jit, static_argnames=("recipe", "sharding"))
+@program(static_argnames=("recipe", "sharding"))
 def content_part(
     model: Backbone,
     content: Float[Array, "H W 3"],
@@ -150,7 +150,7 @@ def content_part(
     return build_content_term(model, keep(content, sharding), recipe)
 
 
-@functools.partial(jax.jit, static_argnames=("recipe", "sharding"))
+@program(static_argnames=("recipe", "sharding"))
 def style_part(
     model: Backbone,
     styles: tuple[Float[Array, "_h _w 3"], ...],
@@ -164,11 +164,11 @@ def style_part(
     return build_style_term(model, styles, shares, masks, recipe, keep_rows=sharding is not None)
 
 
-roughness_part = jax.jit(roughness)
-photorealism_part = jax.jit(photorealism_term, static_argnames="weighing")
+roughness_part = Programs(roughness)
+photorealism_part = Programs(photorealism_term, static_argnames=("weighing",))
 
 
-@functools.partial(jax.jit, static_argnames=("shape", "strides"))
+@program(static_argnames=("shape", "strides"))
 def guides_part(
     masks: Masks,
     shape: tuple[int, int],

@@ -1,6 +1,5 @@
 """The objective of a picture in tiles: what `jnst.transfer.problem` makes, a window at a time."""
 
-import functools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -19,6 +18,7 @@ from jnst.losses.style import StyleTerm
 from jnst.losses.terms import PIXELS, Term, replace
 from jnst.losses.variation import variation_term
 from jnst.nn.backbone import Backbone
+from jnst.optim.programs import Programs, program
 from jnst.transfer.problem import (
     Inputs,
     OwnTerm,
@@ -113,7 +113,7 @@ def content_windows(
     return content_scales(energies, values, weighing), crops
 
 
-@functools.partial(jax.jit, static_argnames=("layers", "window"))
+@program(static_argnames=("layers", "window"))
 def crop_and_energies(
     model: Backbone,
     content: Float[Array, "H W 3"],
@@ -151,7 +151,7 @@ def measuring_term(model: Backbone, settings: Settings, guides: Any) -> StyleTer
     return recipe.loss(targets={}, scales={}, weights=weights, guides=guides, exact=is_exact(model))
 
 
-_assemble_style = jax.jit(assemble_style, static_argnames=("recipe", "exact"))
+_assemble_style = Programs(assemble_style, static_argnames=("recipe", "exact"))
 
 
 def pixels_of(shapes: Sequence[tuple[int, int]]) -> int:
