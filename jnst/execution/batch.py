@@ -58,7 +58,10 @@ class Batch:
         if jnp.issubdtype(getattr(leaves[0], "dtype", np.float32), jax.dtypes.prng_key):
             data = np.stack([np.asarray(jax.random.key_data(leaf)) for leaf in leaves])
             return jax.random.wrap_key_data(place(data, split(self.mesh)))
-        return place(np.array(leaves, np.float32), split(self.mesh))
+        stacked = np.stack([np.asarray(leaf) for leaf in leaves])
+        if stacked.dtype.kind not in "iub":  # bfloat16 features are compared in float32
+            stacked = stacked.astype(np.float32)
+        return place(stacked, split(self.mesh))
 
     def _shared(self, leaf: Any) -> Array:
         if not isinstance(leaf, Array):

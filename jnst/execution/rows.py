@@ -42,7 +42,7 @@ class Rows(Whole):
         rows = jax.tree.map(functools.partial(split_rows, mesh=self.mesh), shapes)
         if saved is not None:
             return jax.tree.map(place, saved, rows)
-        return jax.jit(init_state, static_argnames="optimizer", out_shardings=rows)(
+        return jax.jit(init_state.function, static_argnames="optimizer", out_shardings=rows)(
             image, self.optimizer
         )
 

@@ -51,7 +51,7 @@ class Grid(NamedTuple):
       contents: the images.
       styles: the blends, most of them of a single image.
       cells: {index: cell}, the last axis running fastest.
-      plan: the sizes and the steps at each, the same for all cells.
+      plans: the sizes and the steps at each, for each content.
       palette: whose colours the style images are given, or None.
       masks: the regions, the same for all cells, or None.
       own: terms of one's own, likewise.
@@ -61,10 +61,20 @@ class Grid(NamedTuple):
     contents: list[Float[Array, "H W 3"]]
     styles: list[Blend]
     cells: dict[Index, Cell]
-    plan: Plan
+    plans: list[Plan]
     palette: Float[Array, "_h _w 3"] | None = None
     masks: Masks | None = None
     own: tuple[OwnTerm, ...] = ()
+
+    @property
+    def plan(self) -> Plan:
+        """The sizes and steps of the first content."""
+        return self.plans[0]
+
+    @property
+    def mixed(self) -> bool:
+        """Whether the contents have several shapes."""
+        return len({image.shape for image in self.contents}) > 1
 
     @property
     def photorealistic(self) -> bool:
@@ -83,12 +93,13 @@ def make_grid(
     style_regions: Any = None,
     keep: Any = None,
     terms: Any = (),
+    mixed: bool = False,
     **settings: Any,
 ) -> Grid:
     """The cells of a grid; arguments and errors as for `stylize_grid`; layers are those of a geometry."""
     settings = {"alpha": Settings.alpha, "beta": Settings.beta} | settings
     contents, styles = several_images("content", content), several_blends("style", style)
-    if len(shapes := {image.shape for image in contents}) > 1:
+    if len(shapes := {image.shape for image in contents}) > 1 and not mixed:
         listed = " and ".join(f"{width}×{height}" for height, width, _ in sorted(shapes))
         raise ValueError(f"content images must all have one size, got {listed} px")
     keys = several_keys(key)
@@ -103,7 +114,7 @@ def make_grid(
         blend_shares(common.style_weights, len(blend))
         shapes_of_blend = [image.shape for image in blend]
         masks = check_masks(contents[0].shape, shapes_of_blend, regions, style_regions, keep)
-    plan = common.plan(*contents[0].shape[:2])
+    plans = [common.plan(*image.shape[:2]) for image in contents]
     check_palette(common.colors, palette)
     if palette is not None:
         palette = check_image("palette", palette)
@@ -134,7 +145,7 @@ def make_grid(
         contents=contents,
         styles=styles,
         cells=cells,
-        plan=plan,
+        plans=plans,
         palette=palette,
         masks=masks,
         own=check_own(terms),

@@ -13,14 +13,17 @@ from jnst.execution.devices import place, whole
 from jnst.grid.axes import Blend, Cell, Grid, Index
 from jnst.image.color import depends_on_content, prepare_content, prepare_style
 from jnst.image.inputs import initial_image
-from jnst.image.resizing import resize, resize_styles
+from jnst.image.resizing import resize_styles
+from jnst.losses.matting import Photorealism
 from jnst.losses.objectives import Objective
 from jnst.losses.style import StyleTerm
 from jnst.losses.terms import Term, replace
+from jnst.losses.variation import Variation
 from jnst.nn.backbone import Backbone
 from jnst.optim.step import Controls
-from jnst.transfer.levels import Level
-from jnst.transfer.problem import Inputs, build_objective
+from jnst.transfer.canvas import Canvas, exact_canvas, last_canvas
+from jnst.transfer.levels import Level, levels_of
+from jnst.transfer.problem import Inputs, build_objective, can_be_masked, on_canvas
 from jnst.transfer.stylization import Job, controls_of
 
 OF_STYLE = ("style", "roughness", "styles")
@@ -46,7 +49,7 @@ class GridContext(NamedTuple):
     grid: Grid
     init: str | Array
     mesh: Mesh
-    parts: dict[tuple[str, Index, tuple[int, int]], Any]
+    parts: dict[tuple[str, Index, Canvas], Any]
 
     def content(self, cell: Cell) -> Float[Array, "H W 3"]:
         """The content of a cell, as the transfer is to see it."""
@@ -62,7 +65,7 @@ class GridContext(NamedTuple):
 
     def numbers(self, part: str, cell: Cell) -> Index:
         """The numbers of the images that a part is made from."""
-        if part == "guides":
+        if part == "guides" and not self.grid.mixed:
             return ()
         if part not in OF_STYLE:
             return (cell.content,)
@@ -74,11 +77,9 @@ class GridContext(NamedTuple):
         """Whether a part differs between cells."""
         return len({self.numbers(part, cell) for cell in self.grid.cells.values()}) > 1
 
-    def remember(
-        self, cell: Cell, shape: tuple[int, int], part: str, make: Callable[[], Any]
-    ) -> Any:
+    def remember(self, cell: Cell, canvas: Canvas, part: str, make: Callable[[], Any]) -> Any:
         """A part of a cell's objective, computed once; on the host unless all cells share it."""
-        place_of = part, self.numbers(part, cell), shape
+        place_of = part, self.numbers(part, cell), canvas
         if place_of not in self.parts:
             made = make()
             varies = self.varies(part)
@@ -94,10 +95,31 @@ class GridContext(NamedTuple):
                 del self.parts[part, numbers, shape]
 
 
-def job_of(context: GridContext, cell: Cell, levels: list[Level]) -> Job:
+def levels_for(
+    context: GridContext, cells: Sequence[Cell], edges: Sequence[int | None]
+) -> list[Level]:
+    """The levels of a batch of cells, or of a cell by itself.
+
+    Args:
+      context: the grid.
+      cells: of the batch.
+      edges: the largest edge of a window at each level; None: there are none.
+    """
+    grid, settings = context.grid, cells[0].settings
+    last = last_canvas if can_be_masked(settings, grid.own) else exact_canvas
+    each = [levels_of(grid.plans[cell.content], edges, last) for cell in cells]
+    return [
+        levels[0]._replace(canvases=tuple(level.canvas for level in levels))
+        for levels in zip(*each, strict=True)
+    ]
+
+
+def job_of(context: GridContext, cell: Cell, edges: Sequence[int | None]) -> Job:
     """A cell as a picture by itself."""
     content, styles = context.content(cell), context.styles(cell)
     key = jax.random.key(0) if cell.key is None else cell.key
+    levels = levels_for(context, [cell], edges)
+    start = initial_image(context.init, content, styles[0], levels[0].shape, key)
     return Job(
         inputs=Inputs(
             model=context.model, content=content, styles=styles, masks=context.grid.masks
@@ -105,7 +127,7 @@ def job_of(context: GridContext, cell: Cell, levels: list[Level]) -> Job:
         content=context.grid.contents[cell.content],
         settings=cell.settings,
         levels=levels,
-        start=initial_image(context.init, content, styles[0], levels[0].shape, key),
+        start=levels[0].canvas.put(np.asarray(start)),
         own=context.grid.own,
         key=key,
     )
@@ -117,16 +139,32 @@ def cell_controls(context: GridContext, cell: Cell, steps: int) -> Controls:
     return controls_of(cell.settings, context.grid.own, key, steps)
 
 
-def cell_objective(context: GridContext, cell: Cell, shape: tuple[int, int]) -> Objective:
-    """The objective of a cell at one size; the network is the one on every device."""
+def cell_objective(
+    context: GridContext, cell: Cell, canvas: Canvas, shape: tuple[int, int], masked: bool
+) -> Objective:
+    """The objective of a cell at one size; the network is the one on every device.
+
+    Args:
+      context: the grid.
+      cell: of it.
+      canvas: where its picture is worked at.
+      shape: of its picture.
+      masked: whether what lies beyond the picture is left out, even if that is nothing.
+    """
 
     def remember(part: str, make: Callable[[], Any]) -> Any:
-        return context.remember(cell, shape, part, make)
+        return context.remember(cell, canvas, part, make)
 
     scale = cell.settings.style_scale
-    content = remember("contents", lambda: resize(context.content(cell), shape))
+    content = remember("contents", lambda: on_canvas(context.content(cell), canvas))
     styles = remember("styles", lambda: resize_styles(context.styles(cell), shape, scale))
-    inputs = Inputs(model=context.model, content=content, styles=styles, masks=context.grid.masks)
+    inputs = Inputs(
+        model=context.model,
+        content=content,
+        styles=styles,
+        masks=context.grid.masks,
+        extent=canvas.extent if masked else None,
+    )
     objective = build_objective(
         inputs,
         cell.settings,
@@ -139,6 +177,7 @@ def cell_objective(context: GridContext, cell: Cell, shape: tuple[int, int]) -> 
 
 def batch_axes(context: GridContext, objective: Objective) -> Axes:
     """Which leaves of the cells' objectives are batched: numbers, and what differs."""
+    mixed = context.grid.mixed
     varies = {part: context.varies(part) for part in ("content", "style")}
 
     def flags(tree: Any, varied: bool) -> Any:
@@ -148,18 +187,25 @@ def batch_axes(context: GridContext, objective: Objective) -> Axes:
         )
 
     def of_term(term: Term) -> Any:
-        of_style = isinstance(term, StyleTerm) or term.name == "variation"
-        made = flags(term, varies["style" if of_style else "content"])
-        if isinstance(term, StyleTerm):  # the regions are the same for all cells
-            made = replace(made, guides=flags(term.guides, False), shares=flags(term.shares, False))
+        if isinstance(term, StyleTerm):  # the regions are the same for all cells of one shape
+            regions = {name: flags(getattr(term, name), mixed) for name in ("guides", "shares")}
+            return replace(flags(term, varies["style"]), **regions)
+        if isinstance(term, Variation):
+            made = flags(term, varies["style"] or mixed)
+            return replace(made, extent=flags(term.extent, mixed))
+        made = flags(term, varies["content"])
+        if isinstance(term, Photorealism):
+            made = replace(made, extent=flags(term.extent, mixed))
         return made
 
     kept = objective.kept and objective.kept._replace(
-        mask=SHARED, content=flags(objective.kept.content, varies["content"])
+        mask=flags(objective.kept.mask, mixed),
+        content=flags(objective.kept.content, varies["content"]),
     )
     made = Objective(
         model=flags(objective.model, False),
         terms=tuple(map(of_term, objective.terms)),
         kept=kept,
+        extent=flags(objective.extent, mixed),
     )
     return tuple(None if flag == SHARED else 0 for flag in jax.tree.leaves(made))

@@ -60,9 +60,9 @@ class GridCheckpoint:
         count = np.size(arrays.get("state.steps", 0))
         batched = np.ndim(arrays.get("state.steps", 0)) > 0
         shapes = [
-            batch_shape(count, level.shape, settings)
+            batch_shape(count, level.canvas.shape, settings)
             if batched
-            else state_shape(level.shape, settings)
+            else state_shape(level.canvas.shape, settings)
             for level in levels
         ]
         saved = checkpoints.saved_of(path, arrays, [level.steps for level in levels], shapes)

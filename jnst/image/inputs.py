@@ -34,7 +34,7 @@ def check_image(name: str, image: Any) -> Float[Array, "H W 3"]:
         raise ValueError(
             f"{name} must lie in [0, 1], got values from {image.min():g} to {image.max():g}"
         )
-    return jnp.asarray(image, jnp.float32)
+    return np.asarray(image, np.float32)
 
 
 def check_images(name: str, value: Any) -> list[Float[Array, "_h _w 3"]]:

@@ -4,9 +4,11 @@ from collections.abc import Iterable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
-from jnst.image.fitting import SMALLEST_EDGE, fit
+from jnst.image.fitting import SMALLEST_EDGE, fit, rounded
+from jnst.image.resampling import resize_on_host
 
 
 def resize(
@@ -15,6 +17,8 @@ def resize(
     """`image` at another (height, width), by Lanczos' filter, antialiased, kept in [0, 1]."""
     if image.shape[-3:-1] == tuple(shape):
         return image
+    if isinstance(image, np.ndarray):
+        return resize_on_host(image, shape)
     resized = jax.image.resize(image, (*image.shape[:-3], *shape, 3), "lanczos3")
     return jnp.clip(resized, 0, 1)
 
@@ -25,7 +29,7 @@ def style_shape(
     """The (height, width) of the style image while the picture has `shape`: its long edge, times
     `scale`."""
     height, width, _ = style.shape
-    return fit(height, width, max(1, round(scale * max(shape))), SMALLEST_EDGE)
+    return fit(height, width, rounded(scale * max(shape)), SMALLEST_EDGE)
 
 
 def resize_styles(

@@ -10,11 +10,12 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from jnst.image.masks import Masks
 from jnst.losses.content import Content, content_term
-from jnst.losses.matting import photorealism_term
+from jnst.losses.matting import make_matting, photorealism_term
+from jnst.losses.objectives import within
 from jnst.losses.regions import guides_and_shares, style_guides
 from jnst.losses.registry import REGISTRY
 from jnst.losses.style import StyleTerm, measure_layers, style_term
@@ -76,16 +77,23 @@ def build_terms(
     variation = variation_term(content.shape, recipe.weighing, roughness(styles, shares))
     terms: list[Term] = [build_content_term(model, content, recipe), of_styles, variation]
     if recipe.photorealism:
-        terms.append(photorealism_term(content, recipe.weighing))
+        matting = make_matting(content)
+        terms.append(photorealism_term(matting, content.shape, recipe.weighing))
     return tuple(terms)
 
 
 def build_content_term(
-    model: Backbone, content: Float[Array, "*batch H W 3"], recipe: Recipe
+    model: Backbone,
+    content: Float[Array, "*batch H W 3"],
+    recipe: Recipe,
+    extent: Int[Array, "2"] | None = None,
 ) -> Content:
     """The content term of a content image."""
     layers = recipe.content_layers
-    return content_term(model(content, layers), equal_weights(layers), recipe.weighing)
+    features, positions = model(content, layers), None
+    if extent is not None:
+        features, positions = within(features, model, extent)
+    return content_term(features, equal_weights(layers), recipe.weighing, positions)
 
 
 def build_style_term(

@@ -77,13 +77,16 @@ def content_term(
     features: Mapping[str, Float[Array, "*batch _h _w _c"]],
     weights: Mapping[str, Scalar],
     weighing: str,
+    positions: Mapping[str, Any] | None = None,
 ) -> Content:
     """The content term of a content image with these features."""
     energies = {name: content_energy(of_layer) for name, of_layer in features.items()}
-    positions = {name: math.prod(x.shape[-3:]) for name, x in features.items()}
+    values = {name: math.prod(x.shape[-3:]) for name, x in features.items()}
+    if positions is not None:
+        values = {name: positions[name] * x.shape[-1] for name, x in features.items()}
     return Content(
         targets=features,
-        scales=content_scales(energies, positions, weighing),
+        scales=content_scales(energies, values, weighing),
         weights=weights,
     )
 
@@ -94,7 +97,7 @@ def content_energy(features: Float[Array, "*batch H W C"]) -> Float[Array, "*bat
 
 
 def content_scales(
-    energies: Mapping[str, Float[Array, "*batch"]], values: Mapping[str, int], weighing: str
+    energies: Mapping[str, Float[Array, "*batch"]], values: Mapping[str, Any], weighing: str
 ) -> dict[str, Float[Array, "*batch"]]:
     """{layer: factor} of layers with these energies and numbers of features.
 

@@ -11,7 +11,7 @@ from typing import ClassVar, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from jnst.losses.normalization import per_value
 from jnst.losses.terms import PIXELS, Features, Scalar, Term, term
@@ -101,14 +101,20 @@ def matting_loss(
         raise ValueError(
             f"image must have the guide's shape {matting.guide.shape[-3:]}, got {image.shape[-3:]}"
         )
+    return jnp.sum(window_losses(image, matting), axis=(-2, -1))
+
+
+def window_losses(
+    image: Float[Array, "*batch H W 3"], matting: Matting
+) -> Float[Array, "*batch _h _w"]:
+    """The matting loss of every 3×3 window, which is at its upper left pixel."""
     # Sums of products rather than matrix products, which GPUs round to TF32.
     white = jnp.sum(_windows(matting.guide)[..., :, None] * matting.whitening[..., None, :, :], -2)
     values = _windows(image)
     slopes = jnp.sum(white[..., :, None] * values[..., None, :], axis=-3)  # by the whitened colours
     left = values - jnp.sum(white[..., :, None] * slopes[..., None, :, :], axis=-2)
     maps = jnp.sum(matting.whitening[..., :, None] * slopes[..., None, :, :], axis=-2)  # a
-    of_windows = jnp.sum(jnp.square(left), (-2, -1)) + EPSILON * jnp.sum(jnp.square(maps), (-2, -1))
-    return jnp.sum(of_windows, axis=(-2, -1))
+    return jnp.sum(jnp.square(left), (-2, -1)) + EPSILON * jnp.sum(jnp.square(maps), (-2, -1))
 
 
 def _windows(image: Float[Array, "*batch H W 3"]) -> Float[Array, "*batch _h _w 9 3"]:
@@ -127,6 +133,7 @@ class Photorealism(Term):
     Attributes:
       matting: of the content.
       scale: its factor, by the way of weighing.
+      extent: (height, width) of the picture at the upper left of the image; None: all of it.
     """
 
     name: ClassVar[str] = "photorealism"
@@ -135,20 +142,37 @@ class Photorealism(Term):
     matting: Matting
     scale: Float[Array, "*batch"]
     weight: Scalar = 0.0
+    extent: Int[Array, "2"] | None = None
 
     def statistics(
         self, features: Features, positions: Mapping[str, int] | None = None
     ) -> Float[Array, "*batch"]:
-        """The matting loss."""
-        return matting_loss(features[PIXELS], self.matting)
+        """The matting loss, of the windows that lie in the picture."""
+        image = features[PIXELS]
+        if self.extent is None:
+            return matting_loss(image, self.matting)
+        losses = window_losses(image, self.matting)
+        rows, columns = (jnp.arange(edge) for edge in losses.shape[-2:])
+        height, width = self.extent - 2
+        inside = (rows < height)[:, None] & (columns < width)
+        return jnp.sum(jnp.where(inside, losses, 0), axis=(-2, -1))
 
     def loss(self, statistics: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
         """The matting loss times its factor."""
         return self.scale * statistics
 
 
-def photorealism_term(content: Float[Array, "*batch H W 3"], weighing: str) -> Photorealism:
-    """The term for a content image."""
-    factor = 1.0 if weighing == "paper" else per_value(content.shape)
-    scale = jnp.full(content.shape[:-3], factor, content.dtype)
-    return Photorealism(matting=make_matting(content), scale=scale)
+def photorealism_term(
+    matting: Matting, shape: tuple[int, ...], weighing: str, extent: Int[Array, "2"] | None = None
+) -> Photorealism:
+    """The term of a content's matting.
+
+    Args:
+      matting: of the content image.
+      shape: (height, width, 3) of the picture.
+      weighing: one of `jnst.losses.normalization.WEIGHINGS`.
+      extent: see `Photorealism`.
+    """
+    factor = 1.0 if weighing == "paper" else per_value(shape)
+    scale = jnp.full(matting.guide.shape[:-3], factor, matting.guide.dtype)
+    return Photorealism(matting=matting, scale=scale, extent=extent)

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from jnst.image.masks import Masks, resize_mask
 
@@ -59,28 +59,49 @@ def guides_and_shares(
       strides: {layer: pixels of a position} where the style is compared.
     """
     painted = masks.painted(shape)
+    return guides_of(painted, strides), region_shares(painted, masks, weights)
+
+
+def region_shares(
+    painted: Float[Array, "R h w"], masks: Masks, weights: Sequence[Array | float | int]
+) -> Float[Array, " R"]:
+    """How much the style of each region counts: its weight times its part of the picture."""
     factors = jnp.asarray(weights if masks.regions else 1.0, painted.dtype)
-    return guides_of(painted, strides), factors * jnp.mean(painted, axis=(1, 2))
+    return factors * jnp.mean(painted, axis=(1, 2))
 
 
-def guides_of(masks: Float[Array, "R H W"], strides: Mapping[str, int]) -> Guides:
+def guides_of(
+    masks: Float[Array, "R H W"],
+    strides: Mapping[str, int],
+    extent: Int[Array, "2"] | None = None,
+) -> Guides:
     """T_r = (m_r / mean m_r)^½ by layer, m_r being the mask's average over the pixels of each
     position.
 
-    A mask that covers no position of a layer, as of a last row that pooling drops, is 0 there.
+    With an extent, the means are over the picture of this (height, width) at the upper left. A
+    mask that covers no position of a layer, as of a last row that pooling drops, is 0 there.
 
     >>> guides_of(jnp.array([[[1.0, 1.0, 0.0, 1.0], [1.0, 1.0, 0.0, 1.0]]]), {"pool1": 2})
     {'pool1': Array([[[1.1547005, 0.8164966]]], dtype=float32)}
     """
-    return {name: _guide(masks, stride) for name, stride in strides.items()}
+    return {name: _guide(masks, stride, extent) for name, stride in strides.items()}
 
 
-def _guide(masks: Float[Array, "R H W"], cell: int) -> Float[Array, "R _h _w"]:
+def _guide(
+    masks: Float[Array, "R H W"], cell: int, extent: Int[Array, "2"] | None
+) -> Float[Array, "R _h _w"]:
     count, height, width = masks.shape
     rows, columns = height // cell, width // cell
     cells = masks[:, : rows * cell, : columns * cell].reshape(count, rows, cell, columns, cell)
     averaged = jnp.mean(cells, axis=(2, 4))
-    whole = jnp.mean(averaged, axis=(1, 2), keepdims=True)
+    if extent is not None:
+        height, width = extent // cell
+        inside = (jnp.arange(rows) < height)[:, None] & (jnp.arange(columns) < width)
+        averaged = jnp.where(inside, averaged, 0)
+        positions = jnp.maximum(height * width, 1).astype(masks.dtype)
+        whole = jnp.sum(averaged, axis=(1, 2), keepdims=True) / positions
+    else:
+        whole = jnp.mean(averaged, axis=(1, 2), keepdims=True)
     return jnp.sqrt(jnp.where(whole > 0, averaged / jnp.where(whole > 0, whole, 1), 0))
 
 

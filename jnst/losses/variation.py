@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from jnst.losses.blending import blend
 from jnst.losses.normalization import per_value
@@ -40,6 +40,21 @@ def total_variation(image: Float[Array | np.ndarray, "*batch H W C"]) -> Float[A
     return down.sum(axis=(-3, -2, -1)) + across.sum(axis=(-3, -2, -1))
 
 
+def variation_within(
+    image: Float[Array, "*batch H W C"], extent: Int[Array, "2"] | None
+) -> Float[Array, "*batch"]:
+    """The total variation of the picture of this (height, width) at the image's upper left."""
+    if extent is None:
+        return total_variation(image)
+    rows, columns = (jnp.arange(edge) for edge in image.shape[-3:-1])
+    height, width = extent
+    down = jnp.square(image[..., 1:, :, :] - image[..., :-1, :, :])
+    across = jnp.square(image[..., :, 1:, :] - image[..., :, :-1, :])
+    down = jnp.where(((rows[1:] < height)[:, None] & (columns < width))[..., None], down, 0)
+    across = jnp.where(((rows < height)[:, None] & (columns[1:] < width))[..., None], across, 0)
+    return down.sum(axis=(-3, -2, -1)) + across.sum(axis=(-3, -2, -1))
+
+
 @term
 class Variation(Term):
     """The total variation of the image as a term.
@@ -47,6 +62,7 @@ class Variation(Term):
     Attributes:
       scale: its factor, by the way of weighing.
       weight: γ.
+      extent: (height, width) of the picture at the upper left of the image; None: all of it.
     """
 
     name: ClassVar[str] = "variation"
@@ -54,12 +70,13 @@ class Variation(Term):
     layers: ClassVar[tuple[str, ...]] = (PIXELS,)  # type: ignore[assignment, misc]
     scale: Float[Array, "*batch"]
     weight: Scalar = 0.0
+    extent: Int[Array, "2"] | None = None
 
     def statistics(
         self, features: Features, positions: Mapping[str, int] | None = None
     ) -> Float[Array, "*batch"]:
         """The total variation."""
-        return total_variation(features[PIXELS])
+        return variation_within(features[PIXELS], self.extent)
 
     def loss(self, statistics: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
         """The total variation times its factor."""

@@ -12,11 +12,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from jnst.image.fitting import SMALLEST_EDGE
+from jnst.image.fitting import SMALLEST_EDGE, rounded
 from jnst.image.resampling import resize_on_host
 
-STRIDE = 16
-"""Pixels: what the edges of coarse sizes, and of styles, are rounded to."""
 FINEST = 32
 """Pixels: what the edges of canvases are rounded up to, for pictures of up to 512 px; from there on
 to a sixteenth of the next lower power of two."""
@@ -93,12 +91,3 @@ def unit(edge: int) -> int:
     (32, 32, 32, 256)
     """
     return max(FINEST, 2 ** int(math.log2(edge)) // 16)
-
-
-def rounded(edge: float) -> int:
-    """The nearest whole multiple of `STRIDE`, but for edges below it.
-
-    >>> rounded(65), rounded(300), rounded(7)
-    (64, 304, 16)
-    """
-    return max(1, round(edge / STRIDE)) * STRIDE

@@ -4,25 +4,71 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
+from jnst.image.resampling import resampling_matrix, resize_on_host
 from jnst.image.resizing import resize
 from jnst.optim.checkpoint import Losses, Saved
 from jnst.optim.descent import Execution, Run, Schedule, StepCallback, descend
+from jnst.optim.programs import program
+from jnst.transfer.canvas import Canvas, coarse_canvas, exact_canvas
+from jnst.transfer.plan import Plan
 
 
 class Level(NamedTuple):
     """One size of a run.
 
     Attributes:
-      shape: (height, width) in pixels.
+      shape: (height, width) in pixels of the picture, or of the first of a batch.
       steps: updates to make.
       window: the largest edge of the windows to work in; None: the picture is worked at as a whole.
+      canvases: where the picture, or each picture of a batch, is worked at; all of one shape.
     """
 
     shape: tuple[int, int]
     steps: int
     window: int | None = None
+    canvases: tuple[Canvas, ...] = ()
+
+    @property
+    def canvas(self) -> Canvas:
+        """Where the picture, or the first of a batch, is worked at."""
+        return self.canvases[0] if self.canvases else exact_canvas(self.shape)
+
+    def shown(self, images: Float[Array, "*batch H W 3"]) -> Any:
+        """The pictures on the canvases, at their true shape; a list where shapes differ."""
+        if not self.canvases or (self.canvas.exact and self.canvas.shape == self.shape):
+            return images
+        host = np.asarray(images)
+        if host.ndim == 3:
+            return resize_on_host(self.canvas.take(host), self.shape)
+        each = [canvas.take(image) for canvas, image in zip(self.canvases, host, strict=False)]
+        if self.canvas.exact:  # a coarse size, which is stretched
+            each = [resize_on_host(image, self.shape) for image in each]
+        return np.stack(each) if len({image.shape for image in each}) == 1 else each
+
+
+def levels_of(
+    plan: Plan,
+    edges: Sequence[int | None],
+    last: Callable[[tuple[int, int]], Canvas] | None = exact_canvas,
+) -> list[Level]:
+    """The levels of a plan.
+
+    Args:
+      plan: shapes and steps.
+      edges: the largest edge of a window at each; None: there are none.
+      last: the canvas of the last shape; None: no level has a canvas.
+    """
+    levels = []
+    for number, ((shape, steps), edge) in enumerate(zip(plan, edges, strict=True), start=1):
+        canvas: Any = coarse_canvas if number < len(plan) else last
+        if edge is not None:
+            canvas = exact_canvas
+        canvases = () if last is None else (canvas(shape),)
+        levels.append(Level(shape=shape, steps=steps, window=edge, canvases=canvases))
+    return levels
 
 
 class Keeper(NamedTuple):
@@ -66,16 +112,16 @@ class Outcome(NamedTuple):
     """What `coarse_to_fine` comes back with.
 
     Attributes:
-      image: the last level's picture, or pictures.
+      image: the last level's picture, or pictures, on their canvases.
       losses: of every level.
       runs: of every level that was run now.
-      execution: of the last level.
+      level: the last that was run.
     """
 
     image: Float[Array, "*batch H W 3"]
     losses: Losses
     runs: list[Run]
-    execution: Execution
+    level: Level
 
 
 def coarse_to_fine(
@@ -97,7 +143,7 @@ def coarse_to_fine(
         level = levels[number]
         done = sum(len(part["total"]) for part in losses)
         total = done + sum(later.steps for later in levels[number:])
-        image = resize(image, level.shape)
+        image = enlarged(image, levels[number - 1] if runs else None, level)
         # The execution first: its targets may take more memory than there is beside a state.
         execution = execute(level)
         state = execution.begin(image, saved and saved.state)
@@ -129,4 +175,45 @@ def coarse_to_fine(
         runs.append(run)
         if run.stopped or execution.fetch(run.state.diverged).all():
             break
-    return Outcome(image=image, losses=losses, runs=runs, execution=execution)
+    return Outcome(image=image, losses=losses, runs=runs, level=level)
+
+
+def enlarged(image: Any, before: Level | None, level: Level) -> Any:
+    """The result of a level on the canvases of the next; the first image is on those of the first.
+
+    Args:
+      image: of the level before, or to start from.
+      before: the level before; None: the image is to start from.
+      level: that it is wanted for.
+    """
+    if before is None:
+        return image
+    if not level.canvases:
+        return resize(image, level.shape)
+    pairs = list(zip(before.canvases, level.canvases, strict=True))
+    rows, columns = (
+        np.stack(
+            [
+                resampling_matrix(
+                    old.extent[axis], new.extent[axis], old.shape[axis], new.shape[axis]
+                )
+                for old, new in pairs
+            ]
+        )
+        for axis in (0, 1)
+    )
+    if image.ndim == 3:
+        rows, columns = rows[0], columns[0]
+    return resample(image, rows, columns)
+
+
+@program()
+def resample(
+    image: Float[Array, "*batch h w 3"],
+    rows: Float[Array, "*batch H h"],
+    columns: Float[Array, "*batch W w"],
+) -> Float[Array, "*batch H W 3"]:
+    """The image by the matrices of its rows and columns, clipped to [0, 1]."""
+    lines = jnp.einsum("...Hh,...hwc->...Hwc", rows, image, precision="highest")
+    both = jnp.einsum("...Ww,...Hwc->...HWc", columns, lines, precision="highest")
+    return jnp.clip(both, 0, 1)

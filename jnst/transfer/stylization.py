@@ -28,10 +28,18 @@ from jnst.optim.descent import Execution, Run, StepCallback
 from jnst.optim.minimization import Callback, Progress
 from jnst.optim.step import Controls, State, init_state, picture
 from jnst.optim.whole import Whole
+from jnst.transfer.canvas import exact_canvas, last_canvas
 from jnst.transfer.identity import run_identity
-from jnst.transfer.levels import NOT_KEPT, Keeper, Level, Outcome, Steering, coarse_to_fine
-from jnst.transfer.plan import Plan
-from jnst.transfer.problem import Inputs, OwnTerm, build_objective
+from jnst.transfer.levels import (
+    NOT_KEPT,
+    Keeper,
+    Level,
+    Outcome,
+    Steering,
+    coarse_to_fine,
+    levels_of,
+)
+from jnst.transfer.problem import Inputs, OwnTerm, build_objective, can_be_masked
 from jnst.transfer.settings import Settings, SettingsDict
 from jnst.transfer.tile_selection import check_tile, window_edges
 from jnst.transfer.tiled_problem import tiled_execution
@@ -190,12 +198,16 @@ def stylize(
     edges: list[int | None] = [None] * len(plan)
     if mesh is None:
         edges = window_edges(tile, plan, model, options, styles, masks)
+    canvas = last_canvas if can_be_masked(options, own) else exact_canvas
+    levels = levels_of(plan, edges, None if mesh is not None else canvas)
     job = Job(
         inputs=Inputs(model=model, content=seen, styles=styles, masks=masks),
         content=content,
         settings=options,
-        levels=levels_of(plan, edges),
-        start=initial_image(init, seen, styles[0], plan[0][0], key),
+        levels=levels,
+        start=levels[0].canvas.put(
+            np.asarray(initial_image(init, seen, styles[0], plan[0][0], key))
+        ),
         own=own,
         key=key,
     )
@@ -212,7 +224,7 @@ def keeper_of(job: Job, file: Checkpoint | None) -> Keeper:
     )
     saved = None
     if file.resume:
-        shapes = [state_shape(level.shape, job.settings) for level in job.levels]
+        shapes = [state_shape(level.canvas.shape, job.settings) for level in job.levels]
         steps = [level.steps for level in job.levels]
         saved = checkpoints.read_checkpoint(file.path, identity, steps, shapes)
 
@@ -248,8 +260,13 @@ def paint(
             keeper=keeper,
         ),
     )
-    image = show(jnp.clip(resize(outcome.image, job.levels[-1].shape), 0, 1))
-    return result_of(outcome, image if mesh is None else jnp.asarray(fetch(image)), job.levels)
+    image = show(np.clip(resize(painted(outcome, mesh), job.levels[-1].shape), 0, 1))
+    return result_of(outcome, jnp.asarray(image), job.levels)
+
+
+def painted(outcome: Outcome, mesh: Mesh | None) -> np.ndarray:
+    """The picture that a run has come to, on the host, in the shape of its last level."""
+    return np.asarray(outcome.level.shown(outcome.image) if mesh is None else fetch(outcome.image))
 
 
 def result_of(outcome: Outcome, image: Array, levels: Sequence[Level]) -> Result:
@@ -270,7 +287,7 @@ def result_of(outcome: Outcome, image: Array, levels: Sequence[Level]) -> Result
 
 def execution_of(job: Job, level: Level, mesh: Mesh | None = None) -> Execution:
     """The execution of one level of a picture: whole, by rows over a mesh, or in tiles."""
-    inputs = job.inputs.at(level.shape, job.settings.style_scale)
+    inputs = job.inputs.at(level.canvas, level.shape, job.settings.style_scale)
     if level.window is not None:
         return tiled_execution(inputs, job.settings, level.window, job.own)
     sharding = None if mesh is None else split(mesh)
@@ -300,14 +317,6 @@ def on_mesh(job: Job, mesh: Mesh) -> Job:
         (job.inputs._replace(model=model), job.content, job.start), whole(mesh)
     )
     return job._replace(inputs=inputs, content=content, start=start)
-
-
-def levels_of(plan: Plan, edges: Sequence[int | None]) -> list[Level]:
-    """The levels of a plan, with the largest edge of a window at each."""
-    return [
-        Level(shape=shape, steps=steps, window=edge)
-        for (shape, steps), edge in zip(plan, edges, strict=True)
-    ]
 
 
 def state_shape(shape: tuple[int, ...], settings: Settings) -> State:
@@ -357,7 +366,7 @@ def _step_callback(
                 steps=total,
                 shape=level.shape,
                 losses=losses,
-                picture=lambda: show(picture(state, controls)),
+                picture=lambda: jnp.asarray(show(level.shown(picture(state, controls)))),
             )
         )
 

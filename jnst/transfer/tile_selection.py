@@ -19,8 +19,16 @@ from jnst.losses.registry import style_loss_named
 from jnst.nn.backbone import Backbone
 from jnst.nn.geometry import Geometry
 from jnst.optim.whole import Whole
+from jnst.transfer.canvas import exact_canvas, last_canvas
 from jnst.transfer.plan import Plan
-from jnst.transfer.problem import Inputs, abstract, build_objective, shares_of, style_part
+from jnst.transfer.problem import (
+    Inputs,
+    abstract,
+    build_objective,
+    can_be_masked,
+    shares_of,
+    style_part,
+)
 from jnst.transfer.settings import Settings
 from jnst.transfer.tile_memory import Shape, memory_of_style, memory_of_tiles
 from jnst.transfer.tiled_problem import check_additive, pixels_of
@@ -189,12 +197,14 @@ def untiled(
     model: Backbone, shape: Shape, settings: Settings, masks: Masks | None = None
 ) -> Compiled:
     """The step on a whole picture; running it compiles nothing anew."""
-    image = jax.ShapeDtypeStruct((*shape, 3), jnp.float32)
+    canvas = last_canvas(shape) if can_be_masked(settings, ()) else exact_canvas(shape)
+    extent = None if canvas.exact else canvas.extent
+    image = jax.ShapeDtypeStruct((*canvas.shape, 3), jnp.float32)
     small = jax.ShapeDtypeStruct((SMALLEST_EDGE, SMALLEST_EDGE, 3), jnp.float32)
     styles = (small,) * (1 if masks is None else len(masks.styles))
     objective = jax.eval_shape(
         lambda model, content, styles: build_objective(
-            Inputs(model, content, styles, masks), settings
+            Inputs(model, content, styles, masks, extent), settings
         ),
         model,
         image,
@@ -212,5 +222,5 @@ def untiled_styles(
     images = tuple(jax.ShapeDtypeStruct((*shape, 3), jnp.float32) for shape in shapes)
     shares = shares_of(settings, len(images))
     return style_part.lower(  # called as for a run, since otherwise that would compile it anew
-        model, images, shares, masks, settings.recipe(), None
+        model, images, shares, masks, recipe=settings.recipe(), sharding=None
     ).compile()

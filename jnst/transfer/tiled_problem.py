@@ -13,6 +13,7 @@ from jnst.execution.tiling import Tiled
 from jnst.execution.windows import Look, Place, add_up, cut_out, own_features, places_of, views_of
 from jnst.losses.build import assemble_style, equal_weights, is_exact, positions_of, strides_of
 from jnst.losses.content import Content, content_energy, content_scales
+from jnst.losses.matting import photorealism_term
 from jnst.losses.regions import style_guides
 from jnst.losses.style import StyleTerm
 from jnst.losses.terms import PIXELS, Term, replace
@@ -23,7 +24,7 @@ from jnst.transfer.problem import (
     Inputs,
     OwnTerm,
     finish_objective,
-    photorealism_part,
+    matting_part,
     roughness_part,
     shares_of,
 )
@@ -56,7 +57,7 @@ def tiled_execution(
       edge: the largest edge of a window.
       own: terms of one's own.
     """
-    model, content, styles, masks = inputs
+    model, content, styles, masks, _ = inputs
     recipe = settings.recipe()
     shares = shares_of(settings, len(styles))
     layers = (*recipe.content_layers, *recipe.style_layers)
@@ -68,7 +69,8 @@ def tiled_execution(
         variation_term(content.shape, recipe.weighing, roughness_part(styles, shares)),
     ]
     if settings.photorealism:
-        terms.append(photorealism_part(content, recipe.weighing))
+        matting = matting_part(content)
+        terms.append(photorealism_term(matting, content.shape, recipe.weighing))
     # With the crop of any window the content term has its layers, which the weights are checked by.
     terms[0] = replace(terms[0], targets=crops[0])
     objective = finish_objective(inputs, settings, terms, own)
@@ -130,7 +132,7 @@ def crop_and_energies(
 
 def tiled_style_term(inputs: Inputs, settings: Settings, edge: int) -> StyleTerm:
     """The style term without the picture's regions, its styles looked at in tiles."""
-    model, _, styles, masks = inputs
+    model, _, styles, masks, _ = inputs
     recipe = settings.recipe()
     layers = recipe.style_layers
     guides = style_guides(masks, [x.shape[:2] for x in styles], strides_of(model, layers))
