@@ -11,7 +11,7 @@ from jnst.image.resampling import resampling_matrix, resize_on_host
 from jnst.image.resizing import resize
 from jnst.optim.checkpoint import Losses, Saved
 from jnst.optim.descent import Execution, Run, Schedule, StepCallback, descend
-from jnst.optim.programs import program
+from jnst.optim.programs import program, spare_maps
 from jnst.transfer.canvas import Canvas, coarse_canvas, exact_canvas
 from jnst.transfer.plan import Plan
 
@@ -99,6 +99,7 @@ class Steering(NamedTuple):
       callback: given the steps made before a level and those of the whole run, what is called after
         every step; None: nothing.
       keeper: see `Keeper`.
+      ahead: called with the level after the present one once that is under way.
     """
 
     execute: Callable[[Level], Execution]
@@ -106,6 +107,7 @@ class Steering(NamedTuple):
     tolerance: float = 0.0
     callback: Callable[[Level, int, int], StepCallback] | None = None
     keeper: Keeper = NOT_KEPT
+    ahead: Callable[[Level], Any] | None = None
 
 
 class Outcome(NamedTuple):
@@ -134,7 +136,7 @@ def coarse_to_fine(
       image: to start from, or a batch of them.
       steering: how.
     """
-    execute, controls_of, tolerance, callback, keeper = steering
+    execute, controls_of, tolerance, callback, keeper, ahead = steering
     saved, save, save_every = keeper
     losses: Losses = saved.losses[:-1] if saved else []
     runs: list[Run] = []
@@ -155,6 +157,8 @@ def coarse_to_fine(
                 save(execution, run, [*before, run.losses])
 
         controls = execution.controls(controls_of(level.steps))
+        if ahead and number + 1 < len(levels):
+            ahead(levels[number + 1])
         run = descend(
             execution,
             state,
@@ -175,6 +179,7 @@ def coarse_to_fine(
         runs.append(run)
         if run.stopped or execution.fetch(run.state.diverged).all():
             break
+    spare_maps()
     return Outcome(image=image, losses=losses, runs=runs, level=level)
 
 

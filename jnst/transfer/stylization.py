@@ -28,6 +28,7 @@ from jnst.optim.descent import Execution, Run, StepCallback
 from jnst.optim.minimization import Callback, Progress
 from jnst.optim.step import Controls, State, init_state, picture
 from jnst.optim.whole import Whole
+from jnst.transfer.ahead import compile_ahead
 from jnst.transfer.canvas import exact_canvas, last_canvas
 from jnst.transfer.identity import run_identity
 from jnst.transfer.levels import (
@@ -258,6 +259,7 @@ def paint(
             tolerance=float(job.settings.tolerance),
             callback=callback and functools.partial(_step_callback, callback, show),
             keeper=keeper,
+            ahead=functools.partial(prepare, job) if mesh is None and not job.own else None,
         ),
     )
     image = show(np.clip(resize(painted(outcome, mesh), job.levels[-1].shape), 0, 1))
@@ -267,6 +269,12 @@ def paint(
 def painted(outcome: Outcome, mesh: Mesh | None) -> np.ndarray:
     """The picture that a run has come to, on the host, in the shape of its last level."""
     return np.asarray(outcome.level.shown(outcome.image) if mesh is None else fetch(outcome.image))
+
+
+def prepare(job: Job, level: Level) -> None:
+    """Compile what a later level will need, while another one is painted."""
+    if level.window is None:
+        compile_ahead(job.inputs, job.settings, level)
 
 
 def result_of(outcome: Outcome, image: Array, levels: Sequence[Level]) -> Result:
