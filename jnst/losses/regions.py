@@ -20,6 +20,8 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jnst.image.masks import Masks, resize_mask
+from jnst.losses.arrays import lifted
+from jnst.losses.terms import Scalar
 
 Guides = Mapping[str, Float[Array, "R _h _w"]]
 """{layer: T of each of R regions}."""
@@ -47,7 +49,7 @@ def kept_of(masks: Masks | None, content: Float[Array, "*batch H W 3"]) -> Kept 
 def guides_and_shares(
     masks: Masks,
     shape: tuple[int, ...],
-    weights: Sequence[Array | float | int],
+    weights: Sequence[Scalar | int],
     strides: Mapping[str, int],
 ) -> tuple[Guides, Float[Array, " R"]]:
     """The guides of a picture's regions by layer, and how much the style of each counts.
@@ -75,8 +77,8 @@ def guides_of(
     strides: Mapping[str, int],
     extent: Int[Array, "2"] | None = None,
 ) -> Guides:
-    """T_r = (m_r / mean m_r)^½ by layer, m_r being the mask's average over the pixels of each
-    position.
+    """T_r = (m_r / mean m_r)^½ by layer, for masks m_r averaged over the pixels of each position.
+
 
     With an extent, the means are over the picture of this (height, width) at the upper left. A
     mask that covers no position of a layer, as of a last row that pooling drops, is 0 there.
@@ -133,7 +135,7 @@ def composite(
     keep: Float[Array, "H W"],
 ) -> Float[Array, "*batch H W 3"]:
     """k · content + (1 − k) · image; where the mask k is 1, the content to the bit."""
-    kept = keep[..., None]
+    kept = lifted(keep[..., None], jnp.ndim(image))
     return kept * content + (1 - kept) * image
 
 
@@ -141,4 +143,6 @@ def by_image(
     gradient: Float[Array, "*batch H W 3"], kept: Kept | None
 ) -> Float[Array, "*batch H W 3"]:
     """The gradient by an image, of that by the picture that `composed` makes of it."""
-    return gradient if kept is None else (1 - kept.mask[..., None]) * gradient
+    return (
+        gradient if kept is None else (1 - lifted(kept.mask[..., None], gradient.ndim)) * gradient
+    )

@@ -247,7 +247,7 @@ def _state(path: Path, arrays: Mapping[str, np.ndarray], expected: State) -> Sta
             )
         array = array.view(stored.dtype)
         if stored.dtype != leaf.dtype:
-            array = jax.random.wrapkey_data(jnp.asarray(array), impl=_key_impl(leaf))
+            array = jax.random.wrap_key_data(jnp.asarray(array), impl=_key_impl(leaf))
         leaves.append(array)
     return jax.tree.unflatten(jax.tree.structure(expected), leaves)
 
@@ -271,8 +271,10 @@ def _key_impl(key: jax.ShapeDtypeStruct) -> Any:
 
 
 def _bits(dtype: Any) -> np.dtype:
-    """The type that an array is stored with: its own, or a whole number's where NumPy has none of
-    its name, as for bfloat16."""
+    """The type that an array is stored with.
+
+    Its own, or a whole number's where NumPy has none of its name, as for bfloat16.
+    """
     dtype = np.dtype(dtype)
     return dtype if dtype.isbuiltin == 1 else np.dtype(f"u{dtype.itemsize}")
 
