@@ -14,6 +14,7 @@ from jnst.grid.axes import Blend, Cell, Grid, Index
 from jnst.image.color import depends_on_content, prepare_content, prepare_style
 from jnst.image.inputs import initial_image
 from jnst.image.resizing import resize_styles
+from jnst.losses.content import Content
 from jnst.losses.matting import Photorealism
 from jnst.losses.objectives import Objective
 from jnst.losses.style import StyleTerm
@@ -26,8 +27,10 @@ from jnst.transfer.levels import Level, levels_of
 from jnst.transfer.problem import Inputs, build_objective, can_be_masked, on_canvas
 from jnst.transfer.stylization import Job, controls_of
 
-OF_STYLE = ("style", "roughness", "styles")
+OF_STYLE = ("style", "roughness", "styles", "energies")
 """Parts that are made from the style images; all others but the guides are from the content."""
+OF_BOTH = ("units",)
+"""Parts that are made from both."""
 SHARED = 1
 """In place of None, which is no leaf."""
 
@@ -67,9 +70,9 @@ class GridContext(NamedTuple):
         """The numbers of the images that a part is made from."""
         if part == "guides" and not self.grid.mixed:
             return ()
-        if part not in OF_STYLE:
+        if part not in OF_STYLE and part not in OF_BOTH:
             return (cell.content,)
-        if depends_on_content(cell.settings.colors, self.grid.palette):
+        if part in OF_BOTH or depends_on_content(cell.settings.colors, self.grid.palette):
             return cell.content, cell.style
         return (cell.style,)
 
@@ -178,7 +181,7 @@ def cell_objective(
 def batch_axes(context: GridContext, objective: Objective) -> Axes:
     """Which leaves of the cells' objectives are batched: numbers, and what differs."""
     mixed = context.grid.mixed
-    varies = {part: context.varies(part) for part in ("content", "style")}
+    varies = {part: context.varies(part) for part in ("content", "style", "units")}
 
     def flags(tree: Any, varied: bool) -> Any:
         return jax.tree.map(
@@ -189,11 +192,14 @@ def batch_axes(context: GridContext, objective: Objective) -> Axes:
     def of_term(term: Term) -> Any:
         if isinstance(term, StyleTerm):  # the regions are the same for all cells of one shape
             regions = {name: flags(getattr(term, name), mixed) for name in ("guides", "shares")}
+            regions["scales"] = flags(term.scales, varies["units"])
             return replace(flags(term, varies["style"]), **regions)
         if isinstance(term, Variation):
-            made = flags(term, varies["style"] or mixed)
+            made = flags(term, varies["units"] or mixed)
             return replace(made, extent=flags(term.extent, mixed))
         made = flags(term, varies["content"])
+        if isinstance(term, Content):
+            made = replace(made, scales=flags(term.scales, varies["units"]))
         if isinstance(term, Photorealism):
             made = replace(made, extent=flags(term.extent, mixed))
         return made

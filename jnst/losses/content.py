@@ -14,7 +14,7 @@ from jaxtyping import Array, Float
 
 from jnst.losses.arrays import as_floats, check_same_shape, lifted, summed, widened
 from jnst.losses.normalization import layer_scale
-from jnst.losses.terms import Features, Scalar, Term, term
+from jnst.losses.terms import Features, Scalar, Term, replace, term
 
 
 def content_loss(
@@ -122,3 +122,61 @@ def content_scales(
     return {
         name: layer_scale(energy, weighing, 2 / values[name]) for name, energy in energies.items()
     }
+
+
+def relative_to_style(
+    content: Content,
+    style_energies: Mapping[str, Float[Array, "*batch"]],
+    positions: Mapping[str, Any],
+) -> Content:
+    """The content term, each layer's factor 1 by the larger energy of content and style.
+
+    A flat photograph has hardly any energy of its own: by that alone, a stroke would cost more than
+    a lost picture does elsewhere.
+
+    Args:
+      content: the term, its factors 1 by the content's own energy.
+      style_energies: {layer: energy per position} of the style.
+      positions: {layer: positions} of the picture.
+    """
+    scales = {}
+    for name, scale in content.scales.items():
+        own = jnp.where(scale > 0, 1 / jnp.where(scale > 0, scale, 1), 0)
+        unit = jnp.maximum(own, style_energies[name] * positions[name])
+        scales[name] = layer_scale(unit, "relative", 1.0)
+    return replace(content, scales=scales)
+
+
+@term
+class Energy(Term):
+    """Half the sum of squared features per position: what a picture has to say at each layer.
+
+    A term that only measures.
+
+    Attributes:
+      weights: {layer: 1}.
+    """
+
+    name: ClassVar[str] = "energy"
+    weights: Mapping[str, Scalar]
+    weight: Scalar = 0.0
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The layers that are measured."""
+        return tuple(self.weights)
+
+    def statistics(
+        self, features: Features, positions: Mapping[str, Any] | None = None
+    ) -> dict[str, Array]:
+        """{layer: energy per position}."""
+        energies = {}
+        for name in self.weights:
+            height, width = features[name].shape[-3:-1]
+            count = height * width if positions is None else positions[name]
+            energies[name] = content_energy(features[name]) / count
+        return energies
+
+    def loss(self, statistics: Mapping[str, Array]) -> Float[Array, ""]:
+        """0: nothing is compared."""
+        return jnp.zeros((), jnp.float32)

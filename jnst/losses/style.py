@@ -180,6 +180,38 @@ def measure_layers(
         return {name: regions(of_layer, guides[name]) for name, of_layer in features.items()}
 
 
+AGREEMENT = 0.2
+"""The least unit of the style, in parts of the larger energy of style and content: where the two
+agree there is nothing to paint, and what is left is not to be magnified."""
+
+
+def relative_scales(
+    style: StyleTerm, content: Mapping[str, Measured]
+) -> dict[str, Float[Array, "*batch"]]:
+    """{layer: factor} with relative weighing: 1 by the loss of the unpainted content.
+
+    So the style term starts at 1 for any pair of pictures, be the style bright or nearly grey, and
+    its weight means the same for all. Where content and style agree, the unit is `AGREEMENT` of the
+    larger of their energies.
+
+    Args:
+      style: the style term.
+      content: {layer: what is measured of the content image}.
+
+    Returns:
+      The factors; 0 where both are silent.
+    """
+    scales = {}
+    for name, measured in content.items():
+        target = style.targets[name]
+        apart = style.distance(measured, target, style.key)
+        of_style = style.energy(measured, target, style.key)
+        of_content = style.energy(measured, style.target(measured), style.key)
+        unit = jnp.maximum(apart, AGREEMENT * jnp.maximum(of_style, of_content))
+        scales[name] = layer_scale(unit, "relative", style.averaging)
+    return scales
+
+
 def style_term(
     kind: type[StyleTerm],
     each: Sequence[Mapping[str, Measured]],

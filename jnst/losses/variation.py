@@ -102,13 +102,22 @@ def roughness(
 
 
 def variation_term(
-    shape: tuple[int, ...], weighing: str, rough: Float[Array, "*batch"]
+    shape: tuple[int, ...],
+    weighing: str,
+    rough: Float[Array, "*batch"],
+    content_rough: Float[Array, "*batch"],
 ) -> Variation:
-    """The term for an image of (height, width, channels) and styles of this `roughness`.
+    """The total variation of an image as a term.
 
-    With relative weighing it is 1 for an image as rough as the style.
+    Args:
+      shape: (height, width, channels) of the image.
+      weighing: one of `jnst.losses.normalization.WEIGHINGS`. With `"relative"` the term is 1 for an
+        image as rough as the style, or as the content where that is rougher.
+      rough: `roughness` of the styles.
+      content_rough: that of the content image.
     """
     values = math.prod(shape[-3:])
     if weighing == "relative":
-        return Variation(scale=1 / values / jnp.maximum(rough, SMOOTHEST))
+        unit = jnp.maximum(jnp.maximum(rough, content_rough), SMOOTHEST)
+        return Variation(scale=1 / values / unit)
     return Variation(scale=jnp.full_like(rough, 1.0 if weighing == "paper" else 1 / values))

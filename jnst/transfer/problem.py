@@ -19,7 +19,9 @@ from jnst.losses.build import (
     Recipe,
     build_content_term,
     build_style_term,
+    relate,
     strides_of,
+    style_energies,
 )
 from jnst.losses.content import Content
 from jnst.losses.matting import make_matting, photorealism_term
@@ -107,8 +109,7 @@ def build_objective(
       settings: of the run.
       own: terms of one's own, beside ours.
       sharding: how images lie on several devices.
-      remember: gives parts that were made before: `"content"`, `"style"`, `"roughness"`,
-        `"matting"`, `"guides"`.
+      remember: gives parts that were made before, by their names.
       photorealism: whether there is that term; None: where the settings weigh it.
 
     Returns:
@@ -121,13 +122,28 @@ def build_objective(
     of_content = remember("content", lambda: content_part(model, content, extent, **static))
     of_styles = remember("style", lambda: style_part(model, styles, shares, masks, **static))
     rough = remember("roughness", lambda: roughness_part(styles, shares))
-    variation = variation_term((*inputs.shape, 3), recipe.weighing, rough)
+    content_rough = remember("content roughness", lambda: roughness_part((content,), (1.0,)))
+    variation = variation_term((*inputs.shape, 3), recipe.weighing, rough, content_rough)
     terms: list[Term] = [of_content, of_styles, replace(variation, extent=extent)]
     if settings.photorealism if photorealism is None else photorealism:
         matting = remember("matting", lambda: matting_part(content))
         shape = (*inputs.shape, 3)
         terms.append(photorealism_term(matting, shape, recipe.weighing, extent))
-    return finish_objective(inputs, settings, terms, own, remember)
+    objective = finish_objective(inputs, settings, terms, own, remember)
+    if recipe.weighing != "relative":
+        return objective
+    energies = remember("energies", lambda: energies_part(model, styles, shares, recipe=recipe))
+    of_content, of_styles, *others = objective.terms
+
+    def units() -> tuple[Any, Any]:
+        return units_part(
+            model, content, (of_content, of_styles), energies, extent, sharding=sharding
+        )
+
+    content_scales, style_scales = remember("units", units)
+    of_content = replace(of_content, scales=content_scales)
+    of_styles = replace(of_styles, scales=style_scales)
+    return objective._replace(terms=(of_content, of_styles, *others))
 
 
 def finish_objective(
@@ -226,6 +242,33 @@ def style_part(
     """The style term without the picture's regions, compiled."""
     styles = tuple(keep(style, sharding) for style in styles)
     return build_style_term(model, styles, shares, masks, recipe, keep_rows=sharding is not None)
+
+
+@program(static_argnames=("recipe",))
+def energies_part(
+    model: Backbone,
+    styles: tuple[Float[Array, "_h _w 3"], ...],
+    shares: tuple[Scalar, ...],
+    *,
+    recipe: Recipe,
+) -> dict[str, Array]:
+    """The styles' energies at the content's layers, compiled."""
+    return style_energies(model, styles, shares, recipe)
+
+
+@program(static_argnames=("sharding",))
+def units_part(
+    model: Backbone,
+    content: Float[Array, "H W 3"],
+    terms: tuple[Content, StyleTerm],
+    energies: Any,
+    extent: Int[Array, "2"] | None,
+    *,
+    sharding: NamedSharding | None = None,
+) -> tuple[Any, Any]:
+    """The factors of content and style with relative weighing, compiled."""
+    related = relate(model, keep(content, sharding), *terms, energies, extent)
+    return related[0].scales, related[1].scales
 
 
 roughness_part = Programs(roughness)

@@ -11,11 +11,18 @@ from jaxtyping import Array, Float
 from jnst.execution.tile_layout import Tiles, cover
 from jnst.execution.tiling import Tiled
 from jnst.execution.windows import Look, Place, add_up, cut_out, own_features, places_of, views_of
+from jnst.losses.blending import blend
 from jnst.losses.build import assemble_style, equal_weights, is_exact, positions_of, strides_of
-from jnst.losses.content import Content, content_energy, content_scales
+from jnst.losses.content import (
+    Content,
+    Energy,
+    content_energy,
+    content_scales,
+    relative_to_style,
+)
 from jnst.losses.matting import photorealism_term
 from jnst.losses.regions import style_guides
-from jnst.losses.style import StyleTerm
+from jnst.losses.style import StyleTerm, relative_scales
 from jnst.losses.terms import PIXELS, Term, replace
 from jnst.losses.variation import variation_term
 from jnst.nn.backbone import Backbone
@@ -66,7 +73,12 @@ def tiled_execution(
     terms: list[Term] = [
         Content(targets={}, scales=scales, weights=equal_weights(recipe.content_layers)),
         tiled_style_term(inputs, settings, edge),
-        variation_term(content.shape, recipe.weighing, roughness_part(styles, shares)),
+        variation_term(
+            content.shape,
+            recipe.weighing,
+            roughness_part(styles, shares),
+            roughness_part((content,), (1.0,)),
+        ),
     ]
     if settings.photorealism:
         matting = matting_part(content)
@@ -76,6 +88,8 @@ def tiled_execution(
     objective = finish_objective(inputs, settings, terms, own)
     content_term, *rest = objective.terms
     check_additive([term for term in rest if any(layer != PIXELS for layer in term.layers)])
+    if recipe.weighing == "relative":
+        content_term, rest[0] = tiled_units(inputs, settings, content_term, rest[0], edge)
     objective = objective._replace(terms=(replace(content_term, targets={}), *rest))
     return assemble_tiled(objective, crops, tiles, settings)
 
@@ -146,6 +160,28 @@ def tiled_style_term(inputs: Inputs, settings: Settings, edge: int) -> StyleTerm
     return _assemble_style(each, shares, masks, recipe, is_exact(model))
 
 
+def tiled_units(
+    inputs: Inputs, settings: Settings, content: Content, style: StyleTerm, edge: int
+) -> tuple[Content, StyleTerm]:
+    """Give both terms the units of relative weighing; see `jnst.losses.build.relate`."""
+    model, image, styles = inputs.model, inputs.content, inputs.styles
+    layers = content.layers
+    tiles = cover(model.geometry, *image.shape[:2], (*layers, *style.layers), edge)
+    shares = shares_of(settings, len(styles))
+    each = []
+    for of_style in styles:
+        of_tiles = cover(model.geometry, *of_style.shape[:2], layers, edge)
+        looks = [Look(model, (Energy(weights=equal_weights(layers)),))] * len(of_tiles.spans)
+        each += add_up(jnp.asarray(of_style), looks, places_of(of_tiles), of_tiles.window)
+    views = views_of(tiles, model, style.layers)
+    looks = [Look(model, (jax.device_get(style.at(view)),)) for view in views]
+    (measured,) = add_up(jnp.asarray(image), looks, places_of(tiles), tiles.window)
+    return (
+        relative_to_style(content, blend(each, shares), positions_of(model, layers, image.shape)),
+        replace(style, scales=_relative_scales(style, measured)),
+    )
+
+
 def measuring_term(model: Backbone, settings: Settings, guides: Any) -> StyleTerm:
     """A style term that only measures."""
     recipe = settings.recipe()
@@ -153,6 +189,7 @@ def measuring_term(model: Backbone, settings: Settings, guides: Any) -> StyleTer
     return recipe.loss(targets={}, scales={}, weights=weights, guides=guides, exact=is_exact(model))
 
 
+_relative_scales = Programs(relative_scales)
 _assemble_style = Programs(assemble_style, static_argnames=("recipe", "exact"))
 
 
