@@ -163,7 +163,7 @@ def add_gradient(
         )
 
     part, of_tile = jax.grad(surrogate, has_aux=True)(cut_out(image, place, window))
-    there = place[0, 0], place[1, 0], 0
+    there = place[0, 0], place[1, 0], jnp.zeros((), place.dtype)  # of one type, with x64 too
     part += cut_out(gradient, place, window)
     gradient = jax.lax.dynamic_update_slice(gradient, part, there)
     return gradient, jax.tree.map(jnp.add, linear, of_tile)

@@ -20,8 +20,8 @@ from jnst.losses.terms import Term, replace
 from jnst.nn.backbone import Backbone
 from jnst.optim.step import Controls
 from jnst.transfer.levels import Level
+from jnst.transfer.painting import Job, controls_of
 from jnst.transfer.problem import Inputs, build_objective
-from jnst.transfer.stylization import Job, controls_of
 
 OF_STYLE = ("style", "roughness", "styles")
 """Parts that are made from the style images; all others but the guides are from the content."""
