@@ -48,7 +48,7 @@ class Recipe(NamedTuple):
         return REGISTRY[self.style_loss]
 
 
-def equal_weights(layers: Sequence[str]) -> dict[str, np.float32]:
+def equal_weights(layers: Sequence[str]) -> dict[str, Scalar]:
     """1 for each layer, until a run's own weights take their place."""
     return dict.fromkeys(layers, np.float32(1))
 
@@ -100,7 +100,11 @@ def build_style_term(
     """The style term of style images, as yet without the regions of the picture.
 
     Args:
-      model, styles, shares, masks, recipe: as for `build_terms`.
+      model: the network.
+      styles: the style images, of any size.
+      shares: how much each style image counts.
+      masks: the regions, of any size; None: there are none.
+      recipe: which terms, and how they are weighed.
       keep_rows: the rows of the styles are split over devices and stay where they are.
     """
     layers, exact = recipe.style_layers, is_exact(model)

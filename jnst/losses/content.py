@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from jnst.losses.arrays import as_floats, check_same_shape, lifted, summed, widened
 from jnst.losses.normalization import layer_scale
 from jnst.losses.terms import Features, Scalar, Term, term
 
@@ -26,16 +27,29 @@ def content_loss(
 
     Args:
       features: F, the responses of a layer to the generated image.
-      target: P, those to the content image.
+      target: P, those to the content image, of the same shape.
 
     Returns:
-      The loss, at least 0.
+      The loss, at least 0, in float32 at least.
+
+    Raises:
+      ValueError: where the shapes differ.
+      TypeError: for arrays that hold no floats.
 
     >>> content_loss(jnp.ones((2, 2, 3)), jnp.zeros((2, 2, 3)))
     Array(6., dtype=float32)
     """
-    wide = jnp.promote_types(features.dtype, jnp.float32)
-    difference = features.astype(wide) - target.astype(wide)
+    features, target = as_floats("features", features), as_floats("target", target)
+    check_same_shape("target", target, "features", features)
+    return half_square(features, target)
+
+
+def half_square(
+    features: Float[Array, "*#batch H W C"], target: Float[Array, "*#batch H W C"]
+) -> Float[Array, "*batch"]:
+    """The same for features of a batch beside one target, which is compared with each."""
+    features, target = widened(features, target)
+    difference = features - lifted(target, features.ndim)
     return jnp.sum(jnp.square(difference), axis=(-3, -2, -1)) / 2
 
 
@@ -59,18 +73,20 @@ class Content(Term):
 
     @property
     def layers(self) -> tuple[str, ...]:
+        """The layers that have a weight."""
         return tuple(self.weights)
 
     def statistics(self, features: Features, positions: Any = None) -> dict[str, Array]:
         """L_content of each layer, which is a sum over positions."""
-        return {name: content_loss(features[name], self.targets[name]) for name in self.weights}
+        return {name: half_square(features[name], self.targets[name]) for name in self.weights}
 
     def loss(self, statistics: Mapping[str, Array]) -> Float[Array, "*batch"]:
         """The sum over the layers, each by its weight and its factor."""
-        return sum(
-            (w * (self.scales[name] * statistics[name]) for name, w in self.weights.items()),
-            start=jnp.zeros((), jnp.float32),
-        )
+        each = [
+            w * (lifted(jnp.asarray(self.scales[name]), statistics[name].ndim) * statistics[name])
+            for name, w in self.weights.items()
+        ]
+        return summed(each)
 
 
 def content_term(
@@ -90,7 +106,7 @@ def content_term(
 
 def content_energy(features: Float[Array, "*batch H W C"]) -> Float[Array, "*batch"]:
     """The content loss of an empty image."""
-    return content_loss(features, jnp.zeros_like(features))
+    return half_square(features, jnp.zeros_like(features))
 
 
 def content_scales(

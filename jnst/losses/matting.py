@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from jnst.losses.arrays import as_floats, lifted, widened
 from jnst.losses.normalization import per_value
 from jnst.losses.terms import PIXELS, Features, Scalar, Term, term
 
@@ -45,19 +46,24 @@ def make_matting(guide: Float[Array | np.ndarray, "*batch H W 3"]) -> Matting:
     Args:
       guide: sRGB in [0, 1], at least 3×3 pixels.
 
+    Returns:
+      The guide and the whitening of its windows.
+
     Raises:
+      TypeError: for a guide that holds no floats.
       ValueError: for a guide that is not (..., H, W, 3) or too small.
     """
-    guide = jnp.asarray(guide)
+    (guide,) = widened(as_floats("guide", guide))
     if guide.ndim < 3 or guide.shape[-1] != 3 or min(guide.shape[-3:-1]) < 3:
         raise ValueError(
             f"guide must have the shape (..., H, W, 3) with at least 3×3 pixels, got {guide.shape}"
         )
     colours = _windows(guide)
-    extra = jnp.broadcast_to(jnp.sqrt(EPSILON) * jnp.eye(3), (*colours.shape[:-2], 3, 3))
+    unit_matrix = jnp.eye(3, dtype=colours.dtype)
+    extra = jnp.broadcast_to(EPSILON**0.5 * unit_matrix, (*colours.shape[:-2], 3, 3))
     columns = jnp.moveaxis(jnp.concatenate([colours, extra], axis=-2), -1, 0)
     # Each column less its parts along those before it; of T, the same on the columns of 1.
-    of_unit = [jnp.broadcast_to(axis, (*colours.shape[:-2], 3)) for axis in jnp.eye(3)]
+    of_unit = [jnp.broadcast_to(axis, (*colours.shape[:-2], 3)) for axis in unit_matrix]
     orthogonal: list[Array] = []
     whitening: list[Array] = []
     for column, unit in zip(columns, of_unit, strict=True):
@@ -82,13 +88,14 @@ def matting_loss(
     not as a difference of variances, which in float32 could come out negative.
 
     Args:
-      image: V, the pixels.
+      image: V, the pixels, sRGB in [0, 1].
       matting: of the guide I, from `make_matting`.
 
     Returns:
       The loss, at least 0, and 0 for an image of one colour.
 
     Raises:
+      TypeError: for an image that holds no floats.
       ValueError: for an image of another size than the guide.
 
     >>> guide = jnp.linspace(0, 1, 75).reshape(5, 5, 3) ** 2
@@ -96,7 +103,7 @@ def matting_loss(
     >>> bool(matting_loss(1 - guide, matting) < 1e-5), bool(matting_loss(guide**4, matting) > 1e-3)
     (True, True)
     """
-    image = jnp.asarray(image)
+    (image,) = widened(as_floats("image", image))
     if image.shape[-3:] != matting.guide.shape[-3:]:
         raise ValueError(
             f"image must have the guide's shape {matting.guide.shape[-3:]}, got {image.shape[-3:]}"
@@ -104,16 +111,20 @@ def matting_loss(
     # Sums of products rather than matrix products, which GPUs round to TF32.
     white = jnp.sum(_windows(matting.guide)[..., :, None] * matting.whitening[..., None, :, :], -2)
     values = _windows(image)
+    white = lifted(white, values.ndim)
     slopes = jnp.sum(white[..., :, None] * values[..., None, :], axis=-3)  # by the whitened colours
     left = values - jnp.sum(white[..., :, None] * slopes[..., None, :, :], axis=-2)
-    maps = jnp.sum(matting.whitening[..., :, None] * slopes[..., None, :, :], axis=-2)  # a
+    whitening = lifted(matting.whitening, values.ndim)
+    maps = jnp.sum(whitening[..., :, None] * slopes[..., None, :, :], axis=-2)  # a
     of_windows = jnp.sum(jnp.square(left), (-2, -1)) + EPSILON * jnp.sum(jnp.square(maps), (-2, -1))
     return jnp.sum(of_windows, axis=(-2, -1))
 
 
 def _windows(image: Float[Array, "*batch H W 3"]) -> Float[Array, "*batch _h _w 9 3"]:
-    """Every 3×3 window, less its mean; less its centre first, so that the mean is of small
-    numbers and loses nothing."""
+    """Every 3×3 window, less its mean.
+
+    Less its centre first, so that the mean is of small numbers and loses nothing.
+    """
     height, width = image.shape[-3] - 2, image.shape[-2] - 2
     shifted = jnp.stack([image[..., i : i + height, j : j + width, :] for i, j in OFFSETS], axis=-2)
     shifted = shifted - shifted[..., len(OFFSETS) // 2, None, :]

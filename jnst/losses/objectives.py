@@ -9,11 +9,11 @@ An objective is a function of the image and of everything else, `objective(image
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
+from jnst.losses.arrays import summed
 from jnst.losses.regions import Kept, composed
-from jnst.losses.terms import PIXELS, Features, Scalar, Term
+from jnst.losses.terms import PIXELS, Features, Term
 from jnst.nn.backbone import Backbone
 
 
@@ -74,5 +74,4 @@ def total_of(
     terms: tuple[Term, ...], losses: dict[str, Float[Array, "*batch"]]
 ) -> Float[Array, "*batch"]:
     """The weighted sum of the terms' losses."""
-    weighted: list[Scalar] = [term.weight * losses[term.name] for term in terms]
-    return sum(weighted, start=jnp.zeros((), jnp.float32))
+    return summed([term.weight * losses[term.name] for term in terms])

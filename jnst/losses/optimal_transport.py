@@ -16,6 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from jnst.losses.arrays import lifted, widened
+
 LEAST = 1e-6
 """Of A's norm: singular values down to this share of it are told exactly."""
 LARGEST_SCALE = 1.69770248526
@@ -55,6 +57,7 @@ def orthogonal_factor(matrix: Float[Array, "*batch C C"]) -> Float[Array, "*batc
         x = scale * x
         return x @ (1.5 * identity - 0.5 * (jnp.swapaxes(x, -1, -2) @ x)), None
 
+    identity = lifted(identity, matrix.ndim)
     with jax.default_matmul_precision("highest"):
         scales = jnp.array(_scales(LEAST), matrix.dtype)
         return jax.lax.scan(iterate, matrix / norm, scales)[0]
@@ -69,8 +72,10 @@ def one_by_one(function: Callable[..., Array], signature: str) -> Callable[..., 
     """A function of matrices that on processors takes those of a batch one after the other.
 
     There, XLA has code of its own for batches of factors and triangular systems. It is far slower
-    than LAPACK, which does single ones; and where several batches are worked at at a time, they can
+    than LAPACK, which does single ones; and where several batches are computed at a time, they can
     wait for each other for ever (JAX 0.10).
+
+    What comes out has no derivatives: see `_cholesky` and `_divide` for those.
     """
     in_turn = jnp.vectorize(jax.custom_batching.sequential_vmap(function), signature=signature)
 
@@ -80,15 +85,57 @@ def one_by_one(function: Callable[..., Array], signature: str) -> Callable[..., 
     return chosen
 
 
-_cholesky = one_by_one(jnp.linalg.cholesky, "(n,n)->(n,n)")
-_divide = one_by_one(_divided, "(n,n),(n,n)->(n,n)")
+_cholesky_in_turn = one_by_one(jnp.linalg.cholesky, "(n,n)->(n,n)")
+_divide_in_turn = one_by_one(_divided, "(n,n),(n,n)->(n,n)")
+
+
+@jax.custom_jvp
+def _divide(matrix: Array, lower: Array) -> Array:
+    """B L⁻¹, for a lower triangular L.
+
+    Its derivatives, which only second derivatives of the distance take, are matrix products with
+    the inverse of L, and so are theirs: what goes one by one cannot be transposed.
+    """
+    return _divide_in_turn(matrix, lower)
+
+
+@_divide.defjvp
+def _(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
+    (matrix, lower), (of_matrix, of_lower) = primals, tangents
+    with jax.default_matmul_precision("highest"):
+        quotient = _divide(matrix, lower)
+        slope = (of_matrix - quotient @ of_lower) @ _inverse(lower)
+    return quotient, slope
+
+
+@jax.custom_jvp
+def _cholesky(covariance: Array) -> Array:
+    """L of Σ = L Lᵀ; of its derivatives the same holds as of those of `_divide`."""
+    return _cholesky_in_turn(covariance)
+
+
+@_cholesky.defjvp
+def _(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    (covariance,), (change,) = primals, tangents
+    with jax.default_matmul_precision("highest"):
+        lower = _cholesky(covariance)
+        inverse = _inverse(lower)
+        symmetric = (change + jnp.swapaxes(change, -1, -2)) / 2
+        inner = jnp.tril(inverse @ symmetric @ jnp.swapaxes(inverse, -1, -2))
+        identity = jnp.eye(inner.shape[-1], dtype=inner.dtype)
+        slope = lower @ (inner * lifted(1 - identity / 2, inner.ndim))
+    return lower, slope
+
+
+def _inverse(lower: Array) -> Array:
+    """L⁻¹."""
+    return _divide(
+        jnp.broadcast_to(jnp.eye(lower.shape[-1], dtype=lower.dtype), lower.shape), lower
+    )
 
 
 def target_factor(covariance: Float[Array, "*batch C C"]) -> Float[Array, "*batch C C"]:
-    """L of Σ = L Lᵀ: unlike `_cholesky`, which is for the inside of `overlap`, with derivatives.
-
-    One matrix after the other, as there; but `jax.vmap` makes a batch of it.
-    """
+    """L of Σ = L Lᵀ, one matrix after the other; `jax.vmap` makes a batch of it."""
     flat = covariance.reshape(-1, *covariance.shape[-2:])
     return jax.lax.map(jnp.linalg.cholesky, flat).reshape(covariance.shape)
 
@@ -147,8 +194,14 @@ def squared_distance(
     >>> squared_distance(jnp.ones(2), 4 * jnp.eye(2), jnp.zeros(2), jnp.eye(2))
     Array(4., dtype=float32)
     """
-    traces = jnp.trace(covariance, axis1=-2, axis2=-1) + jnp.sum(
-        jnp.square(target_factor), axis=(-2, -1)
+    mean, target_mean, covariance, target_factor = widened(
+        jnp.asarray(mean),
+        jnp.asarray(target_mean),
+        jnp.asarray(covariance),
+        jnp.asarray(target_factor),
     )
-    offset = jnp.sum(jnp.square(mean - target_mean), axis=-1)
-    return offset + traces - 2 * overlap(covariance, target_factor)
+    ours = jnp.trace(covariance, axis1=-2, axis2=-1)
+    theirs = jnp.sum(jnp.square(target_factor), axis=(-2, -1))
+    offset = jnp.sum(jnp.square(mean - lifted(target_mean, mean.ndim)), axis=-1)
+    between = overlap(covariance, lifted(target_factor, covariance.ndim))
+    return offset + ours + lifted(theirs, ours.ndim) - 2 * between

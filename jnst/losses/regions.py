@@ -20,6 +20,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jnst.image.masks import Masks, resize_mask
+from jnst.losses.arrays import lifted
 
 Guides = Mapping[str, Float[Array, "R _h _w"]]
 """{layer: T of each of R regions}."""
@@ -64,8 +65,7 @@ def guides_and_shares(
 
 
 def guides_of(masks: Float[Array, "R H W"], strides: Mapping[str, int]) -> Guides:
-    """T_r = (m_r / mean m_r)^½ by layer, m_r being the mask's average over the pixels of each
-    position.
+    """T_r = (m_r / mean m_r)^½ by layer, for masks m_r averaged over the pixels of each position.
 
     A mask that covers no position of a layer, as of a last row that pooling drops, is 0 there.
 
@@ -112,7 +112,7 @@ def composite(
     keep: Float[Array, "H W"],
 ) -> Float[Array, "*batch H W 3"]:
     """k · content + (1 − k) · image; where the mask k is 1, the content to the bit."""
-    kept = keep[..., None]
+    kept = lifted(keep[..., None], jnp.ndim(image))
     return kept * content + (1 - kept) * image
 
 
@@ -120,4 +120,6 @@ def by_image(
     gradient: Float[Array, "*batch H W 3"], kept: Kept | None
 ) -> Float[Array, "*batch H W 3"]:
     """The gradient by an image, of that by the picture that `composed` makes of it."""
-    return gradient if kept is None else (1 - kept.mask[..., None]) * gradient
+    return (
+        gradient if kept is None else (1 - lifted(kept.mask[..., None], gradient.ndim)) * gradient
+    )

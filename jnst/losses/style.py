@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
+from jnst.losses.arrays import lifted, summed
 from jnst.losses.blending import blend, side_by_side
 from jnst.losses.normalization import layer_scale
 from jnst.losses.regions import Guides
@@ -100,13 +101,16 @@ class StyleTerm(Term):
 
     @property
     def layers(self) -> tuple[str, ...]:
+        """The layers that have a weight."""
         return tuple(self.weights)
 
     def statistics(
         self, features: Features, positions: Mapping[str, int] | None = None
     ) -> Statistics:
-        """What is measured of each layer; with guides, of every region, along an axis before the
-        layer's own."""
+        """What is measured of each layer.
+
+        With guides, of every region, along an axis before the layer's own.
+        """
         measured = measure_layers(
             type(self),
             {name: features[name] for name in self.weights},
@@ -128,22 +132,24 @@ class StyleTerm(Term):
 
         def of_layer(name: str) -> Array:
             loss = self.distance(statistics[name], self.targets[name], self.key)
-            loss = self.scales[name] * loss
-            return loss if self.shares is None else jnp.sum(self.shares * loss, axis=-1)
+            loss = lifted(jnp.asarray(self.scales[name]), loss.ndim) * loss
+            if self.shares is None:
+                return loss
+            return jnp.sum(lifted(self.shares, loss.ndim) * loss, axis=-1)
 
-        return sum(
-            (weight * of_layer(name) for name, weight in self.weights.items()),
-            start=jnp.zeros((), jnp.float32),
-        )
+        return summed([weight * of_layer(name) for name, weight in self.weights.items()])
 
     def at(self, view: View) -> "StyleTerm":
+        """The term for one window: it measures there, and compares with nothing."""
         guides = self.guides and {n: view.cut(guide, n) for n, guide in self.guides.items()}
         return replace(self, guides=guides, targets={}, scales={}, shares=None)
 
     def drawn(self, key: Array) -> "StyleTerm":
+        """The term with another key, where its loss is stochastic."""
         return replace(self, key=key) if self.stochastic else self
 
     def for_sharding(self) -> "StyleTerm":
+        """The term that makes no single axis of the positions."""
         return replace(self, keep_rows=True)
 
 
@@ -156,8 +162,10 @@ def measure_layers(
     exact: bool = False,
     keep_rows: bool = False,
 ) -> dict[str, Measured]:
-    """{layer: what a style loss sees of it}; with guides, of every region, along an axis before
-    the layer's own."""
+    """{layer: what a style loss sees of it}.
+
+    With guides, of every region, along an axis before the layer's own.
+    """
     measure = functools.partial(kind.measure, key=key, keep_rows=keep_rows)
 
     def regions(of_layer: Array, guides: Array) -> Measured:

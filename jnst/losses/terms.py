@@ -6,16 +6,18 @@ knows one from another. See `jnst.losses.style` for the terms of the style.
 """
 
 import dataclasses
+import typing
 from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import jax
+import numpy as np
 from jaxtyping import Array, Float
 
 PIXELS = "pixels"
 """The layer that is the image itself."""
 
-Scalar = Array | float
+Scalar = Array | np.floating | float
 Features = Mapping[str, Float[Array, "*batch _h _w _c"]]
 """{layer: features}, the image itself at `PIXELS`."""
 Statistics = Any
@@ -24,17 +26,41 @@ Statistics = Any
 T = TypeVar("T")
 
 
+def static(default: Any = dataclasses.MISSING) -> Any:
+    """Declare a field that is part of a term's structure: changing it compiles anew."""
+    return dataclasses.field(default=default, metadata={"static": True})
+
+
+@typing.dataclass_transform(
+    frozen_default=True, kw_only_default=True, field_specifiers=(static, dataclasses.field)
+)
 def term(cls: type[T]) -> type[T]:
     """Make a class a term: a frozen dataclass by keyword, whose fields are leaves of a pytree.
 
     A field that is no array is declared with `static()`.
+
+    Args:
+      cls: a subclass of `jnst.Term`, with annotated fields.
+
+    Returns:
+      The class.
+
+    >>> @term
+    ... class Brightness(Term):
+    ...     name = "brightness"
+    ...     layers = (PIXELS,)
+    ...     wanted: Scalar
+    ...     weight: Scalar = 1.0
+    ...     def statistics(self, features, positions=None):
+    ...         height, width = features[PIXELS].shape[-3:-1]
+    ...         pixels = positions[PIXELS] if positions else height * width
+    ...         return features[PIXELS].sum() / pixels
+    ...     def loss(self, statistics):
+    ...         return (statistics - self.wanted) ** 2
+    >>> jax.tree.leaves(Brightness(wanted=0.5))
+    [0.5, 1.0]
     """
     return jax.tree_util.register_dataclass(dataclasses.dataclass(frozen=True, kw_only=True)(cls))
-
-
-def static(default: Any = dataclasses.MISSING) -> Any:
-    """Declare a field that is part of a term's structure: changing it compiles anew."""
-    return dataclasses.field(default=default, metadata={"static": True})
 
 
 class View(NamedTuple):

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from jnst.losses.arrays import as_floats, widened
 from jnst.losses.blending import blend
 from jnst.losses.normalization import per_value
 from jnst.losses.terms import PIXELS, Features, Scalar, Term, term
@@ -26,15 +27,18 @@ def total_variation(image: Float[Array | np.ndarray, "*batch H W C"]) -> Float[A
     https://arxiv.org/abs/1412.0035, with β = 2; as there, smooth where the image is flat.
 
     Args:
-      image: the pixels.
+      image: the pixels, of any range and number of channels.
 
     Returns:
-      The total variation, at least 0.
+      The total variation, at least 0, in squared units of the pixels; in float32 at least.
+
+    Raises:
+      TypeError: for an image that holds no floats.
 
     >>> total_variation(jnp.array([[[0.0], [1.0]], [[0.0], [3.0]]]))
     Array(14., dtype=float32)
     """
-    image = jnp.asarray(image)
+    (image,) = widened(as_floats("image", image))
     down = jnp.square(image[..., 1:, :, :] - image[..., :-1, :, :])
     across = jnp.square(image[..., :, 1:, :] - image[..., :, :-1, :])
     return down.sum(axis=(-3, -2, -1)) + across.sum(axis=(-3, -2, -1))

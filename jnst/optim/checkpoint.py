@@ -271,8 +271,10 @@ def _key_impl(key: jax.ShapeDtypeStruct) -> Any:
 
 
 def _bits(dtype: Any) -> np.dtype:
-    """The type that an array is stored with: its own, or a whole number's where NumPy has none of
-    its name, as for bfloat16."""
+    """The type that an array is stored with.
+
+    Its own, or a whole number's where NumPy has none of its name, as for bfloat16.
+    """
     dtype = np.dtype(dtype)
     return dtype if dtype.isbuiltin == 1 else np.dtype(f"u{dtype.itemsize}")
 

@@ -27,8 +27,11 @@ shorten one where the model of the curvature is wrong."""
 
 
 def _rms(gradient: Float[Array, "H W 3"]) -> Float[Array, ""]:
-    """Of what is not 0: pixels that are kept have no gradient, however many there are, and must not
-    make the others move more."""
+    """The root mean square of what is not 0.
+
+    Pixels that are kept have no gradient, however many there are, and must not make the others move
+    more.
+    """
     count = jnp.maximum(jnp.count_nonzero(gradient), 1).astype(gradient.dtype)
     return jnp.sqrt(jnp.sum(jnp.square(gradient)) / count)
 

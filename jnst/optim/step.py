@@ -102,7 +102,10 @@ def step(
 
 
 def _value(total: Callable[[Array], tuple[Array, Any]], image: Array, **_: Any) -> Array:
-    """The total loss of another image, for line searches, which pass on what the update is given."""
+    """The total loss of another image, for line searches.
+
+    They pass on all that the update is given.
+    """
     return total(image)[0]
 
 

@@ -34,16 +34,18 @@ def on_leaves(function: Callable[..., Any], structure: Any) -> Callable[..., Any
 
 
 def as_array(leaf: Any, dtype: Any) -> Array:
-    """An array as it is, a Python number as one on the device: else it would be sent there at
-    every step."""
+    """An array as it is, a Python number as one on the device.
+
+    Else it would be sent there at every step.
+    """
     if isinstance(leaf, Array | jax.ShapeDtypeStruct):
-        return leaf  # a shape where memory is forecast
+        return leaf  # type: ignore[return-value]  # a shape where memory is forecast
     return jnp.asarray(leaf, getattr(leaf, "dtype", dtype))
 
 
 def controls_as_arrays(controls: Controls, dtype: Any) -> Controls:
     """The controls on the device, their numbers of one type."""
-    numbers = controls._replace(active=None, key=None)
+    numbers = controls._replace(active=False, key=None)
     numbers = jax.tree.map(lambda number: jnp.asarray(number, dtype), numbers)
     return numbers._replace(active=jnp.asarray(controls.active, bool), key=controls.key)
 

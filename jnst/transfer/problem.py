@@ -122,6 +122,7 @@ def finish_objective(
             for term in terms
         ]
     terms = [*weigh_terms(terms, settings.loss_weights()), *make_own(own, model, content)]
+    check_names([term.name for term in terms])
     return Objective(model=model, terms=tuple(terms), kept=kept_of(masks, content))
 
 
@@ -132,6 +133,15 @@ def make_own(own: Sequence[OwnTerm], model: Backbone, content: Array) -> list[Te
         if not isinstance(term, Term):
             raise TypeError(f"terms must be jnst.Term objects or make some, got {term!r}")
     return made
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Raise ValueError unless every term has a name of its own, which its loss is reported by."""
+    for name in names:
+        if name == "total" or names.count(name) > 1:
+            raise ValueError(
+                f"terms must have different names, none of them 'total', got {', '.join(names)}"
+            )
 
 
 def shares_of(settings: Settings, count: int) -> tuple[Scalar, ...]:
