@@ -205,7 +205,7 @@ def finish(
     return apply_gradient(state, losses, gradient, controls, optimizer, _no_line_search)
 
 
-def _no_line_search(image: Array, **_: Any) -> Array:
+def _no_line_search(image: Array, *, learning_rate: Any = None) -> Array:
     """For Optax to call; it would take as many passes over the tiles as there are trials."""
     raise ValueError(
         "optimizer must do without a line search where the picture is worked at in tiles; "

@@ -40,7 +40,7 @@ class Masks(NamedTuple):
         """Return the regions at `shape`, (height, width), without what is kept."""
         regions = [resize_mask(region, shape) for region in self.regions or ()]
         painted = jnp.stack(regions) if regions else jnp.ones((1, *shape), jnp.float32)
-        return painted if self.keep is None else painted * (1 - resize_mask(self.keep, shape))
+        return painted if self.keep is None else painted * (1 - resize_mask(self.keep, shape))[None]
 
 
 def resize_mask(mask: Mask, shape: tuple[int, ...]) -> Float[Array, "_H _W"]:

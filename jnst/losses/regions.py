@@ -21,6 +21,7 @@ from jaxtyping import Array, Float
 
 from jnst.image.masks import Masks, resize_mask
 from jnst.losses.arrays import lifted
+from jnst.losses.terms import Scalar
 
 Guides = Mapping[str, Float[Array, "R _h _w"]]
 """{layer: T of each of R regions}."""
@@ -48,7 +49,7 @@ def kept_of(masks: Masks | None, content: Float[Array, "*batch H W 3"]) -> Kept 
 def guides_and_shares(
     masks: Masks,
     shape: tuple[int, ...],
-    weights: Sequence[Array | float | int],
+    weights: Sequence[Scalar | int],
     strides: Mapping[str, int],
 ) -> tuple[Guides, Float[Array, " R"]]:
     """The guides of a picture's regions by layer, and how much the style of each counts.

@@ -53,8 +53,8 @@ class StyleTerm(Term):
     guides: Guides | None = None
     shares: Float[Array, " R"] | None = None
     key: Key[Array, ""] | None = None
-    exact: bool = static(False)
-    keep_rows: bool = static(False)
+    exact: bool = static(default=False)
+    keep_rows: bool = static(default=False)
 
     @classmethod
     def measure(

@@ -247,7 +247,7 @@ def _state(path: Path, arrays: Mapping[str, np.ndarray], expected: State) -> Sta
             )
         array = array.view(stored.dtype)
         if stored.dtype != leaf.dtype:
-            array = jax.random.wrapkey_data(jnp.asarray(array), impl=_key_impl(leaf))
+            array = jax.random.wrap_key_data(jnp.asarray(array), impl=_key_impl(leaf))
         leaves.append(array)
     return jax.tree.unflatten(jax.tree.structure(expected), leaves)
 

@@ -26,7 +26,7 @@ LBFGS_STRIDE = 0.1
 shorten one where the model of the curvature is wrong."""
 
 
-def _rms(gradient: Float[Array, "H W 3"]) -> Float[Array, ""]:
+def _rms(gradient: Float[Array, "*image"]) -> Float[Array, ""]:
     """The root mean square of what is not 0.
 
     Pixels that are kept have no gradient, however many there are, and must not make the others move

@@ -101,10 +101,12 @@ def step(
     return apply_gradient(state, losses, gradient, controls, optimizer, value_fn)
 
 
-def _value(total: Callable[[Array], tuple[Array, Any]], image: Array, **_: Any) -> Array:
+def _value(
+    total: Callable[[Array], tuple[Array, Any]], image: Array, *, learning_rate: Any = None
+) -> Array:
     """The total loss of another image, for line searches.
 
-    They pass on all that the update is given.
+    They pass on all that the update is given and that has a name here.
     """
     return total(image)[0]
 
