@@ -195,8 +195,14 @@ def shown(
     image: Float[Array, "_h _w 3"],
     keep: Mask | None = None,
 ) -> Float[Array, "_h _w 3"]:
-    """What there is to be seen of an image that is worked at: with the content's chrominance where
-    `colors` says so, and with the content itself where the mask says so."""
+    """Give an image what it is shown with: the content's chrominance, and what is kept of it.
+
+    Args:
+      colors: as in `Settings`.
+      content: of the size asked for.
+      image: that is optimised, at any size.
+      keep: where the content's pixels stay; None: nowhere.
+    """
     if colors != "luminance" and keep is None:
         return image
     height, width, _ = image.shape
