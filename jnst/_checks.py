@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sized
 from numbers import Integral, Real
 from typing import Any
 
+import numpy as np
+
 LARGEST = 1e30
 """The largest number that a user can set; float32 goes little further."""
 SHOWN_DIGITS = 30
@@ -27,8 +29,16 @@ def check_choice(name: str, value: object, options: Iterable[str]) -> None:
         raise ValueError(f"{name} must be one of {listed}, got {value!r}{hint}")
 
 
+def plain_number(value: Any) -> Any:
+    """Return a scalar of NumPy or JAX as a Python number, and anything else as it is."""
+    if getattr(value, "ndim", None) == 0 and isinstance(getattr(value, "dtype", None), np.dtype):
+        return np.asarray(value).item()
+    return value
+
+
 def check_integer(name: str, value: Any, *, least: int, most: int = 10**9) -> None:
     """Raise unless `value` is a whole number in [least, most]."""
+    value = plain_number(value)
     if isinstance(value, bool) or not isinstance(value, Integral):
         raise TypeError(f"{name} must be a whole number, got {value!r}")
     if int(value) < least:
@@ -40,6 +50,7 @@ def check_integer(name: str, value: Any, *, least: int, most: int = 10**9) -> No
 
 def check_number(name: str, value: Any, *, least: float, most: float = LARGEST) -> None:
     """Raise unless `value` is a finite real number in [least, most]."""
+    value = plain_number(value)
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a number, got {value!r}")
     try:

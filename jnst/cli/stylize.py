@@ -179,13 +179,18 @@ def paint(
         write_log(log, result.losses, result.plan)
     if not args.quiet:
         seconds = time.monotonic() - began
-        loss = result.losses["total"][-1]
         why = ", converged" if result.reason == "converged" else ""
-        said = f"{result.steps} steps in {seconds:.0f} s, loss {loss:.4g}{why}"
+        loss = f", loss {result.losses['total'][-1]:.4g}" if result.steps else ""
+        said = f"{result.steps} steps in {seconds:.0f} s{loss}{why}"
         print(f"wrote {output}: {said}", file=sys.stderr)
     if page:
         page.finish(result.image, result.reason)
     if result.reason == "diverged":
+        if not result.steps:
+            raise Diverged(
+                f"the loss of the initial image is not finite; {output} holds that image; lower "
+                "weights, as of --beta, may help"
+            )
         raise Diverged(
             f"the loss was no longer finite after step {result.steps}; {output} holds the last "
             "finite picture; a lower --learning-rate may help"

@@ -35,9 +35,11 @@ class Rows(Whole):
         return leaf if isinstance(leaf, Array) else place(np.float32(leaf), whole(self.mesh))
 
     def controls(self, controls: Controls) -> Controls:
+        """The numbers that steer a run, on every device."""
         return place(super().controls(controls), whole(self.mesh))
 
     def begin(self, image: Array, saved: State | None = None) -> State:
+        """The state before the first step, or the saved one, its rows over the devices."""
         shapes = jax.eval_shape(functools.partial(init_state, optimizer=self.optimizer), image)
         rows = jax.tree.map(functools.partial(split_rows, mesh=self.mesh), shapes)
         if saved is not None:
@@ -47,6 +49,7 @@ class Rows(Whole):
         )
 
     def fetch(self, tree: Any) -> Any:
+        """Arrays of all devices as NumPy's, on every process."""
         return fetch(tree)
 
 

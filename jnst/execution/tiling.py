@@ -67,6 +67,7 @@ class Tiled(Whole):
         self.second = [Look(model, terms) for terms in windows]
 
     def advance(self, state: State, controls: Controls) -> tuple[State, dict[str, Array], Array]:
+        """Make one step; see `jnst.optim.descent.Execution`."""
         image, window = compose(state.image, self.kept), self.tiles.window
         seen = add_up(image, self.first, self.places, window)
         slopes, losses = slopes_of(self.looking, seen, self._linear_zeros(image))
@@ -126,8 +127,16 @@ compose = Programs(composed)
 def slopes_of(
     terms: tuple[Term, ...], seen: tuple[Statistics, ...], linear_zeros: tuple[Statistics, ...]
 ) -> tuple[tuple[Statistics, ...], dict[str, Array]]:
-    """D: how the weighted sum changes with the statistics of each term; and the losses of those
-    terms that are not linear, whose statistics are `seen`."""
+    """Differentiate the weighted sum by the statistics of each term.
+
+    Args:
+      terms: those of layers.
+      seen: the statistics of those that are not linear.
+      linear_zeros: statistics of nothing, of the others.
+
+    Returns:
+      D, and {term: loss} of the terms that are not linear.
+    """
     given, zeros = iter(seen), iter(linear_zeros)
     statistics = tuple(next(zeros) if term.linear else next(given) for term in terms)
 
@@ -161,7 +170,7 @@ def add_gradient(
         )
 
     part, of_tile = jax.grad(surrogate, has_aux=True)(cut_out(image, place, window))
-    there = place[0, 0], place[1, 0], 0
+    there = place[0, 0], place[1, 0], jnp.zeros((), place.dtype)  # of one type, with x64 too
     part += cut_out(gradient, place, window)
     gradient = jax.lax.dynamic_update_slice(gradient, part, there)
     return gradient, jax.tree.map(jnp.add, linear, of_tile)

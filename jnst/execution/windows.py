@@ -94,7 +94,8 @@ def _within(places: Int[Array, " n"], start: Array, stop: Array) -> Bool[Array, 
 
 def cut_out(image: Float[Array, "H W 3"], place: Place, window: Window) -> Float[Array, "h w 3"]:
     """The window of a tile."""
-    return jax.lax.dynamic_slice(image, (place[0, 0], place[1, 0], 0), (*window, 3))
+    there = place[0, 0], place[1, 0], jnp.zeros((), place.dtype)
+    return jax.lax.dynamic_slice(image, there, (*window, 3))
 
 
 def places_of(tiles: Tiles) -> list[Place]:

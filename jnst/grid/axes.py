@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jnst._checks import check_number
+from jnst._checks import check_number, plain_number
 from jnst.image.color import check_palette
 from jnst.image.inputs import check_image, check_images, is_image
 from jnst.image.masks import Masks, check_masks
@@ -18,7 +18,8 @@ from jnst.losses.targets import blend_shares
 from jnst.nn.geometry import Geometry
 from jnst.transfer.plan import Plan
 from jnst.transfer.problem import OwnTerm
-from jnst.transfer.settings import LayerWeights, Settings, weighted_layers
+from jnst.transfer.setting_values import LayerWeights, weighted_layers
+from jnst.transfer.settings import Settings
 from jnst.transfer.stylization import check_own
 
 NUMBERS = ("alpha", "beta", "gamma", "learning_rate", "averaging", "photorealism")
@@ -158,7 +159,7 @@ def several_numbers(name: str, value: Any) -> tuple[Any, ...]:
         value = value.tolist()
     if isinstance(value, str | Mapping) or not hasattr(value, "__iter__"):
         return (value,)  # whether it will do is for `Settings` to say
-    values = tuple(value)
+    values = tuple(map(plain_number, value))
     for number in values:
         check_number(name, number, least=0)
     return tuple(distinct(name, values, repr_of=np.float32))

@@ -24,8 +24,8 @@ from jnst.nn.backbone import Backbone
 from jnst.optim.step import Controls
 from jnst.transfer.canvas import Canvas, exact_canvas, last_canvas
 from jnst.transfer.levels import Level, levels_of
+from jnst.transfer.painting import Job, controls_of
 from jnst.transfer.problem import Inputs, build_objective, can_be_masked, on_canvas
-from jnst.transfer.stylization import Job, controls_of
 
 OF_STYLE = ("style", "roughness", "styles", "energies")
 """Parts that are made from the style images; all others but the guides are from the content."""

@@ -17,8 +17,8 @@ from jnst.optim.descent import Execution, Run
 from jnst.optim.step import State, init_state
 from jnst.transfer.identity import run_identity
 from jnst.transfer.levels import Keeper, Level
+from jnst.transfer.painting import Result, state_shape
 from jnst.transfer.settings import Settings
-from jnst.transfer.stylization import Result, state_shape
 
 CELLS, FINISHED = "cells", "finished"
 """Entries of the file's identity that do not say what the grid is made of."""

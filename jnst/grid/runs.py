@@ -24,7 +24,7 @@ from jnst.optim.descent import StepCallback
 from jnst.optim.minimization import Progress
 from jnst.optim.step import Controls, State
 from jnst.transfer.levels import Keeper, Level
-from jnst.transfer.stylization import Result, paint
+from jnst.transfer.painting import Result, paint
 from jnst.transfer.tile_selection import AUTO, check_tile, window_edges
 
 

@@ -18,6 +18,7 @@ from jnst.grid.runs import GridCallback, Running, run_cells
 from jnst.image.masks import Mask
 from jnst.nn.backbone import Backbone, check_backbone
 from jnst.optim import checkpoint as checkpoints
+from jnst.optim.concrete import check_concrete
 from jnst.transfer.problem import OwnTerm
 from jnst.transfer.settings import Settings
 
@@ -115,6 +116,7 @@ def stylize_grid(
     >>> result.images.shape, result.losses["style"].shape, result.axes
     ((2, 3, 32, 48, 3), (2, 3, 2), {'alpha': (1, 2), 'beta': (3, 30, 300)})
     """
+    check_concrete("stylize_grid", model, content, style, alpha, beta, init, key, settings)
     model = check_backbone(model)
     masks = {"regions": regions, "style_regions": style_regions, "keep": keep}
     grid = make_grid(

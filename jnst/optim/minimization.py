@@ -16,6 +16,7 @@ from jaxtyping import Array, Float, Key
 from jnst._checks import LARGEST, check_integer, check_number
 from jnst.optim import checkpoint as checkpoints
 from jnst.optim.checkpoint import Checkpoint
+from jnst.optim.concrete import check_concrete
 from jnst.optim.descent import Execution, Run, Save, Schedule, StepCallback, descend
 from jnst.optim.optimizers import Descent
 from jnst.optim.step import Controls, State, init_state, picture
@@ -117,11 +118,13 @@ def minimize(
     """
     if not callable(fn):
         raise TypeError(f"fn must be a function of an image and args, got {fn!r}")
+    check_concrete("minimize", image, args, key)
     image = np.asarray(image)
     if not jnp.issubdtype(image.dtype, jnp.floating):
         raise TypeError(f"image must hold floats, got {image.dtype}")
     image = jnp.asarray(image)
     check_integer("steps", steps, least=1)
+    steps = int(steps)
     check_number("averaging", averaging, least=0, most=0.9999)
     check_number("tolerance", tolerance, least=0, most=1)
     if callback is not None and not callable(callback):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -102,9 +103,10 @@ class Descent:
       ValueError, TypeError: name what was wanted and what came.
     """
 
-    optimizer: str | optax.GradientTransformation = "adam"
-    learning_rate: float | None = None
-    schedule: str | None = None
+    # Of any type, since it is here that a user's mistake is found.
+    optimizer: Any = "adam"
+    learning_rate: Any = None
+    schedule: Any = None
 
     def __post_init__(self) -> None:
         if isinstance(self.optimizer, str):

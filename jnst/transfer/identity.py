@@ -33,7 +33,8 @@ def run_identity(
     Args:
       settings: an optimiser of one's own among them counts by the leaves of its state only.
       model: the network.
-      content, styles: the images.
+      content: the content image.
+      styles: the style images.
       start: the image that the first step is made from.
       masks: where there are regions.
       own: terms of one's own; those that are made for each size count by their names only.

@@ -64,7 +64,7 @@ def tiled_execution(
       edge: the largest edge of a window.
       own: terms of one's own.
     """
-    model, content, styles, masks, _ = inputs
+    model, content, styles, _, _ = inputs
     recipe = settings.recipe()
     shares = shares_of(settings, len(styles))
     layers = (*recipe.content_layers, *recipe.style_layers)
