@@ -16,7 +16,6 @@ from jnst.image.inputs import initial_image
 from jnst.image.resizing import resize, resize_styles
 from jnst.losses.objectives import Objective
 from jnst.losses.style import StyleTerm
-from jnst.losses.terms import Term, replace
 from jnst.nn.backbone import Backbone
 from jnst.optim.step import Controls
 from jnst.transfer.levels import Level
@@ -25,8 +24,8 @@ from jnst.transfer.stylization import Job, controls_of
 
 OF_STYLE = ("style", "roughness", "styles")
 """Parts that are made from the style images; all others but the guides are from the content."""
-SHARED = 1
-"""In place of None, which is no leaf."""
+SHARED_BY_REGIONS = ("guides", "shares")
+"""Fields of a style term that come from the regions, which are the same for all cells."""
 
 
 class GridContext(NamedTuple):
@@ -138,28 +137,30 @@ def cell_objective(context: GridContext, cell: Cell, shape: tuple[int, int]) -> 
 
 
 def batch_axes(context: GridContext, objective: Objective) -> Axes:
-    """Which leaves of the cells' objectives are batched: numbers, and what differs."""
+    """Which leaves of the cells' objectives are batched: numbers, and what differs.
+
+    Args:
+      context: the grid.
+      objective: of any cell.
+
+    Returns:
+      For each leaf 0, or None where all cells share it.
+    """
     varies = {part: context.varies(part) for part in ("content", "style")}
 
-    def flags(tree: Any, varied: bool) -> Any:
-        return jax.tree.map(
-            lambda leaf: 0 if varied or isinstance(leaf, np.generic | float | int) else SHARED,
-            tree,
-        )
-
-    def of_term(term: Term) -> Any:
+    def batched(path: tuple[Any, ...], leaf: Any) -> bool:
+        field, *rest = (getattr(key, "name", getattr(key, "idx", None)) for key in path)
+        if field == "model":
+            return False
+        if field == "kept":
+            return "mask" not in rest and varies["content"]
+        if isinstance(leaf, np.generic | float | int):
+            return True
+        term = objective.terms[rest[0]]
+        if isinstance(term, StyleTerm) and rest[1] in SHARED_BY_REGIONS:
+            return False
         of_style = isinstance(term, StyleTerm) or term.name == "variation"
-        made = flags(term, varies["style" if of_style else "content"])
-        if isinstance(term, StyleTerm):  # the regions are the same for all cells
-            made = replace(made, guides=flags(term.guides, False), shares=flags(term.shares, False))
-        return made
+        return varies["style" if of_style else "content"]
 
-    kept = objective.kept and objective.kept._replace(
-        mask=SHARED, content=flags(objective.kept.content, varies["content"])
-    )
-    made = Objective(
-        model=flags(objective.model, False),
-        terms=tuple(map(of_term, objective.terms)),
-        kept=kept,
-    )
-    return tuple(None if flag == SHARED else 0 for flag in jax.tree.leaves(made))
+    leaves = jax.tree.leaves_with_path(objective)
+    return tuple(0 if batched(path, leaf) else None for path, leaf in leaves)

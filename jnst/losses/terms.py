@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import jax
+import numpy as np
 from jaxtyping import Array, Float
 
 PIXELS = "pixels"
 """The layer that is the image itself."""
 
-Scalar = Array | float
+Scalar = Array | np.floating | float
 Features = Mapping[str, Float[Array, "*batch _h _w _c"]]
 """{layer: features}, the image itself at `PIXELS`."""
 Statistics = Any

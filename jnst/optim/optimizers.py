@@ -100,7 +100,7 @@ class Descent:
     """
 
     optimizer: str | optax.GradientTransformation = "adam"
-    learning_rate: float | None = None
+    learning_rate: float | int | None = None
     schedule: str | None = None
 
     def __post_init__(self) -> None:
