@@ -16,7 +16,7 @@ from jaxtyping import Array, Float
 PIXELS = "pixels"
 """The layer that is the image itself."""
 
-Scalar = Array | np.floating | float
+Scalar = Array | np.ndarray | np.floating | float
 Features = Mapping[str, Float[Array, "*batch _h _w _c"]]
 """{layer: features}, the image itself at `PIXELS`."""
 Statistics = Any
@@ -30,7 +30,33 @@ def term(cls: type[T]) -> type[T]:
 
     A field that is no array is declared with `static()`.
     """
-    return jax.tree_util.register_dataclass(dataclasses.dataclass(frozen=True, kw_only=True)(cls))
+    made = dataclasses.dataclass(frozen=True, kw_only=True)(cls)
+    _register(made)
+    return made
+
+
+def _register(cls: type) -> None:
+    """Make a dataclass a pytree that is put together without its constructor.
+
+    JAX puts trees together of anything: shapes, flags, None. That is no mistake of a user's, which
+    is what the types of a constructor are checked for.
+    """
+    fields = dataclasses.fields(cls)
+    arrays = [field.name for field in fields if not field.metadata.get("static")]
+    others = [field.name for field in fields if field.metadata.get("static")]
+
+    def flatten(made: Any) -> tuple[list[tuple[Any, Any]], tuple[Any, ...]]:
+        leaves = [(jax.tree_util.GetAttrKey(name), getattr(made, name)) for name in arrays]
+        return leaves, tuple(getattr(made, name) for name in others)
+
+    def unflatten(statics: tuple[Any, ...], leaves: Any) -> Any:
+        made = object.__new__(cls)
+        values = {**dict(zip(arrays, leaves, strict=True)), **dict(zip(others, statics, strict=True))}
+        for name, value in values.items():
+            object.__setattr__(made, name, value)
+        return made
+
+    jax.tree_util.register_pytree_with_keys(cls, flatten, unflatten)
 
 
 def static(default: Any = dataclasses.MISSING) -> Any:

@@ -52,7 +52,7 @@ class Variation(Term):
     name: ClassVar[str] = "variation"
     linear: ClassVar[bool] = True
     layers: ClassVar[tuple[str, ...]] = (PIXELS,)  # type: ignore[assignment, misc]
-    scale: Float[Array, "*batch"]
+    scale: Float[Array | np.ndarray, "*batch"]
     weight: Scalar = 0.0
 
     def statistics(
@@ -81,7 +81,7 @@ def roughness(
 
 
 def variation_term(
-    shape: tuple[int, ...], weighing: str, rough: Float[Array, "*batch"]
+    shape: tuple[int, ...], weighing: str, rough: Float[Array | np.ndarray, "*batch"]
 ) -> Variation:
     """The term for an image of (height, width, channels) and styles of this `roughness`.
 

@@ -33,7 +33,7 @@ def on_leaves(function: Callable[..., Any], structure: Any) -> Callable[..., Any
     return of_leaves
 
 
-def as_array(leaf: Any, dtype: Any) -> Array:
+def as_array(leaf: Any, dtype: Any) -> Any:
     """An array as it is, a Python number as one on the device: else it would be sent there at
     every step."""
     if isinstance(leaf, Array | jax.ShapeDtypeStruct):
