@@ -44,9 +44,9 @@ def run_batch(args: argparse.Namespace) -> int:
     """Check everything, stylise every content and write; return the exit code."""
     began = time.monotonic()
     if args.distributed:
+        if args.preview is not None:
+            raise ValueError("--preview and --distributed are mutually exclusive")
         connect(args.distributed)
-    if args.distributed and args.preview is not None:
-        raise ValueError("--preview and --distributed are mutually exclusive")
     log, checkpoint = check_side_outputs(args)
     contents = gather_contents(args)
     check_tile(args.tile, contents.job.settings, contents.job.geometry, name="--tile")
@@ -226,7 +226,7 @@ class Painter:
             name = Path(painting.file).name
             self.rows += [[name, *row] for row in log_rows(result.losses, result.plan)]
             with self.side.attempt(f"--log {self.log}"):
-                write_rows(self.log, ["content", "step", "size", *self.terms], self.rows)
+                write_rows(self.log, ["file", "step", "size", *self.terms], self.rows)
 
     def finish_page(self) -> None:
         """Show the last pictures on the page, and how the run ended."""

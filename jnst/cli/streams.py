@@ -27,7 +27,8 @@ def fill_closed_streams() -> None:
             os.dup2(opened, number)
             if opened != number:
                 os.close(opened)
-        setattr(sys, name, open(os.devnull, "r" if number == 0 else "w", encoding="utf-8"))
+        null = open(os.devnull, "r" if number == 0 else "w", encoding="utf-8")  # noqa: SIM115
+        setattr(sys, name, null)
 
 
 class LastingStream(io.TextIOBase):

@@ -34,8 +34,14 @@ Blend = tuple[Float[Array, "_h _w 3"], ...]
 
 
 class Cell(NamedTuple):
-    """One run of a grid: which content image and blend of styles, and all that `jnst.stylize` is
-    told."""
+    """One run of a grid.
+
+    Attributes:
+      content: number of the content image.
+      style: number of the blend of styles.
+      key: for noise; None: the usual one.
+      settings: of the run.
+    """
 
     content: int
     style: int
@@ -85,7 +91,7 @@ def make_grid(
     terms: Any = (),
     **settings: Any,
 ) -> Grid:
-    """The cells of a grid; arguments and errors as for `stylize_grid`; layers are those of a geometry."""
+    """Make the grid of a network of this geometry, from the arguments of `stylize_grid`."""
     settings = {"alpha": Settings.alpha, "beta": Settings.beta} | settings
     contents, styles = several_images("content", content), several_blends("style", style)
     if len(shapes := {image.shape for image in contents}) > 1:
@@ -170,8 +176,11 @@ def several_images(name: str, value: Any) -> list[Float[Array, "_h _w 3"]]:
 
 
 def several_blends(name: str, value: Any) -> list[Blend]:
-    """The blends of an axis: a list that holds lists or tuples of images is one of blends; without
-    these, every image is a blend by itself."""
+    """Return the blends of an axis.
+
+    A list that holds lists or tuples of images is one of blends; without these, every image is a
+    blend by itself.
+    """
     if not (isinstance(value, list | tuple) and any(map(is_blend, value))):
         return [(image,) for image in several_images(name, value)]
     numbered = enumerate(value, start=1)

@@ -126,8 +126,10 @@ def _finished(images: Float[Array, "n _h _w 3"], shape: tuple[int, int]) -> Arra
 
 
 def balanced(count: int, most: int) -> int:
-    """The size of equal batches for `count` cells: from half of `most` to `most`, but not 1 if that
-    can be helped, and such that the fewest places in the last batch stay empty.
+    """Return the size of equal batches for `count` cells.
+
+    It is from half of `most` to `most`, but not 1 if that can be helped, and such that the fewest
+    places in the last batch stay empty.
 
     >>> balanced(16, 6), balanced(17, 16), balanced(4, 6)
     (4, 9, 4)

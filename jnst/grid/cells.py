@@ -85,8 +85,10 @@ class GridContext(NamedTuple):
         return self.parts[place_of]
 
     def evict(self, cells: Sequence[Cell]) -> None:
-        """Drop the parts that none of these cells had: cells come in order, and those of many
-        contents would fill the host's memory."""
+        """Drop the parts that none of these cells had.
+
+        Cells come in order, and the parts of many contents would fill the host's memory.
+        """
         used = {(part, self.numbers(part, cell)) for part, *_ in self.parts for cell in cells}
         for part, numbers, shape in [*self.parts]:
             if (part, numbers) not in used:

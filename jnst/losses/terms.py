@@ -51,7 +51,10 @@ def _register(cls: type) -> None:
 
     def unflatten(statics: tuple[Any, ...], leaves: Any) -> Any:
         made = object.__new__(cls)
-        values = {**dict(zip(arrays, leaves, strict=True)), **dict(zip(others, statics, strict=True))}
+        values = {
+            **dict(zip(arrays, leaves, strict=True)),
+            **dict(zip(others, statics, strict=True)),
+        }
         for name, value in values.items():
             object.__setattr__(made, name, value)
         return made

@@ -8,8 +8,8 @@ import pytest
 from commands import run_jnst
 
 import jnst
-from jnst.image.resizing import resize, style_shape
 from jnst.image.pictures import read_settings
+from jnst.image.resizing import resize, style_shape
 from jnst.nn.discovery import find_weights, open_weights
 from jnst.nn.loading import make_vgg
 from jnst.nn.weights import write_weights
