@@ -53,7 +53,7 @@ class Batch(NamedTuple):
             [job.styles],
             key=jax.random.key(job.options["seed"]),
             palette=job.palette,
-            **read_masks(job.options, shape, [style.shape for style in job.styles]),
+            masks=read_masks(job.options, shape, [style.shape for style in job.styles]),
             **dataclasses.asdict(job.settings),
         )
         return grid, pictures
@@ -161,8 +161,8 @@ def check_inputs_stay(args: argparse.Namespace, job: Job, batches: list[Batch]) 
     for content in map(Path, args.content):
         if content.exists():
             found = content.stat()
-            if path := files.get((found.st_dev, found.st_ino)):
-                raise ValueError(f"{path} is the content itself and would be overwritten")
+            if same := files.get((found.st_dev, found.st_ino)):
+                raise ValueError(f"{same} is the content itself and would be overwritten")
 
 
 def finished_before(painting: Painting, record: dict[str, Any]) -> bool:

@@ -186,7 +186,7 @@ def prepare_grid(args: argparse.Namespace) -> tuple[Job, Grid, GridFolder, list[
     check_tile(args.tile, job.settings, job.geometry, name="--tile")
     settings = dataclasses.asdict(job.settings) | given
     grid = make_grid(
-        job.geometry, pixels, styles, key=keys, palette=job.palette, **job.masks, **settings
+        job.geometry, pixels, styles, key=keys, palette=job.palette, masks=job.masks, **settings
     )
 
     paths = {"content": [args.content, *args.contents], "style": [args.style, *args.styles]}

@@ -85,13 +85,15 @@ def make_grid(
     *,
     key: Array | None = None,
     palette: Any = None,
-    regions: Any = None,
-    style_regions: Any = None,
-    keep: Any = None,
+    masks: Mapping[str, Any] | None = None,
     terms: Any = (),
     **settings: Any,
 ) -> Grid:
-    """Make the grid of a network of this geometry, from the arguments of `stylize_grid`."""
+    """Make the grid of a network of this geometry, from the arguments of `stylize_grid`.
+
+    Those for regions come as `masks`, by their names.
+    """
+    given = {"regions": None, "style_regions": None, "keep": None} | dict(masks or {})
     settings = {"alpha": Settings.alpha, "beta": Settings.beta} | settings
     contents, styles = several_images("content", content), several_blends("style", style)
     if len(shapes := {image.shape for image in contents}) > 1:
@@ -108,7 +110,7 @@ def make_grid(
     for blend in styles:
         blend_shares(common.style_weights, len(blend))
         shapes_of_blend = [image.shape for image in blend]
-        masks = check_masks(contents[0].shape, shapes_of_blend, regions, style_regions, keep)
+        checked = check_masks(contents[0].shape, shapes_of_blend, **given)
     plan = common.plan(*contents[0].shape[:2])
     check_palette(common.colors, palette)
     if palette is not None:
@@ -142,7 +144,7 @@ def make_grid(
         cells=cells,
         plan=plan,
         palette=palette,
-        masks=masks,
+        masks=checked,
         own=check_own(terms),
     )
 

@@ -87,7 +87,7 @@ def batch_results(
         reason = "finished"
         if diverged[n]:
             reason = "diverged"
-        elif run.converged[n]:
+        elif np.asarray(run.converged)[n]:
             reason = "converged"
         elif run.stopped and max(made.sum(axis=0)) < total:
             reason = "stopped"

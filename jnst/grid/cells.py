@@ -151,7 +151,8 @@ def batch_axes(context: GridContext, objective: Objective) -> Axes:
     varies = {part: context.varies(part) for part in ("content", "style")}
 
     def batched(path: tuple[Any, ...], leaf: Any) -> bool:
-        field, *rest = (getattr(key, "name", getattr(key, "idx", None)) for key in path)
+        names: list[Any] = [getattr(key, "name", getattr(key, "idx", None)) for key in path]
+        field, *rest = names
         if field == "model":
             return False
         if field == "kept":

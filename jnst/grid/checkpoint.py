@@ -75,7 +75,7 @@ class GridCheckpoint:
                 if name.startswith(start + "losses.")
             }
             self.finished[tuple(index)] = Result(
-                image=arrays[start + "image"],
+                image=jnp.asarray(arrays[start + "image"]),
                 losses=losses,
                 steps=steps,
                 reason=reason,

@@ -130,7 +130,7 @@ def stylize_grid(
         key=key,
         palette=palette,
         terms=terms,
-        **masks,
+        masks=masks,
         **settings,
     )
     running = Running(

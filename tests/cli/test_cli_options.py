@@ -132,7 +132,7 @@ def test_a_number_of_px_makes_tiles(paint, monkeypatch):
         told.append(tile)
         return stylize(*arguments, tile=tile, **options)
 
-    monkeypatch.setattr("jnst.cli.stylize.stylize", spy)
+    monkeypatch.setattr("jnst.cli.single.stylize", spy)
     whole, tiled = paint("--tile", "off"), paint("--tile", "40")
     assert told == [None, 40]
     np.testing.assert_allclose(tiled[0], whole[0], atol=1.5 / 255)
