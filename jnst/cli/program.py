@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 # all of this has been imported. Slow modules are imported where they are used.
 from jnst._text import as_option, as_text
 from jnst.cli.arguments import CommandParser, Parser
+from jnst.cli.streams import fill_closed_streams, lasting_errors
 from jnst.version import __version__
 
 
@@ -27,6 +28,13 @@ def main(argv: Sequence[str] | None = None) -> int:
       The exit code: 0; 1 if a run diverged or memory ran out; 2 for a user's mistake, reported in
       one line; 130 after Ctrl-C.
     """
+    fill_closed_streams()
+    with lasting_errors():
+        return run_command(argv)
+
+
+def run_command(argv: Sequence[str] | None) -> int:
+    """Run `jnst` with these arguments; return the exit code."""
     prog = "jnst"
     try:
         with ending_at_once():

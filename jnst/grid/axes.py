@@ -35,8 +35,14 @@ Blend = tuple[Float[Array, "_h _w 3"], ...]
 
 
 class Cell(NamedTuple):
-    """One run of a grid: which content image and blend of styles, and all that `jnst.stylize` is
-    told."""
+    """One run of a grid.
+
+    Attributes:
+      content: number of the content image.
+      style: number of the blend of styles.
+      key: for noise; None: the usual one.
+      settings: of the run.
+    """
 
     content: int
     style: int
@@ -90,14 +96,16 @@ def make_grid(
     *,
     key: Array | None = None,
     palette: Any = None,
-    regions: Any = None,
-    style_regions: Any = None,
-    keep: Any = None,
+    masks: Mapping[str, Any] | None = None,
     terms: Any = (),
     mixed: bool = False,
     **settings: Any,
 ) -> Grid:
-    """The cells of a grid; arguments and errors as for `stylize_grid`; layers are those of a geometry."""
+    """Make the grid of a network of this geometry, from the arguments of `stylize_grid`.
+
+    Those for regions come as `masks`, by their names.
+    """
+    given = {"regions": None, "style_regions": None, "keep": None} | dict(masks or {})
     settings = {"alpha": Settings.alpha, "beta": Settings.beta} | settings
     contents, styles = several_images("content", content), several_blends("style", style)
     if len(shapes := {image.shape for image in contents}) > 1 and not mixed:
@@ -114,7 +122,7 @@ def make_grid(
     for blend in styles:
         blend_shares(common.style_weights, len(blend))
         shapes_of_blend = [image.shape for image in blend]
-        masks = check_masks(contents[0].shape, shapes_of_blend, regions, style_regions, keep)
+        checked = check_masks(contents[0].shape, shapes_of_blend, **given)
     plans = [common.plan(*image.shape[:2]) for image in contents]
     check_palette(common.colors, palette)
     if palette is not None:
@@ -148,7 +156,7 @@ def make_grid(
         cells=cells,
         plans=plans,
         palette=palette,
-        masks=masks,
+        masks=checked,
         own=check_own(terms),
     )
 
@@ -182,8 +190,11 @@ def several_images(name: str, value: Any) -> list[Float[Array, "_h _w 3"]]:
 
 
 def several_blends(name: str, value: Any) -> list[Blend]:
-    """The blends of an axis: a list that holds lists or tuples of images is one of blends; without
-    these, every image is a blend by itself."""
+    """Return the blends of an axis.
+
+    A list that holds lists or tuples of images is one of blends; without these, every image is a
+    blend by itself.
+    """
     if not (isinstance(value, list | tuple) and any(map(is_blend, value))):
         return [(image,) for image in several_images(name, value)]
     numbered = enumerate(value, start=1)

@@ -104,7 +104,7 @@ def batch_results(
         reason = "finished"
         if diverged[n]:
             reason = "diverged"
-        elif run.converged[n]:
+        elif np.asarray(run.converged)[n]:
             reason = "converged"
         elif run.stopped and max(made.sum(axis=0)) < total:
             reason = "stopped"
@@ -139,8 +139,10 @@ def shown_cells(
 
 
 def balanced(count: int, most: int) -> int:
-    """The size of equal batches for `count` cells: from half of `most` to `most`, but not 1 if that
-    can be helped, and such that the fewest places in the last batch stay empty.
+    """Return the size of equal batches for `count` cells.
+
+    It is from half of `most` to `most`, but not 1 if that can be helped, and such that the fewest
+    places in the last batch stay empty.
 
     >>> balanced(16, 6), balanced(17, 16), balanced(4, 6)
     (4, 9, 4)

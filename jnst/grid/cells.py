@@ -14,11 +14,8 @@ from jnst.grid.axes import Blend, Cell, Grid, Index
 from jnst.image.color import depends_on_content, prepare_content, prepare_style
 from jnst.image.inputs import initial_image
 from jnst.image.resizing import resize_styles
-from jnst.losses.content import Content
-from jnst.losses.matting import Photorealism
 from jnst.losses.objectives import Objective
 from jnst.losses.style import StyleTerm
-from jnst.losses.terms import Term, replace
 from jnst.losses.variation import Variation
 from jnst.nn.backbone import Backbone
 from jnst.optim.step import Controls
@@ -31,8 +28,8 @@ OF_STYLE = ("style", "roughness", "styles", "energies")
 """Parts that are made from the style images; all others but the guides are from the content."""
 OF_BOTH = ("units",)
 """Parts that are made from both."""
-SHARED = 1
-"""In place of None, which is no leaf."""
+OF_SHAPE = ("guides", "shares", "extent")
+"""Fields of terms that only a picture's shape decides, for the regions are the same for all."""
 
 
 class GridContext(NamedTuple):
@@ -90,8 +87,10 @@ class GridContext(NamedTuple):
         return self.parts[place_of]
 
     def evict(self, cells: Sequence[Cell]) -> None:
-        """Drop the parts that none of these cells had: cells come in order, and those of many
-        contents would fill the host's memory."""
+        """Drop the parts that none of these cells had.
+
+        Cells come in order, and the parts of many contents would fill the host's memory.
+        """
         used = {(part, self.numbers(part, cell)) for part, *_ in self.parts for cell in cells}
         for part, numbers, shape in [*self.parts]:
             if (part, numbers) not in used:
@@ -179,39 +178,35 @@ def cell_objective(
 
 
 def batch_axes(context: GridContext, objective: Objective) -> Axes:
-    """Which leaves of the cells' objectives are batched: numbers, and what differs."""
+    """Which leaves of the cells' objectives are batched: numbers, and what differs.
+
+    Args:
+      context: the grid.
+      objective: of any cell.
+
+    Returns:
+      For each leaf 0, or None where all cells share it.
+    """
     mixed = context.grid.mixed
     varies = {part: context.varies(part) for part in ("content", "style", "units")}
 
-    def flags(tree: Any, varied: bool) -> Any:
-        return jax.tree.map(
-            lambda leaf: 0 if varied or isinstance(leaf, np.generic | float | int) else SHARED,
-            tree,
-        )
+    def batched(path: tuple[Any, ...], leaf: Any) -> bool:
+        names: list[Any] = [getattr(key, "name", getattr(key, "idx", None)) for key in path]
+        field, *rest = names
+        if field == "model":
+            return False
+        if field == "extent" or (field == "kept" and "mask" in rest):
+            return mixed
+        if field == "kept":
+            return varies["content"]
+        if isinstance(leaf, np.generic | float | int):
+            return True
+        term, of_term = objective.terms[rest[0]], rest[1]
+        if of_term in OF_SHAPE:
+            return mixed
+        if of_term == "scales" or isinstance(term, Variation):
+            return varies["units"] or mixed
+        return varies["style" if isinstance(term, StyleTerm) else "content"]
 
-    def of_term(term: Term) -> Any:
-        if isinstance(term, StyleTerm):  # the regions are the same for all cells of one shape
-            regions = {name: flags(getattr(term, name), mixed) for name in ("guides", "shares")}
-            regions["scales"] = flags(term.scales, varies["units"])
-            return replace(flags(term, varies["style"]), **regions)
-        if isinstance(term, Variation):
-            made = flags(term, varies["units"] or mixed)
-            return replace(made, extent=flags(term.extent, mixed))
-        made = flags(term, varies["content"])
-        if isinstance(term, Content):
-            made = replace(made, scales=flags(term.scales, varies["units"]))
-        if isinstance(term, Photorealism):
-            made = replace(made, extent=flags(term.extent, mixed))
-        return made
-
-    kept = objective.kept and objective.kept._replace(
-        mask=flags(objective.kept.mask, mixed),
-        content=flags(objective.kept.content, varies["content"]),
-    )
-    made = Objective(
-        model=flags(objective.model, False),
-        terms=tuple(map(of_term, objective.terms)),
-        kept=kept,
-        extent=flags(objective.extent, mixed),
-    )
-    return tuple(None if flag == SHARED else 0 for flag in jax.tree.leaves(made))
+    leaves = jax.tree.leaves_with_path(objective)
+    return tuple(0 if batched(path, leaf) else None for path, leaf in leaves)

@@ -75,7 +75,7 @@ class GridCheckpoint:
                 if name.startswith(start + "losses.")
             }
             self.finished[tuple(index)] = Result(
-                image=arrays[start + "image"],
+                image=jnp.asarray(arrays[start + "image"]),
                 losses=losses,
                 steps=steps,
                 reason=reason,
@@ -117,15 +117,19 @@ def batch_shape(count: int, shape: tuple[int, int], settings: Settings) -> State
 
 
 def belongs_to(path: Path, identity: Mapping[str, Any]) -> bool:
-    """Say whether a file is the checkpoint of a grid of this identity.
+    """Say whether a file is the checkpoint of a grid of this identity, or of other contents.
 
     Raises:
-      ValueError: if it is corrupt or not a jnst checkpoint.
+      ValueError: if it is corrupt or not a jnst checkpoint, or was made with other settings.
     """
     found, _ = checkpoints.read_arrays(path)
-    return {name: value for name, value in found.items() if name not in (CELLS, FINISHED)} == dict(
-        identity
-    )
+    found = {name: value for name, value in found.items() if name not in (CELLS, FINISHED)}
+    wanted_axes, found_axes = identity["axes"], found.get("axes", {})
+    axes = {name: found_axes[name] for name in found_axes if name != "content"}
+    axes |= {name: wanted_axes[name] for name in wanted_axes if name == "content"}
+    same_contents = {"axes": axes, "content": identity["content"]}
+    checkpoints.check_identity(path, found | same_contents, identity)
+    return found == dict(identity)
 
 
 def grid_identity(model: Backbone, grid: Grid, init: Any) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 from jax.sharding import Mesh
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from jnst._checks import check_integer
@@ -63,7 +64,7 @@ class Running(NamedTuple):
       keep_results: whether the file also holds the results of finished cells.
     """
 
-    init: str | Float[Array, "_h _w 3"] = "content"
+    init: str | ArrayLike = "content"
     batch: int | str = "auto"
     mesh: Mesh | None = None
     tile: int | str | None = "auto"

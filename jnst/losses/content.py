@@ -66,8 +66,8 @@ class Content(Term):
 
     name: ClassVar[str] = "content"
     linear: ClassVar[bool] = True
-    targets: Mapping[str, Float[Array, "*batch _h _w _c"]]
-    scales: Mapping[str, Float[Array, "*batch"]]
+    targets: Mapping[str, Float[Array | np.ndarray, "*batch _h _w _c"]]
+    scales: Mapping[str, Float[Array | np.ndarray, "*batch"]]
     weights: Mapping[str, Scalar]
     weight: Scalar = 1.0
 

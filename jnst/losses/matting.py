@@ -32,8 +32,8 @@ class Matting(NamedTuple):
         are the window's colours less their mean.
     """
 
-    guide: Float[Array, "*batch H W 3"]
-    whitening: Float[Array, "*batch _h _w 3 3"]
+    guide: Float[Array | np.ndarray, "*batch H W 3"]
+    whitening: Float[Array | np.ndarray, "*batch _h _w 3 3"]
 
 
 def make_matting(guide: Float[Array | np.ndarray, "*batch H W 3"]) -> Matting:
@@ -151,7 +151,7 @@ class Photorealism(Term):
     linear: ClassVar[bool] = True
     layers: ClassVar[tuple[str, ...]] = (PIXELS,)  # type: ignore[assignment, misc]
     matting: Matting
-    scale: Float[Array, "*batch"]
+    scale: Float[Array | np.ndarray, "*batch"]
     weight: Scalar = 0.0
     extent: Int[Array, "2"] | None = None
 

@@ -10,6 +10,7 @@ and A is conditioned as the covariances are. U comes from Newton and Schulz's it
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -68,7 +69,7 @@ def _divided(matrix: Array, lower: Array) -> Array:
     return jax.lax.linalg.triangular_solve(lower, matrix, left_side=False, lower=True)
 
 
-def one_by_one(function: Callable[..., Array], signature: str) -> Callable[..., Array]:
+def one_by_one(function: Callable[..., Any], signature: str) -> Callable[..., Any]:
     """A function of matrices that on processors takes those of a batch one after the other.
 
     There, XLA has code of its own for batches of factors and triangular systems. It is far slower
@@ -79,7 +80,7 @@ def one_by_one(function: Callable[..., Array], signature: str) -> Callable[..., 
     """
     in_turn = jnp.vectorize(jax.custom_batching.sequential_vmap(function), signature=signature)
 
-    def chosen(*matrices: Array) -> Array:
+    def chosen(*matrices: Array) -> Any:
         return jax.lax.platform_dependent(*matrices, cpu=in_turn, default=function)
 
     return chosen
@@ -161,7 +162,8 @@ def _(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Arra
     return value, sum(products, start=jnp.zeros_like(value))
 
 
-def _overlap_and_slopes(covariance: Array, factor: Array) -> tuple[Array, Array, Array]:
+def _of_batch(covariance: Array, factor: Array) -> tuple[Array, Array, Array]:
+    """`overlap` and its derivatives by both."""
     with jax.default_matmul_precision("highest"):
         lower = _cholesky(covariance)
         product = jnp.swapaxes(lower, -1, -2) @ factor
@@ -170,6 +172,24 @@ def _overlap_and_slopes(covariance: Array, factor: Array) -> tuple[Array, Array,
         of_factor = lower @ orthogonal
     value = jnp.sum(orthogonal * product, axis=(-2, -1))
     return value, (of_covariance + jnp.swapaxes(of_covariance, -1, -2)) / 4, of_factor
+
+
+_in_turn = one_by_one(_of_batch, "(n,n),(n,n)->(),(n,n),(n,n)")
+
+
+@jax.custom_jvp
+def _overlap_and_slopes(covariance: Array, factor: Array) -> tuple[Array, Array, Array]:
+    """The same, on processors one matrix after the other.
+
+    There, products of batches round otherwise than those of single matrices, which the iteration
+    and the steps after it amplify: a grid's cell would soon differ from the run by itself.
+    """
+    return _in_turn(covariance, factor)
+
+
+@_overlap_and_slopes.defjvp
+def _(primals: tuple[Array, ...], tangents: tuple[Array, ...]) -> tuple[Any, Any]:
+    return jax.jvp(_of_batch, primals, tangents)  # what goes one by one has no derivatives
 
 
 def squared_distance(

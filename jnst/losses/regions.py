@@ -39,7 +39,7 @@ class Kept(NamedTuple):
     content: Float[Array, "*batch H W 3"]
 
 
-def kept_of(masks: Masks | None, content: Float[Array, "*batch H W 3"]) -> Kept | None:
+def kept_of(masks: Masks | None, content: Float[Array | np.ndarray, "*batch H W 3"]) -> Kept | None:
     """What stays the content's pixels; None where nothing does."""
     if masks is None or masks.keep is None:
         return None

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Key
 
 from jnst.losses.arrays import lifted, summed
@@ -47,11 +48,11 @@ class StyleTerm(Term):
     averaging: ClassVar[float] = 1.0
     """What makes the loss of a layer a mean of squares."""
     targets: Mapping[str, Target]
-    scales: Mapping[str, Float[Array, "*batch"]]
+    scales: Mapping[str, Float[Array | np.ndarray, "*batch"]]
     weights: Mapping[str, Scalar]
     weight: Scalar = 1.0
     guides: Guides | None = None
-    shares: Float[Array, " R"] | None = None
+    shares: Float[Array | np.ndarray, " R"] | None = None
     key: Key[Array, ""] | None = None
     exact: bool = static(default=False)
     keep_rows: bool = static(default=False)

@@ -17,7 +17,7 @@ from jaxtyping import Array, Float
 PIXELS = "pixels"
 """The layer that is the image itself."""
 
-Scalar = Array | np.floating | float
+Scalar = Array | np.ndarray | np.floating | float
 Features = Mapping[str, Float[Array, "*batch _h _w _c"]]
 """{layer: features}, the image itself at `PIXELS`."""
 Statistics = Any

@@ -72,7 +72,7 @@ class Variation(Term):
     name: ClassVar[str] = "variation"
     linear: ClassVar[bool] = True
     layers: ClassVar[tuple[str, ...]] = (PIXELS,)  # type: ignore[assignment, misc]
-    scale: Float[Array, "*batch"]
+    scale: Float[Array | np.ndarray, "*batch"]
     weight: Scalar = 0.0
     extent: Int[Array, "2"] | None = None
 
@@ -104,8 +104,8 @@ def roughness(
 def variation_term(
     shape: tuple[int, ...],
     weighing: str,
-    rough: Float[Array, "*batch"],
-    content_rough: Float[Array, "*batch"],
+    rough: Float[Array | np.ndarray, "*batch"],
+    content_rough: Float[Array | np.ndarray, "*batch"],
 ) -> Variation:
     """The total variation of an image as a term.
 

@@ -7,6 +7,7 @@ names, the losses so far, the steps made at each size, and, as JSON, what the ru
 import hashlib
 import json
 import os
+import warnings
 import zipfile
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -32,6 +33,10 @@ EVERY = 50
 
 Losses = list[dict[str, np.ndarray]]
 """{term: (steps,)} for each size that was begun; of a batch (steps, n)."""
+
+
+class CheckpointWarning(UserWarning):
+    """A checkpoint could not be written; the run goes on."""
 
 
 class Saved(NamedTuple):
@@ -107,6 +112,8 @@ def write_checkpoint(
 ) -> None:
     """Write the file, whole or not at all; where there are several processes, the first one does.
 
+    What cannot be written, as on a full disk, costs a `CheckpointWarning` and not the run.
+
     Args:
       path: of the file; one that is there is replaced.
       identity: what the run is made of, for JSON.
@@ -123,8 +130,14 @@ def write_checkpoint(
         **{LOSSES + term: np.concatenate([part[term] for part in losses]) for term in losses[0]},
         **(more or {}),
     }
-    with atomic_write(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, **arrays)
+    try:
+        with atomic_write(path) as temporary, temporary.open("wb") as file:
+            np.savez(file, **arrays)
+    except OSError as error:
+        why = error.strerror or error
+        warnings.warn(
+            f"checkpoint {path} could not be written ({why})", CheckpointWarning, stacklevel=2
+        )
 
 
 def storable(state: State) -> State:

@@ -8,8 +8,8 @@ import pytest
 from commands import run_jnst
 
 import jnst
-from jnst.image.inputs import resize, style_shape
 from jnst.image.pictures import read_settings
+from jnst.image.resizing import resize, style_shape
 from jnst.nn.discovery import find_weights, open_weights
 from jnst.nn.loading import make_vgg
 from jnst.nn.weights import write_weights
@@ -132,7 +132,7 @@ def test_a_number_of_px_makes_tiles(paint, monkeypatch):
         told.append(tile)
         return stylize(*arguments, tile=tile, **options)
 
-    monkeypatch.setattr("jnst.cli.stylize.stylize", spy)
+    monkeypatch.setattr("jnst.cli.single.stylize", spy)
     whole, tiled = paint("--tile", "off"), paint("--tile", "40")
     assert told == [None, 40]
     np.testing.assert_allclose(tiled[0], whole[0], atol=1.5 / 255)
