@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any, Unpack
 
 import jax
+import numpy as np
 from jax.sharding import Mesh
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
