@@ -33,13 +33,13 @@ def on_leaves(function: Callable[..., Any], structure: Any) -> Callable[..., Any
     return of_leaves
 
 
-def as_array(leaf: Any, dtype: Any) -> Array:
+def as_array(leaf: Any, dtype: Any) -> Any:
     """An array as it is, a Python number as one on the device.
 
     Else it would be sent there at every step.
     """
     if isinstance(leaf, Array | jax.ShapeDtypeStruct):
-        return leaf  # type: ignore[return-value]  # a shape where memory is forecast
+        return leaf  # a shape where memory is forecast
     return jnp.asarray(leaf, getattr(leaf, "dtype", dtype))
 
 

@@ -18,7 +18,7 @@ def weights(alpha=1.0, beta=1.0, gamma=0.0):
     return jnst.LossWeights(alpha, beta, gamma, **LAYERS)
 
 
-def targets(tiny, pictures, weighing="relative"):
+def targets(model, pictures, weighing="relative"):
     content, style = map(jnp.asarray, pictures)
     return jnst.make_targets(
         model,

@@ -140,9 +140,9 @@ def test_what_regions_need_is_counted_before_it_is_run(tiny, monkeypatch):
         ),
     ],
 )  # fmt: skip
-def test_a_mistake_is_told_before_anything_is_traced(pictures, change, error, said):
+def test_a_mistake_is_told_before_anything_is_traced(tiny, pictures, change, error, said):
     with pytest.raises(error) as raised:
-        jnst.stylize(None, pictures[0], [pictures[1], OTHER], **change)  # there is no model
+        jnst.stylize(tiny, pictures[0], [pictures[1], OTHER], **change)
     assert said in str(raised.value)
 
 
