@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jnst.losses.terms import Scalar
 
 
-def blend(each: Sequence[Any], shares: Sequence[Scalar]) -> Any:
+def blend(each: Sequence[Any], shares: Sequence[Scalar | int]) -> Any:
     """The moments of several pictures, averaged.
 
     Args:

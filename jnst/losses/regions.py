@@ -43,7 +43,8 @@ def kept_of(masks: Masks | None, content: Float[Array | np.ndarray, "*batch H W 
     """What stays the content's pixels; None where nothing does."""
     if masks is None or masks.keep is None:
         return None
-    return Kept(mask=resize_mask(masks.keep, content.shape[-3:-1]), content=content)
+    mask = resize_mask(masks.keep, content.shape[-3:-1])
+    return Kept(mask=mask, content=jnp.asarray(content))
 
 
 def guides_and_shares(

@@ -115,7 +115,7 @@ class SlicedWasserstein(StyleTerm):
         return sliced_wasserstein_loss(measured, target, key)
 
     @classmethod
-    def blend(cls, each: Sequence[Any], shares: Sequence[Scalar]) -> Any:
+    def blend(cls, each: Sequence[Any], shares: Sequence[Scalar | int]) -> Any:
         """A mixture: of each layer, as many features of a style as its share says."""
         if len(each) == 1:
             return each[0]

@@ -89,7 +89,7 @@ class StyleTerm(Term):
         raise NotImplementedError
 
     @classmethod
-    def blend(cls, each: Sequence[Any], shares: Sequence[Scalar]) -> Any:
+    def blend(cls, each: Sequence[Any], shares: Sequence[Scalar | int]) -> Any:
         """Average what was measured of several style images, by their shares."""
         return blend(each, shares)
 
@@ -216,7 +216,7 @@ def relative_scales(
 def style_term(
     kind: type[StyleTerm],
     each: Sequence[Mapping[str, Measured]],
-    style_shares: Sequence[Scalar],
+    style_shares: Sequence[Scalar | int],
     weights: Mapping[str, Scalar],
     *,
     weighing: str,

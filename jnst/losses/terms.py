@@ -7,7 +7,7 @@ knows one from another. See `jnst.losses.style` for the terms of the style.
 
 import dataclasses
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import jax
@@ -60,24 +60,9 @@ def term(cls: type[T]) -> type[T]:
     >>> jax.tree.leaves(Brightness(wanted=0.5))
     [0.5, 1.0]
     """
-    made: Any = dataclasses.dataclass(frozen=True, kw_only=True)(cls)
-    fixed = [f.name for f in dataclasses.fields(made) if f.metadata.get("static")]
-    leaves = [f.name for f in dataclasses.fields(made) if f.name not in fixed]
-
-    def flatten(each: Any) -> tuple[list[Any], tuple[Any, ...]]:
-        children = [(jax.tree_util.GetAttrKey(name), getattr(each, name)) for name in leaves]
-        return children, tuple(getattr(each, name) for name in fixed)
-
-    def unflatten(of_fixed: tuple[Any, ...], of_leaves: Sequence[Any]) -> Any:
-        # Not by __init__: of shapes, axes and sharings there are terms too, which no check of its
-        # types must see.
-        each = object.__new__(made)
-        for name, value in zip([*leaves, *fixed], [*of_leaves, *of_fixed], strict=True):
-            object.__setattr__(each, name, value)
-        return each
-
-    jax.tree_util.register_pytree_with_keys(made, flatten, unflatten)
-    return made  # type: ignore[no-any-return]
+    # There are terms of axes, shapes and shardings too, in place of arrays: fields go unchecked.
+    cls.__no_type_check__ = True  # type: ignore[attr-defined]
+    return jax.tree_util.register_dataclass(dataclasses.dataclass(frozen=True, kw_only=True)(cls))
 
 
 class View(NamedTuple):

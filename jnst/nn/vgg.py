@@ -166,8 +166,9 @@ class VGG(nnx.Module):
         return features
 
     def use_winograd(self) -> None:
-        """Convolve from now on as is fast on a processor: by Winograd's method, but for the three
-        channels of the picture itself.
+        """Convolve from now on as is fast on a processor.
+
+        By Winograd's method, but for the three channels of the picture itself.
 
         The kernels are kept a second time, transformed, which takes 320 MB for VGG-19; those that
         are changed afterwards need another call.
