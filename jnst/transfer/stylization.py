@@ -177,7 +177,7 @@ def stylize(
         raise TypeError(f"callback must be a function of a jnst.Progress, got {callback!r}")
     check_palette(options.colors, palette)
     if palette is not None:
-        palette = check_image("palette", palette)
+        palette = check_image("palette", palette, least=1)
     init = check_init(init)
     mesh = checked_mesh(mesh)
     check_tile(tile, options, model.geometry, mesh)
