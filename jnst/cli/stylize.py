@@ -35,7 +35,8 @@ from jnst.cli.program import Diverged
 from jnst.cli.progress import ProgressReport, write_log
 from jnst.cli.regions import add_regions
 from jnst.cli.runtime import interrupts, make_ready
-from jnst.image.pictures import check_image_output, save_image
+from jnst.cli.streams import check_picture_output, write_picture
+from jnst.image.pictures import save_image
 from jnst.optim.checkpoint import Checkpoint, check_checkpoint
 from jnst.optim.minimization import Progress
 from jnst.transfer.stylization import stylize
@@ -93,7 +94,7 @@ def run(args: argparse.Namespace) -> int:
     if args.distributed:
         raise ValueError("--distributed needs several contents to share between the processes")
     args = argparse.Namespace(**vars(args) | {"content": args.content[0]})
-    output = check_image_output("stylized.png" if args.output is None else args.output)
+    output = check_picture_output("stylized.png" if args.output is None else args.output)
     if args.resume and not args.checkpoint:
         raise ValueError("--resume needs --checkpoint")
     log, checkpoint = check_running(args)
@@ -174,7 +175,7 @@ def paint(
         )
         if show and result.reason in ("finished", "converged"):
             show.finish()
-    save_image(output, result.image, alpha=job.content.alpha, settings=record)
+    write_picture(output, result.image, alpha=job.content.alpha, settings=record)
     if log:
         write_log(log, result.losses, result.plan)
     if not args.quiet:
