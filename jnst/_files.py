@@ -42,6 +42,28 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def not_a_file(path: str | os.PathLike[str]) -> str:
+    """Say, for a sentence that begins with its name, why a path cannot be read as a file.
+
+    Returns:
+      An empty text if opening it will do or tell. Pipes are not opened, which would wait for
+      somebody to write.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        if os.path.islink(path):
+            return f"is a link to {os.readlink(path)}, which does not exist; give another file"
+        return ""
+    except (OSError, ValueError):  # opening it says why
+        return ""
+    if stat.S_ISFIFO(mode):
+        return "is a pipe; give a file"
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        return "is not a regular file; give another one"
+    return ""
+
+
 def check_output(path: str | os.PathLike[str], name: str = "output") -> Path:
     """Return `path` as a `Path` after making sure that a file can be written there.
 

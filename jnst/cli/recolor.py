@@ -64,10 +64,12 @@ def visible(path: str, picture: Picture, count: int | None = None) -> Float[np.n
     check_visible(path, picture)
     if picture.alpha is None:
         return picture.pixels
-    reached = np.cumsum(picture.alpha, dtype=np.float64)
+    # Sorted, since places at equal distances could fall in step with the rows.
+    order = np.argsort(picture.alpha, axis=None, kind="stable")
+    reached = np.cumsum(picture.alpha.ravel()[order], dtype=np.float64)
     count = np.count_nonzero(picture.alpha) if count is None else count
     places = np.searchsorted(reached, (np.arange(count) + 0.5) / count * reached[-1])
-    return picture.pixels.reshape(-1, 3)[places][None]
+    return picture.pixels.reshape(-1, 3)[order[places]][None]
 
 
 def check_visible(path: str, picture: Picture) -> None:

@@ -3,7 +3,6 @@
 import contextlib
 import io
 import os
-import stat
 import struct
 import warnings
 import zlib
@@ -13,6 +12,7 @@ from typing import Any, BinaryIO
 
 from PIL import Image, ImageFile, UnidentifiedImageError
 
+from jnst._files import not_a_file
 from jnst.image.png_texts import without_texts
 
 Source = str | os.PathLike[str] | BinaryIO
@@ -88,7 +88,8 @@ def _file(source: Source, name: str) -> Iterator[BinaryIO]:
     """Yield the file at its beginning, for reading; a file object is left open."""
     if isinstance(source, str | os.PathLike):
         if why := not_a_file(source):
-            raise ValueError(f"{name} {why}")
+            instead = " or, on the command line, - for standard input" if "pipe" in why else ""
+            raise ValueError(f"{name} {why}{instead}")
         try:
             file = open(source, "rb")  # noqa: SIM115 - closed below
         except (OSError, ValueError) as error:  # a name that holds a zero byte
@@ -106,28 +107,6 @@ def _file(source: Source, name: str) -> Iterator[BinaryIO]:
     except (OSError, AttributeError) as error:  # a pipe or a socket
         raise ValueError(f"{name} cannot seek; read it into an io.BytesIO first") from error
     yield source
-
-
-def not_a_file(path: str | os.PathLike[str]) -> str:
-    """Say, for a sentence that begins with its name, why a path cannot be read as a file.
-
-    Returns:
-      An empty text if opening it will do or tell. Pipes are not opened, which would wait for
-      somebody to write.
-    """
-    try:
-        mode = os.stat(path).st_mode
-    except FileNotFoundError:
-        if os.path.islink(path):
-            return f"is a link to {os.readlink(path)}, which does not exist; give another file"
-        return ""
-    except (OSError, ValueError):  # opening it says why
-        return ""
-    if stat.S_ISFIFO(mode):
-        return "is a pipe; write to standard input with - as the name, or give a file"
-    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-        return "is not a regular file; give another one"
-    return ""
 
 
 def _size(file: BinaryIO) -> int:

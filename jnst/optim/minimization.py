@@ -215,7 +215,7 @@ def _identity(
     steps: int,
 ) -> dict[str, Any]:
     """What a run is made of. The function counts by its name only, and its arguments by value."""
-    numbers = controls._replace(key=None, active=None)
+    numbers = controls._replace(key=None, active=None, steps=None)  # told by name
     return {
         "function": getattr(fn, "__qualname__", type(fn).__qualname__),
         "optimizer": descent.name,

@@ -90,7 +90,7 @@ def test_what_is_no_file_is_refused_at_once(tmp_path):
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(os.fspath(tmp_path / "socket"))
         for name, said in {
-            "pipe": "is a pipe; write to standard input with - as the name, or give a file",
+            "pipe": "is a pipe; give a file or, on the command line, - for standard input",
             "link": "is a link to gone.png, which does not exist; give another file",
             "circle": r"cannot be read \(Too many levels of symbolic links\); give another file",
             "socket": "is not a regular file; give another one",
