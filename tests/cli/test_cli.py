@@ -282,7 +282,7 @@ MISTAKES = {
     "truncated": (["short.png", "style.png"], "short.png is damaged"),
     "no image": (["text.jpg", "style.png"], "text.jpg is not a readable picture"),
     "folder": ([".", "style.png"], ". cannot be read (Is a directory)"),
-    "one pixel": (["dot.png", "style.png"], "dot.png has only 1×1 px; both edges need at least 8 px"),
+    "one pixel": (["dot.png", "style.png"], "dot.png has only 1×1 px; both edges need at least 8"),
     "one pixel of style": (["content.png", "dot.png"], "dot.png has only 1×1 px"),
     "bomb": (["bomb.png", "style.png"], "bomb.png has more than"),
     "too narrow": ([*BOTH, "--size", "33"], "33×26 px is too small"),
