@@ -280,7 +280,7 @@ MISTAKES = {
     "missing style": (["content.png", "none.jpg"], "none.jpg cannot be read"),
     "empty": (["empty.png", "style.png"], "empty.png is empty"),
     "truncated": (["short.png", "style.png"], "short.png is damaged"),
-    "no image": (["text.jpg", "style.png"], "text.jpg is not a readable picture"),
+    "no image": (["text.jpg", "style.png"], "text.jpg is a text, not a picture"),
     "folder": ([".", "style.png"], ". cannot be read (Is a directory)"),
     "one pixel": (["dot.png", "style.png"], "dot.png has only 1×1 px; both edges need at least 8"),
     "one pixel of style": (["content.png", "dot.png"], "dot.png has only 1×1 px"),
