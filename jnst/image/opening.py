@@ -39,8 +39,8 @@ def name_of(source: Source) -> str:
     ('a.png', 'the file object')
     """
     if not isinstance(source, str | os.PathLike):
-        source = getattr(source, "name", None)
-        return source if isinstance(source, str) and source else "the file object"
+        told = getattr(source, "name", None)
+        return told if isinstance(told, str) and told else "the file object"
     return str(Path(source))
 
 
@@ -93,7 +93,7 @@ def _file(source: Source, name: str) -> Iterator[BinaryIO]:
         try:
             file = open(source, "rb")  # noqa: SIM115 - closed below
         except (OSError, ValueError) as error:  # a name that holds a zero byte
-            why = getattr(error, "strerror", None) or error
+            why = getattr(error, "strerror", None) or str(error)
             raise ValueError(f"{name} cannot be read ({why}); give another file") from error
         with file:
             yield file
