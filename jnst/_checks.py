@@ -65,6 +65,11 @@ def check_number(name: str, value: Any, *, least: float, most: float = LARGEST) 
         raise ValueError(f"{name} must lie between {least:g} and {most:g}, got {number:g}")
 
 
+def is_floating(dtype: Any) -> bool:
+    """Say whether arrays of this NumPy type hold floats; bfloat16 is JAX's own, of no such kind."""
+    return dtype.kind == "f" or dtype.name == "bfloat16"
+
+
 def check_same_length(name: str, what: str, values: Sized, count: int) -> None:
     """Raise ValueError unless there are as many `values` as style images."""
     if len(values) != count:

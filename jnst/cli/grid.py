@@ -24,6 +24,7 @@ from jnst.cli.job import (
     job_record,
     prepare,
     read_input,
+    read_seen,
     style_files,
     style_size,
 )
@@ -174,7 +175,7 @@ def prepare_grid(args: argparse.Namespace) -> tuple[Job, Grid, GridFolder, list[
     contents = [job.content, *(read_input(path, size, least=1) for path in args.contents)]
     of_style = style_size(job.options, job.settings)
     first_style, *added = job.styles
-    more = (read_input(path, of_style).pixels for path in args.styles)
+    more = (read_seen(path, of_style) for path in args.styles)
     styles = [[style, *added] for style in (first_style, *more)]
     seeds = given.pop("seed", (job.options["seed"],))
     for seed in distinct("--seed", seeds):

@@ -40,7 +40,8 @@ class ProgressReport:
         label: "Callable[[GridProgress], str] | None" = None,
     ):
         self.label = label or numbers
-        self.stream, self.plan = stream, plan
+        self.stream: TextIO | None = stream
+        self.plan = plan
         self.work = cells * sum(height * width * steps for (height, width), steps in plan)
         self.bar = (
             tqdm(
@@ -58,6 +59,15 @@ class ProgressReport:
         self.shown = -LINE_SECONDS
 
     def __call__(self, progress: "Progress | GridProgress") -> None:
+        """Show a step, if it is time to; a stream that fails, as after a hang-up, is left alone."""
+        if self.stream is None:
+            return
+        try:
+            self.show(progress)
+        except OSError:
+            self.stream = self.bar = None
+
+    def show(self, progress: "Progress | GridProgress") -> None:
         """Show a step, if it is time to."""
         cells = 1 if isinstance(progress, Progress) else len(progress.cells)
         pixels = cells * progress.shape[0] * progress.shape[1]
@@ -144,7 +154,7 @@ def write_rows(
     """Write a table as CSV, whole or not at all."""
     with (
         atomic_write(path) as temporary,
-        open(temporary, "w", newline="", encoding="utf-8") as file,
+        open(temporary, "w", newline="", encoding="utf-8", errors="replace") as file,
     ):
         writer = csv.writer(file)
         writer.writerow(header)

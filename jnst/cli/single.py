@@ -30,7 +30,8 @@ from jnst.cli.side_outputs import (
     numbered,
     saved_between,
 )
-from jnst.image.pictures import check_image_output, save_image
+from jnst.cli.streams import check_picture_output, write_picture
+from jnst.image.pictures import save_image
 from jnst.optim.minimization import Progress
 from jnst.transfer.stylization import Result, stylize
 from jnst.transfer.tile_selection import check_tile
@@ -54,7 +55,7 @@ class Painting(NamedTuple):
 
 def run_single(args: argparse.Namespace) -> int:
     """Check everything, stylise and write; return the exit code."""
-    output = check_image_output("stylized.png" if args.output is None else args.output)
+    output = check_picture_output("stylized.png" if args.output is None else args.output)
     if args.resume and not args.checkpoint:
         raise ValueError("--resume needs --checkpoint")
     log, checkpoint = check_side_outputs(args)
@@ -117,7 +118,7 @@ def paint(args: argparse.Namespace, painting: Painting, page: Preview | None) ->
             )
         if show and result.reason in ("finished", "converged"):
             show.finish()
-    save_image(output, result.image, alpha=job.content.alpha, settings=painting.record)
+    write_picture(output, result.image, alpha=job.content.alpha, settings=painting.record)
     if painting.log:
         with side.attempt(f"--log {painting.log}"):
             write_log(painting.log, result.losses, result.plan)

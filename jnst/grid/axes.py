@@ -126,7 +126,7 @@ def make_grid(
     plans = [common.plan(*image.shape[:2]) for image in contents]
     check_palette(common.colors, palette)
     if palette is not None:
-        palette = check_image("palette", palette)
+        palette = check_image("palette", palette, least=1)
     if count > MOST_CELLS:
         raise ValueError(
             f"a grid has at most {MOST_CELLS:,} cells, got {count:,}; give fewer values"

@@ -26,8 +26,10 @@ def resize(
 def style_shape(
     style: Float[Array, "h w 3"], shape: tuple[int, int], scale: float
 ) -> tuple[int, int]:
-    """The (height, width) of the style image while the picture has `shape`: its long edge, times
-    `scale`."""
+    """The (height, width) of the style image while the picture has `shape`.
+
+    Its long edge is the picture's times `scale`.
+    """
     height, width, _ = style.shape
     return fit(height, width, rounded(scale * max(shape)), SMALLEST_EDGE)
 

@@ -170,6 +170,9 @@ def read_checkpoint(
 ) -> Saved:
     """Read the file and compare it with the run that is to go on.
 
+    That run may make other numbers of steps from the size on at which the file was written, if at
+    that size it makes at least those that have been made.
+
     Args:
       path: of the file.
       identity: what the run is made of.
@@ -181,8 +184,29 @@ def read_checkpoint(
         in what they differ.
     """
     found, arrays = read_arrays(path)
-    check_identity(path, found, as_json(identity))
+    wanted = as_json(identity)
+    if not _has_only_other_steps(found, wanted, arrays, steps):
+        check_identity(path, found, wanted)
     return saved_of(path, arrays, steps, shapes)
+
+
+def _has_only_other_steps(
+    found: Mapping[str, Any],
+    wanted: Mapping[str, Any],
+    arrays: Mapping[str, np.ndarray],
+    steps: Sequence[int],
+) -> bool:
+    """Say whether a run differs in nothing but the steps that are still to make.
+
+    Where one number of steps is shared over several sizes, another one changes them all.
+    """
+    made, before = arrays.get(MADE, np.zeros(0, int)), found.get("steps")
+    if {**found, "steps": wanted.get("steps")} != wanted or not 1 <= np.size(made) <= len(steps):
+        return False
+    planned = [before] if isinstance(before, int) else [n for n in before or () if n]
+    done = made.size - 1
+    same_sizes = len(planned) == len(steps)
+    return same_sizes and planned[:done] == list(steps[:done]) and int(made[-1]) <= steps[done]
 
 
 def saved_of(
@@ -216,8 +240,10 @@ def check_identity(path: Path, found: Mapping[str, Any], wanted: Mapping[str, An
         if name not in found or name not in wanted or found[name] != wanted[name]
     ]
     if differ:
+        only_steps = len(differ) == 1 and differ[0].startswith("steps ")
+        advice = "; with steps for each size, those of the last one may change" * only_steps
         raise ValueError(
-            f"checkpoint {path} is of another run: it was made with {', '.join(differ)}"
+            f"checkpoint {path} is of another run: it was made with {', '.join(differ)}{advice}"
         )
 
 

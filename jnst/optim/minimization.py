@@ -251,7 +251,7 @@ def _identity(
 ) -> dict[str, Any]:
     """What a run is made of. The function counts by its name only, and its arguments by value."""
     numbers = (
-        *(controls.learning_rate, controls.final_learning_rate, controls.steps),
+        *(controls.learning_rate, controls.final_learning_rate),  # steps are told by name
         *(controls.lower, controls.upper, controls.ema_decay),
     )
     return {

@@ -89,7 +89,9 @@ def stylize(
       resume: go on from `checkpoint` and end with the same bits, on the same device, as without
         the interruption. Where there is no such file yet the run starts from the beginning, so
         that one call will do for both. What the run is made of must be the same; tile and mesh
-        may change, for other rounding.
+        may change, for other rounding. So may the steps of the size that was being worked at and of
+        later ones, if they are given for each size: more steps go on from a finished run, as if it
+        had been that long where the learning rate is constant, else along the longer schedule.
       terms: terms of your own beside ours: `jnst.Term` objects, or functions `make(model, content)`
         that make one for the content at each size. Their losses are reported by their names.
       **settings: the fields of `jnst.Settings`: alpha, beta, steps, sizes, optimizer, …
@@ -126,7 +128,7 @@ def stylize(
         raise TypeError(f"callback must be a function of a jnst.Progress, got {callback!r}")
     check_palette(options.colors, palette)
     if palette is not None:
-        palette = check_image("palette", palette)
+        palette = check_image("palette", palette, least=1)
     init = check_init(init)
     mesh = checked_mesh(mesh)
     check_tile(tile, options, model.geometry, mesh)

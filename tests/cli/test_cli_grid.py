@@ -183,7 +183,10 @@ def test_a_cell_painted_anew_by_hand_is_not_taken_for_the_grids(made, folder):
         (["--beta", "1:10"], "'1:10' is not a range; write FROM:TO:COUNT, as in 1e2:1e5:4"),
         (["--beta", "0:10:3"], "'0:10:3' must have both ends above 0"),
         (["--beta", "1:10:1"], "'1:10:1' has 1 values; a range can have 2 to 1,000,000"),
-        (["--beta", "1:9:1000", "--alpha", "1:9:1000"], "a grid has at most 10,000 cells, got 1,000,000"),
+        (
+            ["--beta", "1:9:1000", "--alpha", "1:9:1000"],
+            "a grid has at most 10,000 cells, got 1,000,000",
+        ),
         (["--beta", "5,7,5.0"], "--beta must have every value once, and 5 repeats another"),
         (["--beta", "1,nan"], "--beta must be finite, got nan"),
         (["--alpha", "0,1", "--beta", "0,1"], "alpha and beta are both 0"),

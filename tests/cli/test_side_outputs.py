@@ -9,8 +9,8 @@ import pytest
 from commands import JNST, run_jnst, variables
 
 import jnst
+from jnst.cli.broken_streams import LastingStream
 from jnst.cli.side_outputs import SideOutputs
-from jnst.cli.streams import LastingStream
 from jnst.optim.checkpoint import CheckpointWarning
 
 QUICK = (

@@ -217,7 +217,7 @@ def test_float32_stays_float32_where_the_users_program_has_float64(tiny, picture
         (
             {"content": np.zeros((1, 1, 3))},
             ValueError,
-            "only 1×1 px; both edges need at least 32",
+            "only 1×1 px; both edges need at least 8",
         ),
         (
             {"init": "noisy"},
