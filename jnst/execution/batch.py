@@ -119,7 +119,9 @@ def batched_step(
     """`jnst.optim.step.step` under `jax.vmap`.
 
     Args:
-      state, args, controls: of every picture.
+      state: of every picture; it is given away.
+      args: of every picture.
+      controls: of every picture.
       axes: which leaves of `args` are batched; those of state and controls are.
       mesh: the devices that the batch is split over; the losses come back whole on every one.
       static: objective and optimizer, as for `step`.

@@ -25,10 +25,12 @@ def resampling_matrix(
     as wide as the larger of the two pixels: so it interpolates upwards and averages downwards.
 
     Args:
-      before, after: pixels of the line.
-      held_before, held_after: pixels of the arrays that hold the lines at their beginning; None: as
-        many. What is held before and is not of the line has no say; after the line there is its
-        mirror image.
+      before: pixels of the line.
+      after: pixels of the resampled line.
+      held_before: pixels of the array that holds the line at its beginning; None: as many. The rest
+        has no say.
+      held_after: pixels of the array that holds the resampled line; None: as many. After the line
+        there is its mirror image.
 
     Returns:
       float32 (held_after, held_before), each row of the sum 1.

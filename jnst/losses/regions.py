@@ -80,7 +80,6 @@ def guides_of(
 ) -> Guides:
     """T_r = (m_r / mean m_r)^½ by layer, for masks m_r averaged over the pixels of each position.
 
-
     With an extent, the means are over the picture of this (height, width) at the upper left. A
     mask that covers no position of a layer, as of a last row that pooling drops, is 0 there.
 

@@ -33,8 +33,6 @@ def converged(totals: Sequence[float], tolerance: float) -> bool:
         return False
     half = WINDOW // 2
     before, early, late = min(totals[:-WINDOW]), min(totals[-WINDOW:-half]), min(totals[-half:])
-    return (
-        before == 0
-        or min(early, late) > (1 - tolerance) * before
-        and (late > (1 - tolerance) * early)
+    return before == 0 or (
+        min(early, late) > (1 - tolerance) * before and (late > (1 - tolerance) * early)
     )

@@ -52,6 +52,7 @@ class Programs:
         self._lock = threading.Lock()
 
     def __call__(self, *args: Any, **options: Any) -> Any:
+        """Call the function; it is compiled for shapes that have not been seen of late."""
         return self.of(*args, **options)(*args, **options)
 
     def lower(self, *args: Any, **options: Any) -> Lowered:

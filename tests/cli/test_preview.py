@@ -21,7 +21,7 @@ from jnst.cli import preview
 from jnst.cli import program as cli
 from jnst.cli.preview import Preview, check_preview, draw_curves
 from jnst.transfer.settings import Settings
-from jnst.transfer.stylization import Progress
+from jnst.optim.minimization import Progress
 
 PLAN = [((32, 40), 2), ((64, 80), 3)]
 SVG = "{http://www.w3.org/2000/svg}"
