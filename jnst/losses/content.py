@@ -14,7 +14,7 @@ from jaxtyping import Array, Float
 
 from jnst.losses.arrays import as_floats, check_same_shape, lifted, summed, widened
 from jnst.losses.normalization import layer_scale
-from jnst.losses.terms import Features, Scalar, Term, replace, term
+from jnst.losses.terms import Features, Positions, Scalar, Term, replace, term
 
 
 def content_loss(
@@ -93,7 +93,7 @@ def content_term(
     features: Mapping[str, Float[Array, "*batch _h _w _c"]],
     weights: Mapping[str, Scalar],
     weighing: str,
-    positions: Mapping[str, Any] | None = None,
+    positions: Positions | None = None,
 ) -> Content:
     """The content term of a content image with these features."""
     energies = {name: content_energy(of_layer) for name, of_layer in features.items()}
@@ -127,7 +127,7 @@ def content_scales(
 def relative_to_style(
     content: Content,
     style_energies: Mapping[str, Float[Array, "*batch"]],
-    positions: Mapping[str, Any],
+    positions: Positions,
 ) -> Content:
     """The content term, each layer's factor 1 by the larger energy of content and style.
 
@@ -167,7 +167,7 @@ class Energy(Term):
         return tuple(self.weights)
 
     def statistics(
-        self, features: Features, positions: Mapping[str, Any] | None = None
+        self, features: Features, positions: Positions | None = None
     ) -> dict[str, Array]:
         """{layer: energy per position}."""
         energies = {}

@@ -6,7 +6,6 @@ Lischinski and Weiss, "A closed-form solution to natural image matting", 2008, f
 is small, edges are where they were, and as straight.
 """
 
-from collections.abc import Mapping
 from typing import ClassVar, NamedTuple
 
 import jax.numpy as jnp
@@ -15,7 +14,7 @@ from jaxtyping import Array, Float, Int
 
 from jnst.losses.arrays import as_floats, lifted, widened
 from jnst.losses.normalization import per_value
-from jnst.losses.terms import PIXELS, Features, Scalar, Term, term
+from jnst.losses.terms import PIXELS, Features, Positions, Scalar, Term, term
 
 EPSILON = 1e-7
 """ε, for colours in [0, 1], as in Levin's and Luan's code."""
@@ -156,7 +155,7 @@ class Photorealism(Term):
     extent: Int[Array, "2"] | None = None
 
     def statistics(
-        self, features: Features, positions: Mapping[str, int] | None = None
+        self, features: Features, positions: Positions | None = None
     ) -> Float[Array, "*batch"]:
         """The matting loss, of the windows that lie in the picture."""
         image = features[PIXELS]

@@ -19,7 +19,17 @@ from jnst.losses.arrays import lifted, summed
 from jnst.losses.blending import blend, side_by_side
 from jnst.losses.normalization import layer_scale
 from jnst.losses.regions import Guides
-from jnst.losses.terms import Features, Scalar, Statistics, Term, View, replace, static, term
+from jnst.losses.terms import (
+    Features,
+    Positions,
+    Scalar,
+    Statistics,
+    Term,
+    View,
+    replace,
+    static,
+    term,
+)
 
 Measured = Any
 """What a style loss sees of one layer: a pytree of arrays, averages over positions."""
@@ -105,9 +115,7 @@ class StyleTerm(Term):
         """The layers that have a weight."""
         return tuple(self.weights)
 
-    def statistics(
-        self, features: Features, positions: Mapping[str, int] | None = None
-    ) -> Statistics:
+    def statistics(self, features: Features, positions: Positions | None = None) -> Statistics:
         """What is measured of each layer.
 
         With guides, of every region, along an axis before the layer's own.

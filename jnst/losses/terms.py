@@ -20,6 +20,8 @@ PIXELS = "pixels"
 Scalar = Array | np.ndarray | np.floating | float
 Features = Mapping[str, Float[Array, "*batch _h _w _c"]]
 """{layer: features}, the image itself at `PIXELS`."""
+Positions = Mapping[str, Any]
+"""{layer: positions of the whole picture}, numbers or arrays of one."""
 Statistics = Any
 """What a term sees of an image: a pytree of arrays."""
 
@@ -111,9 +113,7 @@ class Term:
         """The layers whose features are seen."""
         raise NotImplementedError
 
-    def statistics(
-        self, features: Features, positions: Mapping[str, int] | None = None
-    ) -> Statistics:
+    def statistics(self, features: Features, positions: Positions | None = None) -> Statistics:
         """Reduce the features of an image to what the loss depends on.
 
         Args:
@@ -145,13 +145,11 @@ class Term:
 
 
 def replace(term: T, **changes: Any) -> T:
-    """A term with some of its fields changed."""
-    each: Any = term
-    values = {field.name: getattr(each, field.name) for field in dataclasses.fields(each)}
-    if unknown := changes.keys() - values.keys():
-        raise TypeError(f"{type(term).__name__} has no {', '.join(sorted(unknown))}")
-    # Without __init__, whose types the tests check: tiles keep arrays of NumPy in a term.
+    """Return a term with some of its fields changed; as in `_register`, of whatever they are."""
+    names = [field.name for field in dataclasses.fields(term)]  # type: ignore[arg-type]
+    if unknown := changes.keys() - set(names):
+        raise TypeError(f"{type(term).__name__} has no field {', '.join(sorted(unknown))}")
     made = object.__new__(type(term))
-    for name, value in (values | changes).items():
-        object.__setattr__(made, name, value)
+    for name in names:
+        object.__setattr__(made, name, changes.get(name, getattr(term, name)))
     return made

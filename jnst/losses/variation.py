@@ -1,7 +1,7 @@
 """The total variation: how much neighbouring pixels differ."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import jax.numpy as jnp
@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Int
 from jnst.losses.arrays import as_floats, widened
 from jnst.losses.blending import blend
 from jnst.losses.normalization import per_value
-from jnst.losses.terms import PIXELS, Features, Scalar, Term, term
+from jnst.losses.terms import PIXELS, Features, Positions, Scalar, Term, term
 
 SMOOTHEST = 1e-4
 """The least roughness of a style, that of neighbours some two of 256 levels apart: else nothing
@@ -77,7 +77,7 @@ class Variation(Term):
     extent: Int[Array, "2"] | None = None
 
     def statistics(
-        self, features: Features, positions: Mapping[str, int] | None = None
+        self, features: Features, positions: Positions | None = None
     ) -> Float[Array, "*batch"]:
         """The total variation."""
         return variation_within(features[PIXELS], self.extent)

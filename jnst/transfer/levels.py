@@ -192,7 +192,7 @@ def enlarged(image: Any, before: Level | None, level: Level) -> Any:
       level: that it is wanted for.
     """
     if before is None:
-        return image
+        return jnp.asarray(image)
     if not level.canvases:
         return resize(image, level.shape)
     pairs = list(zip(before.canvases, level.canvases, strict=True))
