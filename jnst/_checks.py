@@ -6,8 +6,6 @@ from collections.abc import Iterable, Sized
 from numbers import Integral, Real
 from typing import Any
 
-import numpy as np
-
 LARGEST = 1e30
 """The largest number that a user can set; float32 goes little further."""
 SHOWN_DIGITS = 30
@@ -31,9 +29,11 @@ def check_choice(name: str, value: object, options: Iterable[str]) -> None:
 
 def plain_number(value: Any) -> Any:
     """Return a scalar of NumPy or JAX as a Python number, and anything else as it is."""
-    if getattr(value, "ndim", None) == 0 and isinstance(getattr(value, "dtype", None), np.dtype):
-        return np.asarray(value).item()
-    return value
+    if getattr(value, "ndim", None) != 0:
+        return value
+    import numpy as np  # which `jnst --help` should not wait for
+
+    return np.asarray(value).item() if isinstance(value.dtype, np.dtype) else value
 
 
 def check_integer(name: str, value: Any, *, least: int, most: int = 10**9) -> None:

@@ -15,7 +15,7 @@ def fill_closed_streams() -> None:
     """Open the null device in place of standard streams that are closed, as by `2>&-`.
 
     Otherwise the next file that is opened would have the stream's number, and what libraries write
-    to standard error would land in it.
+    to standard error would land in it. `sys.stdin` stays None, so that reading it can be refused.
     """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is not None:
@@ -27,8 +27,8 @@ def fill_closed_streams() -> None:
             os.dup2(opened, number)
             if opened != number:
                 os.close(opened)
-        null = open(os.devnull, "r" if number == 0 else "w", encoding="utf-8")  # noqa: SIM115
-        setattr(sys, name, null)
+        if name != "stdin":
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
 
 
 class LastingStream(io.TextIOBase):

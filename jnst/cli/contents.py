@@ -18,7 +18,9 @@ from jnst.grid.axes import Grid, make_grid
 from jnst.grid.folder import names_of
 from jnst.image.inputs import INITS
 from jnst.image.pictures import FORMATS, Picture, read_settings
+from jnst.transfer.levels import levels_of
 from jnst.transfer.plan import Plan
+from jnst.transfer.settings import Settings
 
 MOST_TOGETHER = 64
 """Contents whose pixels are in memory at a time."""
@@ -32,10 +34,17 @@ class Painting(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Contents of one shape, as the content axis of a grid."""
+    """Contents that are worked at in the same shapes, as the content axis of a grid.
+
+    Attributes:
+      paintings: the contents.
+      plan: the sizes and steps of the first.
+      shapes: of the contents.
+    """
 
     paintings: list[Painting]
     plan: Plan
+    shapes: set[tuple[int, ...]]
 
     @property
     def outputs(self) -> list[Path]:
@@ -54,6 +63,7 @@ class Batch(NamedTuple):
             key=jax.random.key(job.options["seed"]),
             palette=job.palette,
             masks=read_masks(job.options, shape, [style.shape for style in job.styles]),
+            mixed=True,
             **dataclasses.asdict(job.settings),
         )
         return grid, pictures
@@ -82,7 +92,7 @@ class Contents(NamedTuple):
     @property
     def shapes(self) -> set[tuple[int, int]]:
         """The shapes of the pictures."""
-        return {batch.plan[-1][0] for batch in self.batches}
+        return {shape[:2] for batch in self.batches for shape in batch.shapes}
 
 
 def gather_contents(args: argparse.Namespace) -> Contents:
@@ -125,13 +135,27 @@ def gather_contents(args: argparse.Namespace) -> Contents:
     if problems and (args.strict or not by_shape):
         raise ValueError("; ".join(problems))
     assert job is not None
-    batches = []
-    for shape, paintings in by_shape.items():
-        plan, listed = job.settings.plan(*shape[:2]), list(paintings.values())
-        for start in range(0, len(listed), MOST_TOGETHER):
-            batches.append(Batch(paintings=listed[start : start + MOST_TOGETHER], plan=plan))
+    batches = batches_of(by_shape, settings)
     check_inputs_stay(args, job, batches)
     return Contents(job=job, folder=folder, batches=batches, problems=problems)
+
+
+def batches_of(
+    by_shape: dict[tuple[int, ...], dict[bytes, Painting]], settings: Settings
+) -> list[Batch]:
+    """Put together what is worked at in the same shapes, so that one program paints it."""
+    alike: dict[Any, list[tuple[tuple[int, ...], Painting]]] = {}
+    for shape, paintings in by_shape.items():
+        levels = levels_of(settings.plan(*shape[:2]), settings)
+        key = tuple((level.canvas.shape, level.steps) for level in levels)
+        alike.setdefault(key, []).extend((shape, painting) for painting in paintings.values())
+    batches = []
+    for listed in alike.values():
+        for start in range(0, len(listed), MOST_TOGETHER):
+            shapes, paintings = zip(*listed[start : start + MOST_TOGETHER], strict=True)
+            plan = settings.plan(*shapes[0][:2])
+            batches.append(Batch(paintings=list(paintings), plan=plan, shapes=set(shapes)))
+    return batches
 
 
 def about(file: str, error: Exception) -> str:

@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
       one line; 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP.
     """
     fill_closed_streams()
-    with lasting_errors(), printing_plainly():
+    with printing_plainly(), lasting_errors():
         return run(argv)
 
 
@@ -65,8 +65,6 @@ def run(argv: Sequence[str] | None) -> int:
 def printing_plainly() -> Iterator[None]:
     """Let signs that the terminal's encoding lacks be printed as others, rather than fail."""
     codecs.register_error(PLAINLY, plainly)
-    if sys.stderr is None:  # closed: what is printed there would go to standard output
-        sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - until the process ends
     streams = [s for s in (sys.stdout, sys.stderr) if isinstance(s, io.TextIOWrapper)]
     before = [(stream, stream.errors) for stream in streams]
     for stream in streams:

@@ -71,7 +71,8 @@ def run_batch(
 
 def batch_execution(context: GridContext, cells: Sequence[Cell], level: Level) -> Batch:
     """The execution of a batch at one size."""
-    masked = not all(canvas.exact for canvas in level.canvases)
+    last = level.shape == context.grid.plans[cells[0].content][-1][0]
+    masked = (last and context.grid.mixed) or not all(canvas.exact for canvas in level.canvases)
     objectives = [
         cell_objective(context, cell, canvas, level.shape, masked)
         for cell, canvas in zip(cells, level.canvases, strict=True)

@@ -19,10 +19,10 @@ from jnst.losses.style import StyleTerm
 from jnst.losses.variation import Variation
 from jnst.nn.backbone import Backbone
 from jnst.optim.step import Controls
-from jnst.transfer.canvas import Canvas, exact_canvas, last_canvas
+from jnst.transfer.canvas import Canvas
 from jnst.transfer.levels import Level, levels_of
 from jnst.transfer.painting import Job, controls_of
-from jnst.transfer.problem import Inputs, build_objective, can_be_masked, on_canvas
+from jnst.transfer.problem import Inputs, build_objective, on_canvas
 
 OF_STYLE = ("style", "roughness", "styles", "energies")
 """Parts that are made from the style images; all others but the guides are from the content."""
@@ -108,8 +108,7 @@ def levels_for(
       edges: the largest edge of a window at each level; None: there are none.
     """
     grid, settings = context.grid, cells[0].settings
-    last = last_canvas if can_be_masked(settings, grid.own) else exact_canvas
-    each = [levels_of(grid.plans[cell.content], edges, last) for cell in cells]
+    each = [levels_of(grid.plans[cell.content], settings, edges, grid.own) for cell in cells]
     return [
         levels[0]._replace(canvases=tuple(level.canvas for level in levels))
         for levels in zip(*each, strict=True)

@@ -12,9 +12,10 @@ import numpy as np
 from jnst.grid.axes import Grid, Index
 from jnst.nn.backbone import Backbone
 from jnst.optim import checkpoint as checkpoints
-from jnst.optim.checkpoint import Checkpoint, Losses, Saved, fingerprint, key_data
+from jnst.optim.checkpoint import Checkpoint, Losses, Saved, fingerprint
 from jnst.optim.descent import Execution, Run
 from jnst.optim.step import State, init_state
+from jnst.optim.stored_state import key_data, storable
 from jnst.transfer.identity import run_identity
 from jnst.transfer.levels import Keeper, Level
 from jnst.transfer.painting import Result, state_shape
@@ -94,7 +95,7 @@ class GridCheckpoint:
         goes_on = saved is not None and list(cells) == saved[0]
 
         def save(execution: Execution, run: Run, losses: Losses) -> None:
-            state = execution.fetch(checkpoints.storable(run.state))
+            state = execution.fetch(storable(run.state))
             kept = list(self.finished.items()) if self.keep_results else []
             entries = [(index, result.steps, result.reason, result.plan) for index, result in kept]
             more: dict[str, np.ndarray] = {}

@@ -66,7 +66,7 @@ def guides_and_shares(
 
 
 def region_shares(
-    painted: Float[Array, "R h w"], masks: Masks, weights: Sequence[Array | float | int]
+    painted: Float[Array, "R h w"], masks: Masks, weights: Sequence[Scalar | int]
 ) -> Float[Array, " R"]:
     """How much the style of each region counts: its weight times its part of the picture."""
     factors = jnp.asarray(weights if masks.regions else 1.0, painted.dtype)

@@ -15,18 +15,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
 from jnst._checks import check_integer
 from jnst._files import atomic_write, check_output
 from jnst.optim.step import State
+from jnst.optim.stored_state import as_bits, named_leaves, put_together
 
 FORMAT = "jnst-checkpoint"
 IDENTITY, MADE = "identity", "steps_made"
-STATE, LOSSES = "state", "losses."
-"""What the names of the state's leaves and of the losses begin with."""
+LOSSES = "losses."
+"""What the names of the losses begin with."""
 HASH_DIGITS = 16
 EVERY = 50
 """Steps between two checkpoints, unless another number is asked for."""
@@ -65,9 +65,7 @@ class Checkpoint(NamedTuple):
     resume: bool
 
 
-def check_checkpoint(
-    path: str | os.PathLike[str] | None, every: Any, resume: Any
-) -> Checkpoint | None:
+def check_checkpoint(path: Any, every: Any, resume: Any) -> Checkpoint | None:
     """Return the file of a run, or None for none.
 
     Raises:
@@ -126,7 +124,7 @@ def write_checkpoint(
     arrays: dict[str, Any] = {
         IDENTITY: np.array(json.dumps({"format": FORMAT} | as_json(identity))),
         MADE: np.array([len(part["total"]) for part in losses]),
-        **{name: _as_bits(leaf) for name, leaf in _named(state).items()},
+        **{name: as_bits(leaf) for name, leaf in named_leaves(state).items()},
         **{LOSSES + term: np.concatenate([part[term] for part in losses]) for term in losses[0]},
         **(more or {}),
     }
@@ -138,11 +136,6 @@ def write_checkpoint(
         warnings.warn(
             f"checkpoint {path} could not be written ({why})", CheckpointWarning, stacklevel=2
         )
-
-
-def storable(state: State) -> State:
-    """The state with the numbers behind random keys in their place, so that it can be fetched."""
-    return jax.tree.map(key_data, state)
 
 
 def read_arrays(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -214,7 +207,7 @@ def saved_of(
 ) -> Saved:
     """Put state and losses together from the arrays of a file; arguments and errors as above."""
     losses = _losses(path, arrays, steps)
-    state = _state(path, arrays, shapes[len(losses) - 1])
+    state = put_together(path, arrays, shapes[len(losses) - 1])
     made = int(np.max(state.steps))
     if made != len(losses[-1]["total"]):
         raise ValueError(
@@ -264,59 +257,3 @@ def _losses(path: Path, arrays: Mapping[str, np.ndarray], steps: Sequence[int]) 
         raise ValueError(f"checkpoint {path} is corrupt: it has no losses")
     parts = {term: np.split(values, np.cumsum(made)[:-1]) for term, values in terms.items()}
     return [dict(zip(parts, part, strict=True)) for part in zip(*parts.values(), strict=True)]
-
-
-def _state(path: Path, arrays: Mapping[str, np.ndarray], expected: State) -> State:
-    """The leaves put together as in `expected`, after a check of names, shapes and types."""
-    wanted = _named(expected)
-    found = {name: array for name, array in arrays.items() if name.startswith(STATE)}
-    if differ := sorted(wanted.keys() ^ found.keys()):
-        raise ValueError(
-            f"checkpoint {path} holds the state of another optimiser: {', '.join(differ)} "
-            f"{'is' if len(differ) == 1 else 'are'} not in both"
-        )
-    leaves: list[Any] = []
-    for name, leaf in wanted.items():
-        stored = jax.eval_shape(key_data, leaf)
-        bits, array = _bits(stored.dtype), found[name]
-        if (array.shape, array.dtype) != (stored.shape, bits):
-            raise ValueError(
-                f"checkpoint {path}: {name} must be {bits} {stored.shape}, got "
-                f"{array.dtype} {array.shape}"
-            )
-        array = array.view(stored.dtype)
-        if stored.dtype != leaf.dtype:
-            array = jax.random.wrap_key_data(jnp.asarray(array), impl=_key_impl(leaf))
-        leaves.append(array)
-    return jax.tree.unflatten(jax.tree.structure(expected), leaves)
-
-
-def _named(state: State) -> dict[str, Any]:
-    """The leaves of a state by their names, as in `state.opt_state[1].mu`."""
-    leaves, _ = jax.tree.flatten_with_path(state)
-    return {STATE + jax.tree_util.keystr(path): leaf for path, leaf in leaves}
-
-
-def key_data(leaf: Any) -> Any:
-    """A leaf, or the numbers behind a random key."""
-    return jax.random.key_data(leaf) if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf
-
-
-def _key_impl(key: jax.ShapeDtypeStruct) -> Any:
-    """Which generator a random key is of, which JAX tells of a traced key only."""
-    told: list[Any] = []
-    jax.eval_shape(lambda key: told.append(jax.random.key_impl(key)), key)
-    return told[0]
-
-
-def _bits(dtype: Any) -> np.dtype:
-    """The type that an array is stored with.
-
-    Its own, or a whole number's where NumPy has none of its name, as for bfloat16.
-    """
-    dtype = np.dtype(dtype)
-    return dtype if dtype.isbuiltin == 1 else np.dtype(f"u{dtype.itemsize}")
-
-
-def _as_bits(array: Any) -> np.ndarray:
-    return np.asarray(array).view(_bits(array.dtype))

@@ -20,6 +20,7 @@ from jnst.optim.concrete import check_concrete
 from jnst.optim.descent import Execution, Run, Save, Schedule, StepCallback, descend
 from jnst.optim.optimizers import Descent
 from jnst.optim.step import Controls, State, init_state, picture
+from jnst.optim.stored_state import key_data, storable
 from jnst.optim.whole import Whole
 
 
@@ -220,7 +221,7 @@ def _saving(file: Checkpoint, identity: dict[str, Any], execution: Execution) ->
     """What keeps a run in its file."""
 
     def save(run: Run) -> None:
-        state = execution.fetch(checkpoints.storable(run.state))
+        state = execution.fetch(storable(run.state))
         checkpoints.write_checkpoint(file.path, identity, state, [run.losses])
 
     return save
@@ -261,5 +262,5 @@ def _identity(
         "numbers": [float(number) for number in numbers],
         "key": None if controls.key is None else jax.random.key_data(controls.key).tolist(),
         "init": checkpoints.fingerprint([image]),
-        "content": checkpoints.fingerprint(map(checkpoints.key_data, leaves)),
+        "content": checkpoints.fingerprint(map(key_data, leaves)),
     }

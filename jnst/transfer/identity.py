@@ -11,7 +11,8 @@ from jax.typing import ArrayLike
 from jnst.image.masks import Masks
 from jnst.losses.terms import Term
 from jnst.nn.backbone import Backbone
-from jnst.optim.checkpoint import as_json, fingerprint, key_data
+from jnst.optim.checkpoint import as_json, fingerprint
+from jnst.optim.stored_state import key_data
 from jnst.transfer.settings import Settings
 from jnst.version import __version__
 

@@ -12,8 +12,9 @@ from jnst.image.resizing import resize
 from jnst.optim.checkpoint import Losses, Saved
 from jnst.optim.descent import Execution, Run, Schedule, StepCallback, descend
 from jnst.optim.programs import program, spare_maps
-from jnst.transfer.canvas import Canvas, coarse_canvas, exact_canvas
+from jnst.transfer.canvas import Canvas, coarse_canvas, exact_canvas, last_canvas
 from jnst.transfer.plan import Plan
+from jnst.transfer.settings import Settings
 
 
 class Level(NamedTuple):
@@ -51,23 +52,28 @@ class Level(NamedTuple):
 
 def levels_of(
     plan: Plan,
-    edges: Sequence[int | None],
-    last: Callable[[tuple[int, int]], Canvas] | None = exact_canvas,
+    settings: Settings,
+    edges: Sequence[int | None] = (),
+    own: Sequence[Any] = (),
 ) -> list[Level]:
-    """The levels of a plan.
+    """The levels of a plan, each with its canvas.
 
     Args:
       plan: shapes and steps.
-      edges: the largest edge of a window at each; None: there are none.
-      last: the canvas of the last shape; None: no level has a canvas.
+      settings: of the run.
+      edges: the largest edge of a window at each, None where there are none; empty: nowhere.
+      own: terms of one's own, which see no further than the picture.
     """
+    # What lies beyond a picture can be left out of statistics that are sums over positions only.
+    masked = settings.recipe().loss.additive and not own
     levels = []
-    for number, ((shape, steps), edge) in enumerate(zip(plan, edges, strict=True), start=1):
-        canvas: Any = coarse_canvas if number < len(plan) else last
-        if edge is not None:
-            canvas = exact_canvas
-        canvases = () if last is None else (canvas(shape),)
-        levels.append(Level(shape=shape, steps=steps, window=edge, canvases=canvases))
+    for number, (shape, steps) in enumerate(plan, start=1):
+        edge = edges[number - 1] if edges else None
+        if number < len(plan) and edge is None:
+            canvas = coarse_canvas(shape)
+        else:
+            canvas = last_canvas(shape) if masked and edge is None else exact_canvas(shape)
+        levels.append(Level(shape=shape, steps=steps, window=edge, canvases=(canvas,)))
     return levels
 
 

@@ -22,6 +22,7 @@ from jnst.optim.checkpoint import Checkpoint, Losses
 from jnst.optim.descent import Execution, Run, StepCallback
 from jnst.optim.minimization import Callback, Progress
 from jnst.optim.step import Controls, State, init_state, picture
+from jnst.optim.stored_state import storable
 from jnst.optim.whole import Whole
 from jnst.transfer.ahead import compile_ahead
 from jnst.transfer.identity import run_identity
@@ -90,7 +91,7 @@ def keeper_of(job: Job, file: Checkpoint | None) -> Keeper:
         saved = checkpoints.read_checkpoint(file.path, identity, steps, shapes)
 
     def save(execution: Execution, run: Run, losses: Losses) -> None:
-        state = execution.fetch(checkpoints.storable(run.state))
+        state = execution.fetch(storable(run.state))
         checkpoints.write_checkpoint(file.path, identity, state, losses)
 
     return Keeper(saved=saved, save=save, every=file.every)

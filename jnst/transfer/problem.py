@@ -188,11 +188,6 @@ def regions_part(
     return guides_part(painted, inputs.traced_extent, strides=strides), of_regions, keep
 
 
-def can_be_masked(settings: Settings, own: Sequence[OwnTerm]) -> bool:
-    """Whether what lies beyond a picture can be left out of all terms."""
-    return settings.recipe().loss.additive and not own
-
-
 def make_own(own: Sequence[OwnTerm], model: Backbone, content: Array) -> list[Term]:
     """The terms of one's own for a content image."""
     made = [term if isinstance(term, Term) else term(model, content) for term in own]

@@ -19,10 +19,9 @@ from jnst.nn.backbone import Backbone, check_backbone
 from jnst.optim import checkpoint as checkpoints
 from jnst.optim.concrete import check_concrete
 from jnst.optim.minimization import Callback
-from jnst.transfer.canvas import exact_canvas, last_canvas
 from jnst.transfer.levels import levels_of
 from jnst.transfer.painting import Job, Result, keeper_of, paint
-from jnst.transfer.problem import Inputs, OwnTerm, can_be_masked
+from jnst.transfer.problem import Inputs, OwnTerm
 from jnst.transfer.settings import Settings, SettingsDict
 from jnst.transfer.tile_selection import check_tile, window_edges
 
@@ -141,8 +140,9 @@ def stylize(
     edges: list[int | None] = [None] * len(plan)
     if mesh is None:
         edges = window_edges(tile, plan, model, options, styles, masks)
-    canvas = last_canvas if can_be_masked(options, own) else exact_canvas
-    levels = levels_of(plan, edges, None if mesh is not None else canvas)
+    levels = levels_of(plan, options, edges, own)
+    if mesh is not None:  # rows are split over the devices as they are
+        levels = [level._replace(canvases=()) for level in levels]
     job = Job(
         inputs=Inputs(model=model, content=seen, styles=styles, masks=masks),
         content=content,

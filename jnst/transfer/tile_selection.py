@@ -19,13 +19,12 @@ from jnst.losses.registry import style_loss_named
 from jnst.nn.backbone import Backbone
 from jnst.nn.geometry import Geometry
 from jnst.optim.whole import Whole
-from jnst.transfer.canvas import exact_canvas, last_canvas
+from jnst.transfer.levels import levels_of
 from jnst.transfer.plan import Plan
 from jnst.transfer.problem import (
     Inputs,
     abstract,
     build_objective,
-    can_be_masked,
     shares_of,
     style_part,
 )
@@ -197,7 +196,7 @@ def untiled(
     model: Backbone, shape: Shape, settings: Settings, masks: Masks | None = None
 ) -> Compiled:
     """The step on a whole picture; running it compiles nothing anew."""
-    canvas = last_canvas(shape) if can_be_masked(settings, ()) else exact_canvas(shape)
+    canvas = levels_of([(shape, 1)], settings)[0].canvas
     extent = None if canvas.exact else canvas.extent
     image = jax.ShapeDtypeStruct((*canvas.shape, 3), jnp.float32)
     small = jax.ShapeDtypeStruct((SMALLEST_EDGE, SMALLEST_EDGE, 3), jnp.float32)

@@ -11,6 +11,7 @@ from commands import put_weights, run_jnst, start_jnst
 
 import jnst
 from jnst.cli.grid import add_arguments as add_arguments_of_grid
+from jnst.cli.job import read_input
 from jnst.cli.options import choose
 from jnst.cli.preview import Preview
 from jnst.image.pictures import read_picture, read_settings
@@ -50,7 +51,7 @@ def test_every_content_becomes_the_picture_that_it_becomes_alone(folder, file_mo
     styles = [jnst.load_image(folder / name, 64) for name in ("style.png", "b.png")]
     layers = {"content_layers": ["relu2_1"], "style_layers": ["relu1_1"], "style_loss": "gram"}
     for name in names:
-        content = jnst.load_image(folder / name, 64)
+        content = read_input(str(folder / name), 64).pixels
         alone = jnst.stylize(
             file_model, content, styles, style_weights=(1, 3), steps=3, **layers
         ).image

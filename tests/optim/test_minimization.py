@@ -57,7 +57,7 @@ def test_modules_and_numbers_among_the_arguments_compile_once(tiny, pictures):
         weights = jnst.LossWeights(1.0, beta, 0.1, {"relu2_1": 1.0}, {"relu1_1": 1.0})
         result = jnst.minimize(jnst.objective, pictures[0], (tiny, targets, weights), steps=3)
         assert result.losses["total"][2] < result.losses["total"][0]
-        sizes.append(step._cache_size())
+        sizes.append(step.made)
     assert sizes[1:] == sizes[:1] * 2
 
 
@@ -156,12 +156,16 @@ def test_a_run_goes_on_from_its_checkpoint_to_the_same_bits(tmp_path, optimizer)
     for changed, said in (
         ({"key": jax.random.key(4)}, "key"),
         ({"bounds": None}, "numbers"),
-        ({"steps": 13}, "steps"),
+        ({"steps": 11}, "steps"),  # of which 12 have been made
+        ({"steps": 13, "bounds": None}, "steps"),
     ):
         with pytest.raises(ValueError, match=f"of another run: .*{said}"):
             jnst.minimize(noisy, START, GOAL, **kept | changed)
     with pytest.raises(ValueError, match="another content"):
         jnst.minimize(noisy, START, GOAL / 2, **kept)
+    more = jnst.minimize(noisy, START, GOAL, **kept | {"steps": 13})
+    assert (more.steps, more.reason) == (13, "finished")
+    np.testing.assert_array_equal(more.losses["total"][:12], whole.losses["total"])
 
 
 @pytest.mark.parametrize(

@@ -119,7 +119,7 @@ def test_the_picture_is_the_bias_corrected_average_of_the_iterates():
 
 def test_other_numbers_never_recompile():
     run(3)
-    before = step._cache_size()
+    before = step.made
     run(
         4,
         args=(GOAL / 2, 7.0),
@@ -128,7 +128,7 @@ def test_other_numbers_never_recompile():
         lower=-1.0,
         ema_decay=0.5,
     )
-    assert step._cache_size() == before
+    assert step.made == before
 
 
 def test_the_state_can_be_donated_and_the_start_survives():
