@@ -90,7 +90,7 @@ class Contents(NamedTuple):
         return sum(len(batch.outputs) for batch in self.batches)
 
     @property
-    def shapes(self) -> set[tuple[int, int]]:
+    def shapes(self) -> set[tuple[int, ...]]:
         """The shapes of the pictures."""
         return {shape[:2] for batch in self.batches for shape in batch.shapes}
 
@@ -152,9 +152,15 @@ def batches_of(
     batches = []
     for listed in alike.values():
         for start in range(0, len(listed), MOST_TOGETHER):
-            shapes, paintings = zip(*listed[start : start + MOST_TOGETHER], strict=True)
-            plan = settings.plan(*shapes[0][:2])
-            batches.append(Batch(paintings=list(paintings), plan=plan, shapes=set(shapes)))
+            some = listed[start : start + MOST_TOGETHER]
+            shapes = [shape for shape, _ in some]
+            batches.append(
+                Batch(
+                    paintings=[painting for _, painting in some],
+                    plan=settings.plan(*shapes[0][:2]),
+                    shapes=set(shapes),
+                )
+            )
     return batches
 
 

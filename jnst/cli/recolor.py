@@ -67,8 +67,8 @@ def visible(path: str, picture: Picture, count: int | None = None) -> Float[np.n
     # Sorted, since places at equal distances could fall in step with the rows.
     order = np.argsort(picture.alpha, axis=None, kind="stable")
     reached = np.cumsum(picture.alpha.ravel()[order], dtype=np.float64)
-    count = np.count_nonzero(picture.alpha) if count is None else count
-    places = np.searchsorted(reached, (np.arange(count) + 0.5) / count * reached[-1])
+    wanted = int(np.count_nonzero(picture.alpha)) if count is None else count
+    places = np.searchsorted(reached, (np.arange(wanted) + 0.5) / wanted * reached[-1])
     return picture.pixels.reshape(-1, 3)[order[places]][None]
 
 

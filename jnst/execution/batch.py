@@ -71,7 +71,7 @@ class Batch:
 
     def controls(self, controls: Sequence[Controls]) -> Controls:
         """The numbers that steer each run, as one batch."""
-        numbers = [each._replace(active=None, key=None) for each in controls]
+        numbers = [each._replace(active=True, key=None) for each in controls]
         stacked = jax.tree.map(lambda *leaves: self._stacked(leaves), *numbers)
         active = place(np.array([each.active for each in controls], bool), split(self.mesh))
         keys = [each.key for each in controls]

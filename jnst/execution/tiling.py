@@ -27,6 +27,7 @@ from jaxtyping import Array, Bool, Float
 
 from jnst.execution.tile_layout import Tiles
 from jnst.execution.windows import Look, Place, Window, add_up, cut_out, looks, places_of
+from jnst.losses.arrays import summed
 from jnst.losses.objectives import Objective, total_of
 from jnst.losses.regions import Kept, by_image, composed
 from jnst.losses.terms import PIXELS, Statistics, Term
@@ -165,7 +166,7 @@ def add_gradient(
     def surrogate(pixels: Array) -> tuple[Array, tuple[Statistics, ...]]:
         parts = reduce(pixels, leaves, place, image.shape)
         products = jax.tree.map(lambda slope, part: jnp.sum(slope * part), slopes, parts)
-        return sum(jax.tree.leaves(products)), tuple(
+        return summed(jax.tree.leaves(products)), tuple(
             part for part, yes in zip(parts, is_linear, strict=True) if yes
         )
 

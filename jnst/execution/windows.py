@@ -40,7 +40,7 @@ class Look:
         self.reduce = on_leaves(window_statistics, structure)
         self._shapes: dict[Window, tuple[Statistics, ...]] = {}
 
-    def zeros(self, image: Array, window: Window) -> tuple[Statistics, ...]:
+    def zeros(self, image: Any, window: Window) -> tuple[Statistics, ...]:
         """The statistics of nothing. Their shapes are worked out but once: that traces all."""
         if window not in self._shapes:
             pixels = jax.ShapeDtypeStruct((*window, 3), image.dtype)

@@ -47,7 +47,7 @@ class GridContext(NamedTuple):
     model: Backbone
     spread: Backbone
     grid: Grid
-    init: str | Array
+    init: Any
     mesh: Mesh
     parts: dict[tuple[str, Index, Canvas], Any]
 

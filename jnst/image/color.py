@@ -6,6 +6,7 @@ paper, nothing is linearised first.
 """
 
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -233,17 +234,12 @@ def match_luminance(
     return ratio * (values - mean) + wanted_mean
 
 
-def prepare_content(colors: str, content: Float[Array, "H W 3"]) -> Float[Array, "H W 3"]:
+def prepare_content(colors: str, content: Any) -> Any:
     """Return the content as the transfer uses it: grey if `colors` is `"luminance"`."""
     return _grey(luminance(content)) if colors == "luminance" else content
 
 
-def prepare_style(
-    colors: str,
-    content: Float[Array, "H W 3"],
-    style: Float[Array, "h w 3"],
-    palette: Float[Array, "_h _w 3"] | None = None,
-) -> Float[Array, "h w 3"]:
+def prepare_style(colors: str, content: Any, style: Any, palette: Any = None) -> Any:
     """Return the style as the transfer uses it, with the colours that the result should have.
 
     Args:

@@ -17,7 +17,7 @@ RANDOM_INITS = INITS[1:]
 """Those that depend on a random key."""
 
 
-def check_image(name: str, image: Any, least: int = SMALLEST_INPUT) -> Float[Array, "H W 3"]:
+def check_image(name: str, image: Any, least: int = SMALLEST_INPUT) -> Float[np.ndarray, "H W 3"]:
     """Return `image` as float32; raise unless it is floating, (H, W, 3), finite, in [0, 1].
 
     Args:
@@ -49,7 +49,7 @@ def check_image(name: str, image: Any, least: int = SMALLEST_INPUT) -> Float[Arr
     return np.asarray(image, np.float32)
 
 
-def check_images(name: str, value: Any) -> list[Float[Array, "_h _w 3"]]:
+def check_images(name: str, value: Any) -> list[Float[np.ndarray, "_h _w 3"]]:
     """Check one image or several (a list, or an array of four axes)."""
     listed = isinstance(value, list | tuple) and (not value or any(map(is_image, value)))
     if not (listed or is_image(value, axes=4)):
@@ -65,7 +65,7 @@ def is_image(value: Any, axes: int = 3) -> bool:
     return getattr(value, "ndim", None) == axes
 
 
-def check_init(init: Any) -> str | Float[Array, "_h _w 3"]:
+def check_init(init: Any) -> str | Float[np.ndarray, "_h _w 3"]:
     """Return `init`, one of `INITS` or an image, as float32; raise if it is neither."""
     if isinstance(init, str):
         check_choice("init", init, INITS)
@@ -74,9 +74,9 @@ def check_init(init: Any) -> str | Float[Array, "_h _w 3"]:
 
 
 def initial_image(
-    init: str | Float[Array, "_h _w 3"],
-    content: Float[Array, "H W 3"],
-    style: Float[Array, "h w 3"],
+    init: str | Float[np.ndarray, "_h _w 3"],
+    content: Any,
+    style: Any,
     shape: tuple[int, int],
     key: Array | None,
 ) -> Float[Array, "_H _W 3"]:

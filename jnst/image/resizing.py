@@ -1,6 +1,7 @@
 """Images at other sizes, on the device."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,9 +12,7 @@ from jnst.image.fitting import SMALLEST_EDGE, fit, rounded
 from jnst.image.resampling import resize_on_host
 
 
-def resize(
-    image: Float[Array, "*batch _h _w 3"], shape: tuple[int, int]
-) -> Float[Array, "*batch _H _W 3"]:
+def resize(image: Float[Array | np.ndarray, "*batch _h _w 3"], shape: tuple[int, int]) -> Any:
     """`image` at another (height, width), by Lanczos' filter, antialiased, kept in [0, 1]."""
     if image.shape[-3:-1] == tuple(shape):
         return image
@@ -24,7 +23,7 @@ def resize(
 
 
 def style_shape(
-    style: Float[Array, "h w 3"], shape: tuple[int, int], scale: float
+    style: Float[Array | np.ndarray, "h w 3"], shape: tuple[int, int], scale: float
 ) -> tuple[int, int]:
     """The (height, width) of the style image while the picture has `shape`.
 
@@ -35,7 +34,7 @@ def style_shape(
 
 
 def resize_styles(
-    styles: Iterable[Float[Array, "_h _w 3"]], shape: tuple[int, int], scale: float
+    styles: Iterable[Float[Array | np.ndarray, "_h _w 3"]], shape: tuple[int, int], scale: float
 ) -> tuple[Float[Array, "_H _W 3"], ...]:
     """The style images, each at its `style_shape`."""
     return tuple(resize(style, style_shape(style, shape, scale)) for style in styles)

@@ -42,10 +42,10 @@ def wide_dtype(*arrays: Array | np.ndarray) -> np.dtype:
     )
 
 
-def widened(*arrays: Array) -> tuple[Array, ...]:
+def widened(*arrays: Array | np.ndarray) -> tuple[Array, ...]:
     """Return the arrays in their `wide_dtype`."""
     wide = wide_dtype(*arrays)
-    return tuple(array.astype(wide) for array in arrays)
+    return tuple(jnp.asarray(array).astype(wide) for array in arrays)
 
 
 def check_same_shape(name: str, array: Array, other: str, wanted: Array) -> None:
@@ -56,11 +56,11 @@ def check_same_shape(name: str, array: Array, other: str, wanted: Array) -> None
         )
 
 
-def summed(values: Sequence[Array]) -> Array:
+def summed(values: Sequence[Any]) -> Any:
     """Return the sum of arrays of one type; 0 where there are none."""
     return sum(values[1:], start=values[0]) if values else jnp.zeros((), WIDE)
 
 
-def lifted(values: Float[Array, "..."], ndim: int) -> Float[Array, "..."]:
+def lifted(values: Any, ndim: int) -> Any:
     """Return an array of so many axes, those that are missing put in front."""
     return values.reshape((1,) * (ndim - values.ndim) + values.shape)

@@ -6,7 +6,7 @@ for other JAX code by `jnst.make_targets`.
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -171,7 +171,9 @@ def relate(
     """
     layers = tuple(dict.fromkeys((*content.layers, *style.layers)))
     features = dict(model(image, layers))
-    positions = {name: math.prod(of_layer.shape[-3:-1]) for name, of_layer in features.items()}
+    positions: dict[str, Any] = {
+        name: math.prod(of_layer.shape[-3:-1]) for name, of_layer in features.items()
+    }
     measured = style.statistics(features)
     if extent is not None:
         features, positions = within(features, model, extent)

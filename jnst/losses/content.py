@@ -45,7 +45,7 @@ def content_loss(
 
 
 def half_square(
-    features: Float[Array, "*#batch H W C"], target: Float[Array, "*#batch H W C"]
+    features: Float[Array, "*#batch H W C"], target: Float[Array | np.ndarray, "*#batch H W C"]
 ) -> Float[Array, "*batch"]:
     """The same for features of a batch beside one target, which is compared with each."""
     features, target = widened(features, target)

@@ -6,7 +6,7 @@ Lischinski and Weiss, "A closed-form solution to natural image matting", 2008, f
 is small, edges are where they were, and as straight.
 """
 
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -125,7 +125,7 @@ def window_losses(
     return jnp.sum(jnp.square(left), (-2, -1)) + EPSILON * jnp.sum(jnp.square(maps), (-2, -1))
 
 
-def _windows(image: Float[Array, "*batch H W 3"]) -> Float[Array, "*batch _h _w 9 3"]:
+def _windows(image: Any) -> Float[Array, "*batch _h _w 9 3"]:
     """Every 3×3 window, less its mean.
 
     Less its centre first, so that the mean is of small numbers and loses nothing.
@@ -164,10 +164,11 @@ class Photorealism(Term):
         losses = window_losses(image, self.matting)
         rows, columns = (jnp.arange(edge) for edge in losses.shape[-2:])
         height, width = self.extent - 2
-        inside = (rows < height)[:, None] & (columns < width)
+        inside = (rows < height)[:, None] & (columns < width)[None, :]
+        inside = jnp.broadcast_to(inside, losses.shape)
         return jnp.sum(jnp.where(inside, losses, 0), axis=(-2, -1))
 
-    def loss(self, statistics: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
+    def loss(self, statistics: Any) -> Any:
         """The matting loss times its factor."""
         return self.scale * statistics
 

@@ -86,8 +86,9 @@ def within(
             continue
         height, width = extent // model.geometry.stride_of(name)
         rows, columns = (jnp.arange(edge) for edge in of_layer.shape[-3:-1])
-        inside = (rows < height)[:, None] & (columns < width)
-        masked[name] = jnp.where(inside[..., None], of_layer, 0)
+        inside = (rows < height)[:, None, None] & (columns < width)[None, :, None]
+        inside = jnp.broadcast_to(inside, of_layer.shape)
+        masked[name] = jnp.where(inside, of_layer, 0)
         positions[name] = (height * width).astype(jnp.float32)
     return masked, positions
 

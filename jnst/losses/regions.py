@@ -98,8 +98,8 @@ def _guide(
     averaged = jnp.mean(cells, axis=(2, 4))
     if extent is not None:
         height, width = extent // cell
-        inside = (jnp.arange(rows) < height)[:, None] & (jnp.arange(columns) < width)
-        averaged = jnp.where(inside, averaged, 0)
+        inside = (jnp.arange(rows) < height)[:, None] & (jnp.arange(columns) < width)[None, :]
+        averaged = jnp.where(jnp.broadcast_to(inside, averaged.shape), averaged, 0)
         positions = jnp.maximum(height * width, 1).astype(masks.dtype)
         whole = jnp.sum(averaged, axis=(1, 2), keepdims=True) / positions
     else:
@@ -131,8 +131,8 @@ def composed(
 
 def composite(
     image: Float[Array | np.ndarray, "*batch H W 3"],
-    content: Float[Array, "*batch H W 3"],
-    keep: Float[Array, "H W"],
+    content: Float[Array | np.ndarray, "*batch H W 3"],
+    keep: Float[Array | np.ndarray, "H W"],
 ) -> Float[Array, "*batch H W 3"]:
     """k · content + (1 − k) · image; where the mask k is 1, the content to the bit."""
     kept = lifted(keep[..., None], jnp.ndim(image))

@@ -54,8 +54,12 @@ def variation_within(
     height, width = extent
     down = jnp.square(image[..., 1:, :, :] - image[..., :-1, :, :])
     across = jnp.square(image[..., :, 1:, :] - image[..., :, :-1, :])
-    down = jnp.where(((rows[1:] < height)[:, None] & (columns < width))[..., None], down, 0)
-    across = jnp.where(((rows < height)[:, None] & (columns[1:] < width))[..., None], across, 0)
+
+    def inside(there: Array, rows: Array, columns: Array) -> Array:
+        mask = (rows < height)[:, None, None] & (columns < width)[None, :, None]
+        return jnp.where(jnp.broadcast_to(mask, there.shape), there, 0)
+
+    down, across = inside(down, rows[1:], columns), inside(across, rows, columns[1:])
     return down.sum(axis=(-3, -2, -1)) + across.sum(axis=(-3, -2, -1))
 
 
@@ -82,7 +86,7 @@ class Variation(Term):
         """The total variation."""
         return variation_within(features[PIXELS], self.extent)
 
-    def loss(self, statistics: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
+    def loss(self, statistics: Any) -> Any:
         """The total variation times its factor."""
         return self.scale * statistics
 

@@ -45,7 +45,10 @@ class Programs:
     ):
         functools.update_wrapper(self, function)
         self.function, self.most = function, most
-        self.options = {"static_argnames": static_argnames, "donate_argnames": donate_argnames}
+        self.options: dict[str, Any] = {
+            "static_argnames": static_argnames,
+            "donate_argnames": donate_argnames,
+        }
         self.static = frozenset(static_argnames)
         self.made = 0
         self._kept: collections.OrderedDict[Hashable, Any] = collections.OrderedDict()
@@ -59,7 +62,7 @@ class Programs:
         """Trace the function for shapes; running it for such arguments then compiles nothing."""
         return self.of(*args, **options).lower(*args, **options)
 
-    def of(self, *args: Any, **options: Any) -> Callable[..., Any]:
+    def of(self, *args: Any, **options: Any) -> Any:
         """The jitted function for arguments of these shapes, to be called with nothing else."""
         static = tuple(sorted((n, v) for n, v in options.items() if n in self.static))
         dynamic = {name: value for name, value in options.items() if name not in self.static}
@@ -103,7 +106,7 @@ def _aval(leaf: Any) -> Hashable:
     """What a program depends on of an argument."""
     if hasattr(leaf, "shape") and hasattr(leaf, "dtype"):
         return tuple(leaf.shape), leaf.dtype, getattr(leaf, "weak_type", False)
-    return type(leaf)
+    return type(leaf).__name__
 
 
 def spare_maps() -> None:

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -68,10 +68,10 @@ class Job(NamedTuple):
     """
 
     inputs: Inputs
-    content: Float[Array, "H W 3"]
+    content: Any
     settings: Settings
     levels: list[Level]
-    start: Float[Array, "_h _w 3"]
+    start: Any
     own: tuple[OwnTerm, ...]
     key: Array
 
@@ -196,10 +196,10 @@ def state_shape(shape: tuple[int, ...], settings: Settings) -> State:
 
 def shown(
     colors: str,
-    content: Float[Array, "H W 3"],
-    image: Float[Array, "_h _w 3"],
+    content: Any,
+    image: Any,
     keep: Mask | None = None,
-) -> Float[Array, "_h _w 3"]:
+) -> Any:
     """Give an image what it is shown with: the content's chrominance, and what is kept of it.
 
     Args:

@@ -48,16 +48,16 @@ class Inputs(NamedTuple):
 
     Attributes:
       model: the network.
-      content: the content image.
-      styles: the style images.
+      content: the content image, (H, W, 3), on the host or on devices.
+      styles: the style images, likewise.
       masks: the regions, of any size; None: there are none.
       extent: (height, width) of the picture at the upper left of the content, which goes on beyond
         it; None: the content is the picture.
     """
 
     model: Backbone
-    content: Float[Array | np.ndarray, "H W 3"]
-    styles: tuple[Float[Array | np.ndarray, "_h _w 3"], ...]
+    content: Any
+    styles: tuple[Any, ...]
     masks: Masks | None = None
     extent: tuple[int, int] | None = None
 

@@ -56,7 +56,7 @@ def weighted_layers(
         return LayerWeights(layers)
     if len(set(names)) < len(names):
         raise ValueError(f"{name} names a layer twice: {', '.join(names)}")
-    return LayerWeights.fromkeys(names, 1 / len(names))
+    return LayerWeights(dict.fromkeys(names, 1 / len(names)))
 
 
 def blend_weights(weights: Any) -> tuple[float, ...]:

@@ -8,7 +8,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax.stages import Compiled
-from jaxtyping import Array, Float
 
 from jnst.execution import memory
 from jnst.image.fitting import SMALLEST_EDGE, fit
@@ -66,7 +65,7 @@ def window_edges(
     plan: Plan,
     model: Backbone,
     settings: Settings,
-    styles: Sequence[Float[Array, "_h _w 3"]] = (),
+    styles: Sequence[Any] = (),
     masks: Masks | None = None,
 ) -> list[int | None]:
     """The largest edge of a window for each size of a plan; None where no tiles are needed.

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -68,7 +68,7 @@ def tiled_execution(
     recipe = settings.recipe()
     shares = shares_of(settings, len(styles))
     layers = (*recipe.content_layers, *recipe.style_layers)
-    tiles = cover(model.geometry, *content.shape[:2], layers, edge)
+    tiles = cover(model.geometry, content.shape[0], content.shape[1], layers, edge)
     scales, crops = content_windows(model, content, tiles, settings)
     terms: list[Term] = [
         Content(targets={}, scales=scales, weights=equal_weights(recipe.content_layers)),
@@ -86,10 +86,14 @@ def tiled_execution(
     # With the crop of any window the content term has its layers, which the weights are checked by.
     terms[0] = replace(terms[0], targets=crops[0])
     objective = finish_objective(inputs, settings, terms, own)
+    content_term: Any
+    rest: list[Any]
     content_term, *rest = objective.terms
     check_additive([term for term in rest if any(layer != PIXELS for layer in term.layers)])
     if recipe.weighing == "relative":
-        content_term, rest[0] = tiled_units(inputs, settings, content_term, rest[0], edge)
+        content_term, rest[0] = tiled_units(
+            inputs, settings, content_term, cast(StyleTerm, rest[0]), edge
+        )
     objective = objective._replace(terms=(replace(content_term, targets={}), *rest))
     return assemble_tiled(objective, crops, tiles, settings)
 
@@ -150,9 +154,9 @@ def tiled_style_term(inputs: Inputs, settings: Settings, edge: int) -> StyleTerm
     recipe = settings.recipe()
     layers = recipe.style_layers
     guides = style_guides(masks, [x.shape[:2] for x in styles], strides_of(model, layers))
-    each = []
+    each: list[Any] = []
     for style, of_mask in zip(styles, guides, strict=True):
-        tiles = cover(model.geometry, *style.shape[:2], layers, edge)
+        tiles = cover(model.geometry, style.shape[0], style.shape[1], layers, edge)
         measuring = measuring_term(model, settings, of_mask)
         windows = [Look(model, (measuring.at(v),)) for v in views_of(tiles, model, layers)]
         each += add_up(style, windows, places_of(tiles), tiles.window)
@@ -166,11 +170,11 @@ def tiled_units(
     """Give both terms the units of relative weighing; see `jnst.losses.build.relate`."""
     model, image, styles = inputs.model, inputs.content, inputs.styles
     layers = content.layers
-    tiles = cover(model.geometry, *image.shape[:2], (*layers, *style.layers), edge)
+    tiles = cover(model.geometry, image.shape[0], image.shape[1], (*layers, *style.layers), edge)
     shares = shares_of(settings, len(styles))
-    each = []
+    each: list[Any] = []
     for of_style in styles:
-        of_tiles = cover(model.geometry, *of_style.shape[:2], layers, edge)
+        of_tiles = cover(model.geometry, of_style.shape[0], of_style.shape[1], layers, edge)
         looks = [Look(model, (Energy(weights=equal_weights(layers)),))] * len(of_tiles.spans)
         each += add_up(jnp.asarray(of_style), looks, places_of(of_tiles), of_tiles.window)
     views = views_of(tiles, model, style.layers)

@@ -147,7 +147,7 @@ def test_derivatives_forward_and_of_second_order_agree_with_differences(name):
                 (ahead[1] - behind[1]) / (2 * step),
             )
 
-        slopes, products, slope, product = derivatives(a, v)
+        slopes, products, slope, product = jax.device_get(derivatives(a, v))
     np.testing.assert_allclose(slopes, slope, rtol=1e-5, atol=1e-8)
     scale = 1 + np.abs(product).max()
     for second in products:  # forward over reverse, reverse over reverse

@@ -8,6 +8,7 @@ from tiny import tiny_vgg
 
 import jnst
 from jnst.losses.build import STYLE_LAYERS
+from jnst.losses.style import AGREEMENT
 from jnst.losses.variation import SMOOTHEST
 from jnst.optim.whole import on_leaves
 
@@ -73,41 +74,65 @@ def test_paper_weighing_is_the_papers_formulas(tiny, pictures, terms):
     )
 
 
-def test_relative_terms_are_0_for_a_match_and_1_for_silence(tiny, pictures, terms):
+def test_relative_terms_are_0_for_a_match_and_1_by_their_units(tiny, pictures, terms):
     content, _ = pictures
     args = (tiny, targets(tiny, (content, content)), weights())
     matched = terms(jnp.asarray(content), args)
     assert float(matched["content"]) == 0
     assert float(matched["style"]) < 1e-10
+    # Where the two agree, the style's unit is a part of what there is; the content's is all of it.
     made = args[1]
     for name, target in made.content.items():
         silent = jnst.content_loss(jnp.zeros_like(target), target) * made.content_scale[name]
         assert float(silent) == pytest.approx(1, rel=1e-5)
     for name, target in made.style.items():
         silent = jnst.style_loss(jnp.zeros_like(target), target) * made.style_scale[name]
-        assert float(silent) == pytest.approx(1, rel=1e-5)
+        assert float(silent) == pytest.approx(1 / AGREEMENT, rel=1e-5)
+    # Where they are apart, the unpainted content is 1, and the content as loud as the style.
+    made = targets(tiny, pictures)
+    features, of_style = (
+        tiny(jnp.asarray(x), ["relu1_1", "relu2_1", "relu2_2"]) for x in pictures
+    )
+    for name, target in made.style.items():
+        apart = jnst.style_loss(jnst.gram_matrix(features[name]), target)
+        energies = [
+            jnst.style_loss(0 * target, jnst.gram_matrix(x[name])) for x in (features, of_style)
+        ]
+        wanted = 1 / max(float(apart), AGREEMENT * float(max(energies)))
+        assert float(made.style_scale[name]) == pytest.approx(wanted, rel=1e-4)
+    own, other = (np.square(np.float64(x["relu2_2"])) / 2 for x in (features, of_style))
+    wanted = 1 / max(own.sum(), other.sum(axis=-1).mean() * own[..., 0].size)
+    assert float(made.content_scale["relu2_2"]) == pytest.approx(wanted, rel=1e-4)
 
 
 def mean_variation(image):
     return float64_variation(image) / image.size
 
 
-def test_the_relative_variation_is_1_for_an_image_as_rough_as_the_style(tiny, pictures, terms):
+def test_the_relative_variation_is_1_for_an_image_as_rough_as_the_rougher(tiny, pictures, terms):
     content, style = map(np.asarray, pictures)
+    flat, own = np.full_like(style, 0.5), mean_variation(content)
     other = content[::2, ::-1]
-    for styles, shares, rough in (
-        ([style], None, mean_variation(style)),
-        ([style, other], [3.0, 1.0], 0.75 * mean_variation(style) + 0.25 * mean_variation(other)),
-        ([np.full_like(style, 0.5)], None, SMOOTHEST),
+    for image, styles, shares, rough in (
+        (content, [style], None, mean_variation(style)),
+        (
+            content,
+            [style, other],
+            [3.0, 1.0],
+            0.75 * mean_variation(style) + 0.25 * mean_variation(other),
+        ),
+        (content, [flat], None, own),
+        (flat[:64, :64], [flat], None, SMOOTHEST),
     ):
         made = jnst.make_targets(
-            *(tiny, content, styles),
+            *(tiny, image, styles),
             **{"content_layers": ["relu1_1"], "style_layers": ["relu1_1"]},
             style_weights=shares,
         )
         few = jnst.LossWeights(1.0, 1.0, 1.0, {"relu1_1": 1.0}, {"relu1_1": 1.0})
-        variation = float(terms(jnp.asarray(content), (tiny, made, few))["variation"])
-        assert variation == pytest.approx(mean_variation(content) / rough, rel=1e-5)
+        painted = content[: image.shape[0], : image.shape[1]]
+        variation = float(terms(jnp.asarray(painted), (tiny, made, few))["variation"])
+        assert variation == pytest.approx(mean_variation(painted) / rough, rel=1e-5)
 
 
 def test_relative_weighing_does_not_depend_on_the_scale_of_the_weights(pictures, terms):
