@@ -81,10 +81,11 @@ def own_features(
         stride = 1 if name == PIXELS else model.geometry.stride_of(name)
         # A far border that is no multiple of the stride is rounded down, as pooling does.
         (top, above, below), (left, before, after) = place // stride
-        rows = top + jnp.arange(of_window.shape[0])
-        columns = left + jnp.arange(of_window.shape[1])
+        rows = top + jnp.arange(of_window.shape[0], dtype=place.dtype)
+        columns = left + jnp.arange(of_window.shape[1], dtype=place.dtype)
         own_rows, own_columns = _within(rows, above, below), _within(columns, before, after)
-        features[name] = jnp.where((own_rows[:, None] & own_columns)[..., None], of_window, 0)
+        own = own_rows[:, None, None] & own_columns[None, :, None]
+        features[name] = jnp.where(own, of_window, 0)
     return features
 
 

@@ -162,8 +162,8 @@ class Photorealism(Term):
         if self.extent is None:
             return matting_loss(image, self.matting)
         losses = window_losses(image, self.matting)
-        rows, columns = (jnp.arange(edge) for edge in losses.shape[-2:])
         height, width = self.extent - 2
+        rows, columns = (jnp.arange(edge, dtype=height.dtype) for edge in losses.shape[-2:])
         inside = (rows < height)[:, None] & (columns < width)[None, :]
         inside = jnp.broadcast_to(inside, losses.shape)
         return jnp.sum(jnp.where(inside, losses, 0), axis=(-2, -1))

@@ -85,7 +85,7 @@ def within(
         if name == PIXELS:
             continue
         height, width = extent // model.geometry.stride_of(name)
-        rows, columns = (jnp.arange(edge) for edge in of_layer.shape[-3:-1])
+        rows, columns = (jnp.arange(edge, dtype=extent.dtype) for edge in of_layer.shape[-3:-1])
         inside = (rows < height)[:, None, None] & (columns < width)[None, :, None]
         inside = jnp.broadcast_to(inside, of_layer.shape)
         masked[name] = jnp.where(inside, of_layer, 0)

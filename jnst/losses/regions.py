@@ -35,8 +35,8 @@ class Kept(NamedTuple):
       content: these pixels.
     """
 
-    mask: Float[Array, "H W"]
-    content: Float[Array, "*batch H W 3"]
+    mask: Float[Array | np.ndarray, "H W"]
+    content: Float[Array | np.ndarray, "*batch H W 3"]
 
 
 def kept_of(masks: Masks | None, content: Float[Array | np.ndarray, "*batch H W 3"]) -> Kept | None:
@@ -98,7 +98,9 @@ def _guide(
     averaged = jnp.mean(cells, axis=(2, 4))
     if extent is not None:
         height, width = extent // cell
-        inside = (jnp.arange(rows) < height)[:, None] & (jnp.arange(columns) < width)[None, :]
+        places = (jnp.arange(edge, dtype=extent.dtype) for edge in (rows, columns))
+        below, across = (place < edge for place, edge in zip(places, (height, width), strict=True))
+        inside = below[:, None] & across[None, :]
         averaged = jnp.where(jnp.broadcast_to(inside, averaged.shape), averaged, 0)
         positions = jnp.maximum(height * width, 1).astype(masks.dtype)
         whole = jnp.sum(averaged, axis=(1, 2), keepdims=True) / positions

@@ -50,7 +50,7 @@ def variation_within(
     """The total variation of the picture of this (height, width) at the image's upper left."""
     if extent is None:
         return total_variation(image)
-    rows, columns = (jnp.arange(edge) for edge in image.shape[-3:-1])
+    rows, columns = (jnp.arange(edge, dtype=extent.dtype) for edge in image.shape[-3:-1])
     height, width = extent
     down = jnp.square(image[..., 1:, :, :] - image[..., :-1, :, :])
     across = jnp.square(image[..., :, 1:, :] - image[..., :, :-1, :])

@@ -135,7 +135,7 @@ def apply_gradient(
       As `step`.
     """
     loss = losses["total"]
-    progress = jnp.clip(state.steps / controls.steps, 0, 1)
+    progress = jnp.clip(state.steps.astype(state.image.dtype) / controls.steps, 0, 1)
     swing = (1 + jnp.cos(jnp.pi * progress)) / 2
     first, last = controls.learning_rate, controls.final_learning_rate
     updates, opt_state = optax.with_extra_args_support(optimizer).update(

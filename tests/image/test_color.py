@@ -248,7 +248,7 @@ def test_what_a_callback_is_shown_is_what_comes_out(model, pair):
 
 
 def test_tiles_and_rows_come_out_the_same(model, pair):
-    content, style = (np.tile(picture, (2, 2, 1))[:96] for picture in pair)
+    content, style = (np.tile(picture, (2, 2, 1))[:96, :144] for picture in pair)
     settings = {"steps": 2, "sizes": (96,), "colors": "luminance"}
     whole = jnst.stylize(model, content, style, tile=None, **settings, **LAYERS).image
     tiled = jnst.stylize(model, content, style, tile=64, **settings, **LAYERS).image
