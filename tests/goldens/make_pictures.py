@@ -33,9 +33,10 @@ import jnst
 
 HEIGHT, WIDTH, STEPS = 48, 64, 20
 LEVELS = 65535
-GRAM, WASSERSTEIN = 1e-3, 1e-2
-"""Bounds on ‖Δ‖/‖reference‖. Wasserstein's distance takes roots of covariances, which amplifies
-rounding."""
+GRAM, WASSERSTEIN, STEEP = 1e-2, 1e-2, 1e-1
+"""Bounds on ‖Δ‖/‖reference‖, so that another processor's rounding passes: with a content changed by
+6e-8, one unit in the last place, runs by Gram matrices ended up to 3e-3 away, Wasserstein's 1e-3,
+and those of L-BFGS 4e-2. On the processor that they were made on, the pictures are the same."""
 
 
 class Picture(NamedTuple):
@@ -113,8 +114,8 @@ def grid(**options: Any) -> Callable[[Callable[..., Any]], Picture]:
 
 RUNS: dict[str, Run] = {
     "default": Run(stylized(), WASSERSTEIN),
-    "paper": Run(preset("paper", sizes=WIDTH, steps=STEPS), GRAM),
-    "gatys-notebook": Run(preset("gatys-notebook", sizes=(48, WIDTH), steps=(12, 8)), GRAM),
+    "paper": Run(preset("paper", sizes=WIDTH, steps=STEPS), STEEP),
+    "gatys-notebook": Run(preset("gatys-notebook", sizes=(48, WIDTH), steps=(12, 8)), STEEP),
     "grid": Run(grid(alpha=[0.5, 2.0], beta=[3.0, 30.0], style_loss="gram"), GRAM),
     "regions": Run(stylized([GOLD, BLUE], regions=list(halves())), WASSERSTEIN),
     "styles": Run(stylized([GOLD, BLUE], style_weights=[1, 3], style_loss="gram"), GRAM),
@@ -128,7 +129,7 @@ RUNS: dict[str, Run] = {
         ),
         GRAM,
     ),
-    "lbfgs": Run(stylized(optimizer="lbfgs", style_loss="gram"), GRAM),
+    "lbfgs": Run(stylized(optimizer="lbfgs", style_loss="gram"), STEEP),
     "photorealism": Run(stylized(photorealism=1000.0, beta=10.0, style_loss="gram"), GRAM),
     "luminance": Run(stylized(colors="luminance", style_loss="gram"), GRAM),
 }
