@@ -78,11 +78,15 @@ class Programs:
             return self._kept[key]
 
     def _own_copy(self) -> Callable[..., Any]:
-        """The function as another object, as JAX keeps what it traced by the function itself."""
+        """The function as another object, as JAX keeps what it traced by the function itself.
+
+        A program that asks JAX for strict types asks it of its own code: Optax's is not written so.
+        """
 
         @functools.wraps(self.function)
         def copy(*args: Any, **options: Any) -> Any:
-            return self.function(*args, **options)
+            with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+                return self.function(*args, **options)
 
         return copy
 
