@@ -308,7 +308,7 @@ MISTAKES = {
     "save-every": ([*BOTH, "--save-every", "0"], "--save-every must be at least 1"),
     "tile": ([*BOTH, "--tile", "100"], "--tile must be at least 191 px for these layers, got 100"),
     "tile of words": ([*BOTH, "--tile", "atuo"], "auto or off, got 'atuo' (did you mean 'auto'?)"),
-    "sizes": ([*BOTH, "--sizes", "80,64"], "--sizes must rise"),
+    "sizes": ([*BOTH, "--sizes", "80,64"], "--sizes must be strictly increasing, got (80, 64)"),
     "output folder": (
         [*BOTH, "-o", "none/out.png"],
         "output folder none does not exist; create it first",

@@ -44,7 +44,7 @@ def test_every_content_becomes_the_picture_that_it_becomes_alone(folder, file_mo
     )
     assert ran.returncode == 0, ran.stderr
     assert "3 pictures of 2 shapes" in ran.stderr
-    assert "a.png, b.png · step" in ran.stderr
+    assert "a.png, b.png, tall.png · step" in ran.stderr
     assert "wrote painted: 3 of 3 pictures" in ran.stderr
     names = sorted(path.name for path in (folder / "painted").iterdir())
     assert names == ["a.png", "b.png", "tall.png"]

@@ -13,6 +13,7 @@ import jnst
 from jnst.execution import memory
 from jnst.image.masks import Masks
 from jnst.losses.objectives import evaluate
+from jnst.optim.step import step
 from jnst.optim.whole import Whole
 from jnst.transfer import tile_selection
 from jnst.transfer.problem import Inputs, build_objective
@@ -85,6 +86,7 @@ def test_with_regions_the_memory_is_foretold_by_the_very_step_that_runs(
     monkeypatch.setattr(memory, "free_bytes", lambda device: 3.5e9)
     styles, content = [pictures[1], OTHER], pictures[0][:60, :71]
     masks = {"regions": [LEFT[:60, :71], RIGHT[:60, :71]], "keep": HOLE[:60, :71]}
+    step.clear()
     with jax.log_compiles(), caplog.at_level("WARNING"):
         jnst.stylize(tiny, content, styles, **masks, **QUICK | {"sizes": (71,)})
     compiled = [r for r in caplog.records if "XLA compilation of jit(step)" in r.getMessage()]

@@ -14,6 +14,7 @@ from jnst.losses.moments import moments
 from jnst.losses.regions import guides_of
 from jnst.losses.style import measure_layers
 from jnst.losses.wasserstein import Wasserstein
+from jnst.transfer.canvas import exact_canvas
 from jnst.transfer.problem import Inputs
 from jnst.transfer.settings import Settings
 
@@ -101,7 +102,7 @@ def test_a_region_moves_to_its_own_style_and_not_to_the_others(tiny, pictures, l
     run = functools.partial(jnst.stylize, tiny, content, regions=[LEFT, RIGHT], **options)
     one, swapped = run([style, OTHER]).image, run([OTHER, style]).image
     given = Inputs(tiny, jnp.asarray(content), (jnp.asarray(style), jnp.asarray(OTHER)))
-    styles = given.at((64, 80), 1.0).styles
+    styles = given.at(exact_canvas((64, 80)), (64, 80), 1.0).styles
 
     def distance(image, mask, target):
         """Of the Gram matrices within a mask from those of a style."""
