@@ -53,13 +53,13 @@ class GridContext(NamedTuple):
 
     def content(self, cell: Cell) -> Float[Array, "H W 3"]:
         """The content of a cell, as the transfer is to see it."""
-        return prepare_content(cell.settings.colors, self.grid.contents[cell.content])
+        return np.asarray(prepare_content(cell.settings.colors, self.grid.contents[cell.content]))
 
     def styles(self, cell: Cell) -> Blend:
         """The styles of a cell, likewise."""
         content, palette = self.grid.contents[cell.content], self.grid.palette
         return tuple(
-            prepare_style(cell.settings.colors, content, image, palette)
+            np.asarray(prepare_style(cell.settings.colors, content, image, palette))
             for image in self.grid.styles[cell.style]
         )
 

@@ -134,8 +134,10 @@ def stylize(
     own = check_own(terms)
     file = checkpoints.check_checkpoint(checkpoint, checkpoint_every, resume)
 
-    styles = tuple(prepare_style(options.colors, content, image, palette) for image in styles)
-    seen = prepare_content(options.colors, content)
+    styles = tuple(
+        np.asarray(prepare_style(options.colors, content, image, palette)) for image in styles
+    )
+    seen = np.asarray(prepare_content(options.colors, content))
     key = jax.random.key(0) if key is None else key
     edges: list[int | None] = [None] * len(plan)
     if mesh is None:
