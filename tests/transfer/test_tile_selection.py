@@ -26,55 +26,55 @@ def cramped(monkeypatch):
     return cramp
 
 
-def test_a_picture_too_large_is_refused_before_it_is_run(tiny, cramped):
+def test_a_picture_too_large_is_refused_before_it_is_run(model, cramped):
     cramped(1e8)
     content, style = photograph(400, 600), texture(40, 40)
     said = r"600×400 px needs [\d.]+ GiB of memory and .* has 0.1 GiB free; choose a size of at mo"
     with pytest.raises(ValueError, match=said) as raised:
-        jnst.stylize(tiny, content, style, sizes=600, tile=None, **QUICK)
+        jnst.stylize(model, content, style, sizes=600, tile=None, **QUICK)
     size = int(str(raised.value).split(" px, or tile")[0].split()[-1])
     assert 32 <= size < 600
     choose = functools.partial(
-        tile_selection.window_edges, None, model=tiny, settings=Settings(**QUICK)
+        tile_selection.window_edges, None, model=model, settings=Settings(**QUICK)
     )
     assert choose(plan=[((size * 2 // 3, size), 1)]) == [None]
     with pytest.raises(ValueError, match="choose a size"):
         choose(plan=[((size * 4 // 5, size * 6 // 5), 1)])
 
 
-def test_only_what_does_not_fit_is_tiled_of_its_own_accord(tiny, cramped):
+def test_only_what_does_not_fit_is_tiled_of_its_own_accord(model, cramped):
     settings = Settings(**QUICK)
     plan = [((100, 150), 1), ((200, 300), 1)]
     choose = functools.partial(tile_selection.window_edges, "auto", plan, model, settings)
     assert choose() == [None, None]
     cramped(8e9)
     assert choose() == [None, None]
-    program = tile_selection.untiled(tiny, (200, 300), settings)
+    program = tile_selection.untiled(model, (200, 300), settings)
     cramped(0.8 * memory.program_bytes(program))
     none, edge = choose()
     assert none is None
     assert 40 <= edge < 300
     cramped(0.8 * memory.program_bytes(program))
     content, style = photograph(200, 300), texture(60, 40)
-    result = jnst.stylize(tiny, content, style, sizes=(150, 300), **QUICK | {"steps": (1, 2)})
+    result = jnst.stylize(model, content, style, sizes=(150, 300), **QUICK | {"steps": (1, 2)})
     assert result.reason == "finished"
     cramped(1e6)
     with pytest.raises(ValueError, match="even in tiles"):
         choose()
 
 
-def test_a_style_too_large_is_worked_at_in_tiles(tiny, cramped, monkeypatch):
+def test_a_style_too_large_is_worked_at_in_tiles(model, cramped, monkeypatch):
     content, style = photograph(64, 96), texture(60, 90)
     settings = Settings(**QUICK, style_scale=4.0)
     plan = [((32, 48), 1), ((64, 96), 1)]
     choose = functools.partial(
-        tile_selection.window_edges, plan=plan, model=tiny, settings=settings
+        tile_selection.window_edges, plan=plan, model=model, settings=settings
     )
     assert choose(300, styles=[style]) == [None, 300]
     cramped(1e10)
     assert choose("auto", styles=[style]) == [None, None]
-    of_step = memory.program_bytes(tile_selection.untiled(tiny, (64, 96), settings))
-    of_style = memory.program_bytes(tile_selection.untiled_styles(tiny, [(256, 384)], settings))
+    of_step = memory.program_bytes(tile_selection.untiled(model, (64, 96), settings))
+    of_style = memory.program_bytes(tile_selection.untiled_styles(model, [(256, 384)], settings))
     assert of_style > of_step
     free = (of_step + 2 * of_style) / 3
     cramped(free)
@@ -87,8 +87,8 @@ def test_a_style_too_large_is_worked_at_in_tiles(tiny, cramped, monkeypatch):
     )
     run = functools.partial(jnst.stylize, model, content, style, style_scale=4.0, **QUICK)
     tiled = run(sizes=96)
-    assert [tiles.shape for tiles in windows] == [(64, 96), (256, 384)]
-    of_tile = memory_of_style(tiny, (256, 384), edge, settings, False)
+    assert [tiles.shape for tiles in windows[:2]] == [(64, 96), (256, 384)]
+    of_tile = memory_of_style(model, (256, 384), edge, settings, False)
     assert len(windows[1].spans) > 1 and of_tile <= free
     with pytest.raises(ValueError, match=r"96×64 px with a style of 384×256 px needs .* or tile"):
         run(sizes=96, tile=None)
