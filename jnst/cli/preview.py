@@ -38,7 +38,13 @@ WATCHED_SECONDS = 5.0
 the last picture to be fetched."""
 LARGEST_SHOWN = 1600
 """Longest edge, in pixels, of a picture sent to the browser."""
-CURVES = {"total": "#d1495b", "style": "#2a9d8f", "content": "#3d82c4"}
+CURVES = {
+    "total": "#d1495b",
+    "style": "#2a9d8f",
+    "content": "#3d82c4",
+    "response": "#e9a23b",
+}
+"""Colours of the terms that are drawn, where a run has them; `"response"` is a dream's."""
 INKS = {"light": "#333333", "dark": "#cccccc"}
 
 
@@ -172,7 +178,8 @@ class Preview:
     def read_losses(self) -> list[tuple[int, dict[str, float]]]:
         """Return the losses so far as numbers, [(step, {term: loss}), …]."""
         for step, losses in self.losses[len(self.values) :]:
-            self.values.append((step, {term: float(losses[term]) for term in CURVES}))
+            shown = {term: float(losses[term]) for term in CURVES if term in losses}
+            self.values.append((step, shown))
         return self.values
 
     def png(self) -> bytes:
@@ -288,7 +295,7 @@ def draw_curves(values: list[tuple[int, dict[str, float]]], sizes: list[int], in
         side.set_visible(False)
     steps = [step for step, _ in values]
     for term, colour in CURVES.items():
-        losses = np.array([losses[term] for _, losses in values])
+        losses = np.array([losses.get(term, np.nan) for _, losses in values])
         shown = np.isfinite(losses) & (losses > 0)  # content has none where it starts from itself
         if shown.any():
             marker = "o" if shown.sum() == 1 else ""

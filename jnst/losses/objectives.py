@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
+from jnst.losses.jitter import shifted
 from jnst.losses.regions import Kept, composed
 from jnst.losses.terms import PIXELS, Features, Scalar, Term
 from jnst.nn.backbone import Backbone
@@ -24,11 +25,14 @@ class Objective(NamedTuple):
       model: the network.
       terms: what is summed, each with its weight.
       kept: what stays the content's pixels; None: nothing does.
+      jitter: the most pixels that the network's view of the image is shifted by at every step, at
+        random; None, or a step without a key: it is not.
     """
 
     model: Backbone
     terms: tuple[Term, ...]
     kept: Kept | None = None
+    jitter: Scalar | None = None
 
 
 def evaluate(
@@ -45,10 +49,12 @@ def evaluate(
       {term: loss}, and the sum under "total".
     """
     image = composed(image, objective.kept)
-    terms = objective.terms
+    terms, view = objective.terms, image
     if key is not None:
         terms = drawn(terms, key)
-    features = look(objective.model, image, layers_of(terms))
+        if objective.jitter is not None:
+            view = shifted(image, objective.jitter, key)
+    features = {**look(objective.model, view, layers_of(terms)), PIXELS: image}
     losses = {term.name: term.loss(term.statistics(features)) for term in terms}
     return losses | {"total": total_of(terms, losses)}
 

@@ -53,6 +53,7 @@ class Steering(NamedTuple):
       callback: given the steps made before a level and those of the whole run, what is called after
         every step; None: nothing.
       keeper: see `Keeper`.
+      carry: makes what a level starts from of the picture of the one before; None: it is enlarged.
     """
 
     execute: Callable[[Level], Execution]
@@ -60,6 +61,7 @@ class Steering(NamedTuple):
     tolerance: float = 0.0
     callback: Callable[[Level, int, int], StepCallback] | None = None
     keeper: Keeper = NOT_KEPT
+    carry: Callable[[Array, Level], Array] | None = None
 
 
 class Outcome(NamedTuple):
@@ -88,7 +90,7 @@ def coarse_to_fine(
       image: to start from, or a batch of them.
       steering: how.
     """
-    execute, controls_of, tolerance, callback, keeper = steering
+    execute, controls_of, tolerance, callback, keeper, carry = steering
     saved, save, save_every = keeper
     losses: Losses = saved.losses[:-1] if saved else []
     runs: list[Run] = []
@@ -97,7 +99,7 @@ def coarse_to_fine(
         level = levels[number]
         done = sum(len(part["total"]) for part in losses)
         total = done + sum(later.steps for later in levels[number:])
-        image = resize(image, level.shape)
+        image = carry(image, level) if carry and runs else resize(image, level.shape)
         # The execution first: its targets may take more memory than there is beside a state.
         execution = execute(level)
         state = execution.begin(image, saved and saved.state)
