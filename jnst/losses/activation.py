@@ -31,7 +31,7 @@ def mean_square(features: Float[Array | np.ndarray, "*batch H W C"]) -> Float[Ar
 
 
 def resemblance(
-    features: Float[Array | np.ndarray, "*batch H W C"], guide: Float[Array, "n C"]
+    features: Float[Array | np.ndarray, "*batch H W C"], guide: Float[Array | np.ndarray, "n C"]
 ) -> Float[Array, "*batch"]:
     """How far features point where those of a guide do, averaged over positions.
 
@@ -49,7 +49,8 @@ def resemblance(
     Array(2., dtype=float32)
     """
     wide = jnp.promote_types(features.dtype, jnp.float32)
-    flat = features.astype(wide).reshape(*features.shape[:-3], -1, features.shape[-1])
+    flat = jnp.asarray(features, wide).reshape(*features.shape[:-3], -1, features.shape[-1])
+    guide = jnp.asarray(guide)
 
     def nearest(feature: Float[Array, " C"]) -> Array:
         return jnp.argmax(guide @ feature)
@@ -116,7 +117,7 @@ class Activation(Responses):
       weights, weight: see `Responses`.
     """
 
-    channels: Mapping[str, Float[Array, "*batch C"]]
+    channels: Mapping[str, Float[Array, "*batch _c"]]
     scales: Mapping[str, Float[Array, "*batch"]]
     weights: Mapping[str, Scalar]
     weight: Scalar = 1.0
@@ -135,7 +136,7 @@ class Resemblance(Responses):
       scales, weights, weight: see `Responses`.
     """
 
-    guides: Mapping[str, Float[Array, "n C"]]
+    guides: Mapping[str, Float[Array, "*batch _n _c"]]
     scales: Mapping[str, Float[Array, "*batch"]]
     weights: Mapping[str, Scalar]
     weight: Scalar = 1.0

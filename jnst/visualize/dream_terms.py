@@ -49,11 +49,10 @@ def dream_terms(
     channels = {layer: of_layer.shape[-1] for layer, of_layer in features.items()}
     for sought in each:
         check_channels(sought, channels)
+    units = dict.fromkeys(layers, jnp.ones(()))
     if guide is not None:
         guides = guide_features(measured_at(model, guide, layers))
-        plain = Resemblance(
-            guides=guides, scales=dict.fromkeys(layers, 1.0), weights=dict.fromkeys(layers, 1.0)
-        )
+        plain = Resemblance(guides=guides, scales=units, weights=dict.fromkeys(layers, 1.0))
         scales = scales_of(plain.statistics(features))
         return [
             Resemblance(guides=guides, scales=scales, weights=weights_of(sought)) for sought in each
@@ -61,7 +60,7 @@ def dream_terms(
     uniform = {layer: jnp.full(count, 1 / count) for layer, count in channels.items()}
     plain_activation = Activation(
         channels=uniform,
-        scales=dict.fromkeys(layers, 1.0),
+        scales=units,
         weights=dict.fromkeys(layers, 1.0),
     )
     scales = scales_of(plain_activation.statistics(features))

@@ -48,11 +48,11 @@ class Descending(NamedTuple):
 
 
 DEPTHS = (
-    Descending(None, 0.0, 0.0),
-    Descending(None, 0.0, 0.0),
-    Descending(None, 1e-3, 1e-4),
-    Descending(1.0, 0.01, 1e-3, jitter=2),
-    Descending(1.0, 0.03, 1e-3, jitter=4),
+    Descending(None, 3e-6, 1e-6),
+    Descending(None, 3e-5, 1e-5),
+    Descending(None, 3e-3, 1e-4),
+    Descending(1.0, 0.02, 5e-3, jitter=2),
+    Descending(1.0, 0.03, 1e-2, jitter=4),
 )
 """By depth, which is how often the picture was halved; the last for all that are deeper. Shallow
 layers say nearly all about the picture, and L-BFGS finds it; deep ones say little about what is

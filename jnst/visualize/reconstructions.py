@@ -24,6 +24,7 @@ from jnst.image.inputs import check_image
 from jnst.image.resizing import resize, style_shape
 from jnst.nn.backbone import Backbone, check_backbone
 from jnst.optim.descent import StepCallback
+from jnst.optim.frequencies import filtered
 from jnst.optim.minimization import Callback, Progress
 from jnst.optim.step import Controls, State
 from jnst.transfer.levels import Level, Steering, coarse_to_fine
@@ -185,7 +186,7 @@ def rebuild(
         ema_decay=AVERAGING if jitters else 0.0,
         key=key if jitters else None,
     )
-    noise = 0.5 + NOISE * jax.random.normal(key, photo.shape, photo.dtype)
+    start = jnp.clip(0.5 + NOISE * soft_noise(key, photo.shape), 0, 1)
     devices = jax.devices()
     count = max(n for n in range(1, len(devices) + 1) if len(cells) % n == 0)
     execution = Batch(
@@ -194,7 +195,7 @@ def rebuild(
     shape = int(photo.shape[0]), int(photo.shape[1])
     outcome = coarse_to_fine(
         [Level(shape=shape, steps=steps)],
-        jnp.broadcast_to(jnp.clip(noise, 0, 1), (len(cells), *photo.shape)),
+        jnp.broadcast_to(start, (len(cells), *photo.shape)),
         Steering(
             execute=lambda level: execution,
             controls=lambda steps: [controls] * len(cells),
@@ -214,6 +215,19 @@ def rebuild(
         )
         for n, cell in enumerate(cells)
     ]
+
+
+def soft_noise(key: Key[Array, ""], shape: tuple[int, ...]) -> Float[Array, "H W 3"]:
+    """Noise of unit deviation with the spectrum of photographs, 1 / f.
+
+    White noise has most of its power where layers see next to nothing of it, and there it stays.
+
+    >>> noise = soft_noise(jax.random.key(0), (32, 48, 3))
+    >>> round(float(noise.std()), 3)
+    1.0
+    """
+    noise = filtered(jax.random.normal(key, shape), 1.0)
+    return (noise - noise.mean()) / noise.std()
 
 
 def losses_of(cell: Cell, losses: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

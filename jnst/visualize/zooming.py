@@ -16,7 +16,7 @@ from jnst.transfer.tile_selection import AUTO
 from jnst.visualize.dream_settings import DEFAULT_LAYERS, DreamSettingsDict, check_sought
 from jnst.visualize.dreams import Dreaming, dream_together, prepare
 
-FRAME_STEPS = 3
+FRAME_STEPS = 4
 """Steps at each octave of every frame but the first: what was dreamed before is still there."""
 MOST_ZOOM = 0.9
 MOST_FRAMES = 100_000
@@ -88,6 +88,7 @@ def _frames(
     callback: Callback | None,
 ) -> Iterator[Float[np.ndarray, "H W 3"]]:
     zoom, rotate = (jnp.float32(number) for number in motion)
+    tones = jnp.mean(photo, axis=(0, 1)), jnp.std(photo, axis=(0, 1))
     for number in range(frames):
         steps = frame_steps if number else None
         key = jax.random.fold_in(dreaming.key, number)
@@ -95,7 +96,7 @@ def _frames(
         yield np.asarray(result.image)
         if result.reason != "finished":
             return
-        photo = zoomed(result.image, zoom, rotate)
+        photo = toned(zoomed(result.image, zoom, rotate), *tones)
 
 
 @jax.jit
@@ -133,6 +134,20 @@ def zoomed(
             weight = (of_rows[i] * of_columns[j])[..., None]
             total += weight * image[row, column]
     return jnp.clip(total, 0, 1)
+
+
+@jax.jit
+def toned(
+    image: Float[Array, "H W 3"], mean: Float[Array, "3"], deviation: Float[Array, "3"]
+) -> Float[Array, "H W 3"]:
+    """An image with the mean of each channel given, and its deviation where that is larger.
+
+    Every frame's dream adds contrast to that of the frames before. Without this, after some twenty
+    frames all is black or of one bright colour, and there is nothing to dream of.
+    """
+    spread = jnp.std(image, axis=(0, 1))
+    factor = jnp.minimum(1, deviation / jnp.maximum(spread, 1e-6))
+    return jnp.clip(mean + factor * (image - jnp.mean(image, axis=(0, 1))), 0, 1)
 
 
 def _cubic(share: Float[Array, "H W"]) -> tuple[Array, Array, Array, Array]:
