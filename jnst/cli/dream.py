@@ -12,9 +12,17 @@ from typing import Any
 import jax
 
 from jnst._checks import check_integer
-from jnst._files import check_not_overwriting, check_output
+from jnst._files import check_output
 from jnst.cli.arguments import layers, number, whole
-from jnst.cli.dream_options import DREAM_SETTINGS, DreamJob, dream_record, prepare_dream
+from jnst.cli.dream_options import (
+    DREAM_SETTINGS,
+    DreamJob,
+    check_kept,
+    dream_record,
+    headline,
+    prepare_dream,
+)
+from jnst.cli.dream_video import run_video
 from jnst.cli.network import add_network
 from jnst.cli.options import OPTIONS, tile
 from jnst.cli.preview import Preview, check_preview
@@ -103,8 +111,6 @@ def run(args: argparse.Namespace) -> int:
     """Check everything, dream and write; return the exit code."""
     began = time.monotonic()
     if args.frames is not None:
-        from jnst.cli.dream_video import run_video  # which is built from what is here
-
         return run_video(args)
     for option in ("zoom", "rotate", "frame_steps", "fps"):
         if getattr(args, option) is not None:
@@ -212,21 +218,6 @@ def files_of(output: Path, job: DreamJob) -> list[Path]:
     if len(set(names)) < len(names):
         raise ValueError("--layers and --channels must name each dream once")
     return [output.with_stem(f"{output.stem}-{name}") for name in names]
-
-
-def check_kept(args: argparse.Namespace, job: DreamJob, outputs: Sequence[Path]) -> None:
-    """Raise ValueError if one of the outputs is an input of the run, or two are the same."""
-    check_not_overwriting("photo", args.photo, outputs)
-    check_not_overwriting("weights file", job.network.found.path, outputs)
-    if job.guide is not None:
-        check_not_overwriting("guide", job.options["guide"], outputs)
-
-
-def headline(job: DreamJob) -> str:
-    """Describe device, sizes and weights in one line."""
-    sizes = " → ".join(f"{width}×{height}" for (height, width), _ in job.plan)
-    several = f" · {len(job.each)} dreams" if len(job.each) > 1 else ""
-    return job.network.headline(f"{sizes} px{several}")
 
 
 def with_response(progress: Progress) -> Progress:

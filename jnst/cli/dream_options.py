@@ -2,13 +2,14 @@
 
 import argparse
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from jnst._checks import check_integer
+from jnst._files import check_not_overwriting
 from jnst.cli.job import read_input
 from jnst.cli.network import NETWORK_OPTIONS, Network, network_of
 from jnst.cli.options import NONE, OPTIONS, check_seed, found
@@ -146,3 +147,18 @@ def dream_record(job: DreamJob, sought: Sought) -> dict[str, Any]:
         "weights": job.network.source,
         "options": {**layers, **job.options},
     }
+
+
+def check_kept(args: argparse.Namespace, job: DreamJob, outputs: Sequence[Path]) -> None:
+    """Raise ValueError if one of the outputs is an input of the run, or two are the same."""
+    check_not_overwriting("photo", args.photo, outputs)
+    check_not_overwriting("weights file", job.network.found.path, outputs)
+    if job.guide is not None:
+        check_not_overwriting("guide", job.options["guide"], outputs)
+
+
+def headline(job: DreamJob) -> str:
+    """Describe device, sizes and weights in one line."""
+    sizes = " → ".join(f"{width}×{height}" for (height, width), _ in job.plan)
+    several = f" · {len(job.each)} dreams" if len(job.each) > 1 else ""
+    return job.network.headline(f"{sizes} px{several}")

@@ -14,8 +14,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jnst._files import atomic_write
-from jnst.cli.dream import check_kept, headline
-from jnst.cli.dream_options import dream_record, prepare_dream
+from jnst.cli.dream_options import check_kept, dream_record, headline, prepare_dream
 from jnst.cli.progress import ProgressReport
 from jnst.cli.runtime import interrupts, make_ready
 from jnst.grid.runs import GridProgress

@@ -114,10 +114,11 @@ def with_option(message: str, args: argparse.Namespace) -> str:
     name = first.group() if first else ""
     if name not in args:  # not an option of this command: the settings need not be imported
         return message
-    known = getattr(args, "library_settings", None)
-    if known is None:
-        from jnst.transfer.settings import SETTINGS as known
+    known = getattr(args, "library_settings", ())
+    if not known:
+        from jnst.transfer.settings import SETTINGS
 
+        known = SETTINGS
     return as_option(name) + message[len(name) :] if name in known else message
 
 

@@ -61,6 +61,7 @@ def resemblance(
     return jnp.mean(jnp.sum(flat * guide[chosen], axis=-1), axis=-1)
 
 
+@term
 class Responses(Term):
     """What the activation losses share: layers, weights, factors.
 
@@ -74,7 +75,7 @@ class Responses(Term):
     linear: ClassVar[bool] = True
     scales: Mapping[str, Float[Array, "*batch"]]
     weights: Mapping[str, Scalar]
-    weight: Scalar
+    weight: Scalar = 1.0
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -118,9 +119,6 @@ class Activation(Responses):
     """
 
     channels: Mapping[str, Float[Array, "*batch _c"]]
-    scales: Mapping[str, Float[Array, "*batch"]]
-    weights: Mapping[str, Scalar]
-    weight: Scalar = 1.0
 
     def measure(self, layer: str, features: Array) -> Float[Array, "*batch"]:
         """The weighted sum of the channels' mean squares."""
@@ -137,9 +135,6 @@ class Resemblance(Responses):
     """
 
     guides: Mapping[str, Float[Array, "*batch _n _c"]]
-    scales: Mapping[str, Float[Array, "*batch"]]
-    weights: Mapping[str, Scalar]
-    weight: Scalar = 1.0
 
     def measure(self, layer: str, features: Array) -> Float[Array, "*batch"]:
         """The resemblance."""

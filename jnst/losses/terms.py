@@ -7,7 +7,7 @@ knows one from another. See `jnst.losses.style` for the terms of the style.
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, ClassVar, NamedTuple, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar, dataclass_transform
 
 import jax
 from jaxtyping import Array, Float
@@ -24,17 +24,18 @@ Statistics = Any
 T = TypeVar("T")
 
 
+def static(default: Any = dataclasses.MISSING) -> Any:
+    """Declare a field that is part of a term's structure: changing it compiles anew."""
+    return dataclasses.field(default=default, metadata={"static": True})
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(static,))
 def term(cls: type[T]) -> type[T]:
     """Make a class a term: a frozen dataclass by keyword, whose fields are leaves of a pytree.
 
     A field that is no array is declared with `static()`.
     """
     return jax.tree_util.register_dataclass(dataclasses.dataclass(frozen=True, kw_only=True)(cls))
-
-
-def static(default: Any = dataclasses.MISSING) -> Any:
-    """Declare a field that is part of a term's structure: changing it compiles anew."""
-    return dataclasses.field(default=default, metadata={"static": True})
 
 
 class View(NamedTuple):

@@ -1,6 +1,5 @@
 """The objective of a dream: what it makes stronger, in units of the photograph's response."""
 
-import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,9 +11,10 @@ from jaxtyping import Array, Float
 from jnst.image.fitting import fit
 from jnst.image.resizing import resize
 from jnst.losses.activation import Activation, Resemblance, Responses
-from jnst.losses.objectives import Objective, look
+from jnst.losses.objectives import Objective
 from jnst.nn.backbone import Backbone
 from jnst.visualize.dream_settings import Sought, check_channels
+from jnst.visualize.features import features_of
 
 MEASURED_EDGE = 384
 """Pixels: the long edge at which the photograph's own responses are measured, at most."""
@@ -103,13 +103,6 @@ def measured_at(
         least = min(height, width, model.geometry.stride(layers))
         image = resize(image, fit(height, width, MEASURED_EDGE, least))
     return features_of(model, image, layers=layers)
-
-
-@functools.partial(jax.jit, static_argnames="layers")
-def features_of(model: Backbone, image: Array, *, layers: tuple[str, ...]) -> dict[str, Array]:
-    """{layer: features}, in float32 at least."""
-    seen = look(model, image, layers)
-    return {n: seen[n].astype(jnp.promote_types(seen[n].dtype, jnp.float32)) for n in layers}
 
 
 def guide_features(features: Mapping[str, Array]) -> dict[str, Float[Array, "n C"]]:

@@ -3,13 +3,13 @@
 import functools
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float, Int
 
 from jnst._checks import check_choice
 from jnst.image.inputs import check_image
@@ -50,9 +50,9 @@ class LayerMaps(NamedTuple):
         return float(np.mean(self.values == 0))
 
     @property
-    def silent(self) -> Bool[np.ndarray, " C"]:
-        """Which channels are 0 all over the picture."""
-        return ~self.values.any(axis=(0, 1))
+    def silent(self) -> Any:
+        """Which channels are 0 all over the picture: booleans, (C,)."""
+        return np.logical_not(self.values.any(axis=(0, 1)))
 
     @property
     def scale(self) -> float:
@@ -162,7 +162,7 @@ def _computed(
     model: Backbone, image: Float[Array, "H W 3"], layers: tuple[str, ...]
 ) -> Iterator[LayerMaps]:
     for group in grouped(model, image.shape, layers):
-        features = jax.device_get(_features(model, image, layers=group))
+        features = jax.device_get(features_of(model, image, layers=group))
         while features:
             layer = group[len(group) - len(features)]
             yield LayerMaps(layer=layer, values=features.pop(layer))
@@ -173,7 +173,7 @@ def grouped(
 ) -> list[tuple[str, ...]]:
     """The layers in groups whose features take no more than `TOGETHER`, for fewer programs."""
     image = jax.ShapeDtypeStruct(shape, jnp.float32)
-    shapes = jax.eval_shape(functools.partial(_features, layers=layers), model, image)
+    shapes = jax.eval_shape(functools.partial(features_of, layers=layers), model, image)
     groups: list[tuple[str, ...]] = []
     room = 0
     for layer in layers:
@@ -187,7 +187,8 @@ def grouped(
 
 
 @functools.partial(jax.jit, static_argnames="layers")
-def _features(
+def features_of(
     model: Backbone, image: Float[Array, "H W 3"], *, layers: tuple[str, ...]
 ) -> dict[str, Array]:
+    """{layer: features} in float32."""
     return {name: x.astype(jnp.float32) for name, x in model(image, layers).items()}

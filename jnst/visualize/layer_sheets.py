@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -33,7 +34,7 @@ HEAT = np.array(
 
 
 def grey_levels(
-    values: Float[np.ndarray, "*shape"], scale: Float[np.ndarray, "*_shape"] | float, signed: bool
+    values: Float[np.ndarray, "*shape"], scale: Any, signed: bool
 ) -> Float[np.ndarray, "*shape"]:
     """Features as grey in [0, 1]: 0 is black, or middle grey where there are negative ones."""
     levels = values / scale
@@ -73,6 +74,7 @@ def channel_sheet(
     channels = chosen_channels(first, top, order)
     values = np.stack([maps.values[..., channels] for maps in each])
     signed = bool((values < 0).any())
+    scale: Any
     if by_channel:
         largest = np.abs(values).max(axis=(0, 1, 2))
         scale = np.where(largest > 0, largest, 1)
@@ -89,7 +91,7 @@ def channel_sheet(
     pitch = tiles.shape[1] + text_size("0", points)[0] + GAP // 2, tiles.shape[2] + GAP // 2
     rows = math.ceil(len(channels) / columns)
     shape = rows * pitch[0] + GAP // 2, columns * pitch[1] + GAP // 2, 3
-    sheet = np.full(shape, np.float32(GROUND))
+    sheet = np.full(shape, np.array(GROUND, np.float32))
     for place, (tile, channel) in enumerate(zip(tiles, channels, strict=True)):
         y, x = (GAP // 2 + n * p for n, p in zip(divmod(place, columns), pitch, strict=True))
         there = sheet[y : y + tile.shape[0], x : x + tile.shape[1]]

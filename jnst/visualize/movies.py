@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -74,7 +75,7 @@ def write_movie(
     with atomic_write(path) as temporary:
         with av.open(temporary, "w") as container:
             container.metadata["comment"] = comment
-            stream = container.add_stream(
+            stream: Any = container.add_stream(
                 codec, rate=Fraction(fps).limit_denominator(1001), options=options
             )
             stream.pix_fmt = "yuv420p"

@@ -8,18 +8,22 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
-from jnst.losses.build import Recipe, build_content_term, build_style_term
+from jnst.losses.build import is_exact
+from jnst.losses.content import content_term
+from jnst.losses.gram import Gram
 from jnst.losses.objectives import Objective
-from jnst.losses.terms import replace
+from jnst.losses.style import measure_layers, style_term
+from jnst.losses.terms import Term, replace
 from jnst.losses.variation import roughness, variation_term
 from jnst.nn.backbone import Backbone
 from jnst.nn.geometry import Geometry
 from jnst.optim.frequencies import coarse_first
 from jnst.optim.optimizers import RATES, make_optimizer
+from jnst.visualize.features import features_of
 
 CONTENT_LAYERS = ("conv1_2", "conv2_2", "conv3_2", "conv4_2", "conv5_2")
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
-STYLE_LOSS = "gram"
+STYLE_LOSS = Gram
 
 
 class Descending(NamedTuple):
@@ -48,9 +52,9 @@ class Descending(NamedTuple):
 
 
 DEPTHS = (
-    Descending(None, 3e-6, 1e-6),
-    Descending(None, 3e-5, 1e-5),
-    Descending(None, 3e-3, 1e-4),
+    Descending(None, 1e-5, 3e-6),
+    Descending(None, 1e-4, 2e-5),
+    Descending(None, 8e-3, 1e-4),
     Descending(1.0, 0.02, 5e-3, jitter=2),
     Descending(1.0, 0.03, 1e-2, jitter=4),
 )
@@ -125,24 +129,32 @@ def objectives_of(
     """What each cell of a batch minimises: one structure, with weights of 0 for what it lacks."""
     of_content = tuple(dict.fromkeys(n for c in cells if c.kind == "content" for n in c.layers))
     of_style = tuple(dict.fromkeys(n for c in cells if c.kind == "style" for n in c.layers))
-    recipe = Recipe(of_content, of_style, STYLE_LOSS, "relative")
-    content_term = build_content_term(model, content, recipe) if of_content else None
-    style_term = None
+    both: list[Term] = []
+    if of_content:
+        features = features_of(model, content, layers=of_content)
+        both.append(content_term(features, dict.fromkeys(of_content, 1.0), "relative"))
     if of_style and style is not None:
-        style_term = build_style_term(model, [style], [1.0], None, recipe)
+        exact = is_exact(model)
+        features = features_of(model, style, layers=of_style)
+        measured = measure_layers(STYLE_LOSS, features, None, exact=exact)
+        weights = dict.fromkeys(of_style, 1.0)
+        both.append(
+            style_term(STYLE_LOSS, [measured], [1.0], weights, weighing="relative", exact=exact)
+        )
     made = []
     for cell in cells:
         descending, is_content = DEPTHS[depth_of(model.geometry, cell)], cell.kind == "content"
         rough = roughness([content if is_content or style is None else style], [1.0])
         weight = descending.content_variation if is_content else descending.style_variation
         variation = replace(variation_term(content.shape, "relative", rough), weight=weight)
-        terms = [variation]
-        if style_term is not None:
-            weights = {n: (n in cell.layers) / len(cell.layers) for n in of_style}
-            terms.insert(0, replace(style_term, weights=weights, weight=float(not is_content)))
-        if content_term is not None:
-            weights = {n: float(n in cell.layers) for n in of_content}
-            terms.insert(0, replace(content_term, weights=weights, weight=float(is_content)))
+        terms = [
+            replace(
+                term,
+                weights={n: float(n in cell.layers) / len(cell.layers) for n in term.layers},
+                weight=float(term.name == cell.kind),
+            )
+            for term in both
+        ]
         jitter = jnp.float32(descending.jitter)
-        made.append(Objective(model=model, terms=tuple(terms), jitter=jitter))
+        made.append(Objective(model=model, terms=(*terms, variation), jitter=jitter))
     return made

@@ -9,7 +9,7 @@ view is jittered.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -23,7 +23,7 @@ from jnst.execution.devices import make_mesh
 from jnst.image.inputs import check_image
 from jnst.image.resizing import resize, style_shape
 from jnst.nn.backbone import Backbone, check_backbone
-from jnst.optim.descent import StepCallback
+from jnst.optim.descent import Execution, StepCallback
 from jnst.optim.frequencies import filtered
 from jnst.optim.minimization import Callback, Progress
 from jnst.optim.step import Controls, State
@@ -132,7 +132,7 @@ def reconstruct(
     styles = in_order(geometry, geometry.check_layers("style_layers", style_layers))
     check_large_enough(geometry, photo.shape, contents, "content")
     if painting is not None:
-        painting = resize(painting, style_shape(painting, tuple(photo.shape[:2]), 1.0))
+        painting = resize(painting, style_shape(painting, (photo.shape[0], photo.shape[1]), 1.0))
         for name, image in (("content", photo), ("style", painting)):
             check_large_enough(geometry, image.shape, styles, name)
     check_integer("steps", steps, least=1)
@@ -197,7 +197,7 @@ def rebuild(
         [Level(shape=shape, steps=steps)],
         jnp.broadcast_to(start, (len(cells), *photo.shape)),
         Steering(
-            execute=lambda level: execution,
+            execute=lambda level: cast(Execution, execution),
             controls=lambda steps: [controls] * len(cells),
             callback=None if callback is None else lambda level, done, total: callback,
         ),

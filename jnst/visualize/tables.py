@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from jnst.image.fitting import fit
 from jnst.image.lettering import text_size, write_text
 from jnst.image.pictures import resize_picture
 
@@ -91,7 +90,7 @@ def _reduced(picture: Float[np.ndarray, "h w 3"], edge: int) -> Float[np.ndarray
     picture = np.asarray(picture, np.float32)
     if max(picture.shape) <= edge:
         return picture
-    return resize_picture(picture, None, max(fit(*picture.shape[:2], edge)))[0]
+    return resize_picture(picture, None, edge).pixels
 
 
 def in_rows(pictures: Sequence[Float[np.ndarray, "h w 3"]], labels: Sequence[str]) -> list[Row]:

@@ -14,7 +14,8 @@ from jnst.nn.backbone import Backbone, check_backbone
 from jnst.optim.minimization import Callback
 from jnst.transfer.tile_selection import AUTO
 from jnst.visualize.dream_settings import DEFAULT_LAYERS, DreamSettingsDict, check_sought
-from jnst.visualize.dreams import Dreaming, dream_together, prepare
+from jnst.visualize.dreaming import Dreaming, dream_together
+from jnst.visualize.dreams import prepare
 
 FRAME_STEPS = 4
 """Steps at each octave of every frame but the first: what was dreamed before is still there."""

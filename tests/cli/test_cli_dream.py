@@ -122,7 +122,7 @@ def test_a_zooming_dream_is_a_video_or_a_folder(folder):
     assert run_jnst(folder, "dream", "content.png", "-o", "frames", *fewer).returncode == 0
     names = sorted(path.name for path in (folder / "frames").iterdir())
     assert names == ["dream.json", "frame-00001.png", "frame-00002.png"]
-    assert read_settings(folder / "frames" / "frame-00002.png")["options"]["frame_steps"] == 3
+    assert read_settings(folder / "frames" / "frame-00002.png")["options"]["frame_steps"] == 4
 
 
 def test_without_pyav_a_video_is_refused_before_anything_is_dreamed(folder, monkeypatch):
