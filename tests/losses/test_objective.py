@@ -90,9 +90,7 @@ def test_relative_terms_are_0_for_a_match_and_1_by_their_units(tiny, pictures, t
         assert float(silent) == pytest.approx(1 / AGREEMENT, rel=1e-5)
     # Where they are apart, the unpainted content is 1, and the content as loud as the style.
     made = targets(tiny, pictures)
-    features, of_style = (
-        tiny(jnp.asarray(x), ["relu1_1", "relu2_1", "relu2_2"]) for x in pictures
-    )
+    features, of_style = (tiny(jnp.asarray(x), ["relu1_1", "relu2_1", "relu2_2"]) for x in pictures)
     for name, target in made.style.items():
         apart = jnst.style_loss(jnst.gram_matrix(features[name]), target)
         energies = [
