@@ -6,63 +6,153 @@ is the sum of the singular values of A = Lᵀ L_t,
 
     tr (Σ_t^½ Σ Σ_t^½)^½ = tr UᵀA,   A = U (AᵀA)^½
 
-and A is conditioned as the covariances are. U comes from Newton and Schulz's iteration.
+and A is conditioned as the covariances are. Both factors being triangular, A⁻ᵀ is as cheap as A,
+and one step of Newton's iteration,
+
+    X = (ζ A + A⁻ᵀ / ζ) / 2
+
+has the same U and the root of A's condition. From there polynomials lead to U.
+
+Of fewer points than dimensions the covariance is F Fᵀ of a narrow F, and A = F L_t has as few rows:
+everything is smaller.
 """
 
+import functools
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, Float
 
 LEAST = 1e-6
 """Of A's norm: singular values down to this share of it are told exactly."""
-LARGEST_SCALE = 1.69770248526
-"""At more, rounding could throw the largest singular values below the smallest."""
+CUSHION = 0.025
+"""Where the interval that polynomials are made for begins at the least: those for longer ones take
+some of the larger singular values so far down that little but rounding would remain of them."""
+EXACT = 1e-7
+"""How near to 1 the singular values come."""
+POWER_STEPS = 4
+"""Steps of the power iteration that chooses ζ, which need not be exact."""
 
 
-def _scales(least: float) -> tuple[float, ...]:
-    """What X is multiplied with before each iteration, until its singular values are all 1."""
-    scales = []
-    while 1 - least > 1e-12:  # float64's next is exact
-        scale = min((3 / (1 + least + least**2)) ** 0.5, LARGEST_SCALE)
-        ends = (least, 1.0)
-        least = min(scale * x * (3 - (scale * x) ** 2) / 2 for x in ends)
-        scales.append(scale)
-    return tuple(scales)
+def minimax_quintic(least: float) -> tuple[np.ndarray, float]:
+    """The odd polynomial a x + b x³ + c x⁵ that is nearest to 1 on [least, 1], by Remez' exchange.
+
+    Returns:
+      (a, b, c), and how far from 1 it comes there.
+
+    >>> minimax_quintic(0.5)[1] < 0.05
+    True
+    """
+    points = least + (1 - least) * np.array([0.0, 0.35, 0.75, 1.0])
+    for _ in range(100):
+        powers = np.stack([points, points**3, points**5, [1.0, -1.0, 1.0, -1.0]], axis=1)
+        a, b, c, error = np.linalg.solve(powers, np.ones(4))
+        extrema = np.sort(np.sqrt(np.roots([5 * c, 3 * b, a]).astype(complex)).real)
+        moved = np.array([least, *np.clip(extrema, least, 1.0), 1.0])
+        if np.abs(moved - points).max() < 1e-13:
+            break
+        points = moved
+    return np.array([a, b, c]), abs(float(error))
 
 
-def orthogonal_factor(matrix: Float[Array, "*batch C C"]) -> Float[Array, "*batch C C"]:
-    """U of the polar decomposition A = U (AᵀA)^½, for an A that is not singular.
+@functools.cache
+def minimax_sequence(least: float) -> tuple[np.ndarray, np.ndarray]:
+    """Polynomials that one after the other take all of [least, 1] to 1.
 
-        X_0 = A / |A|,   X_{k+1} = 1/2 ρ X_k (3 − ρ² X_kᵀ X_k)
+    Each is the best there is for what the ones before it leave, but for the `CUSHION`, and scaled
+    to stay below 1. For an interval that begins with 10⁻⁶ twelve of them come to 1 within `EXACT`;
+    for a shorter one the last of these will do. The idea is that of Amsel, Persson, Musco and
+    Gower, "The Polar Express", 2025, https://arxiv.org/abs/2505.16932.
 
-    with ρ that falls from 1.7 to 1, by which small singular values grow 2.5 times at each iteration
-    instead of 1.5 times; two products each, some twenty iterations.
+    Returns:
+      The coefficients, (n, 3), and what each interval begins with, (n,).
+    """
+    coefficients, begins = [], []
+    while 1 - least > EXACT:
+        begins.append(least)
+        if least > 0.9:  # near 1 Taylor's does as well, and its equations are well conditioned
+            coefficients.append(np.array([15.0, -10.0, 3.0]) / 8)
+            error = 5 * (1 - least) ** 3 / 2
+            least = 1 - error
+        else:
+            nearest, error = minimax_quintic(max(least, CUSHION))
+            a, b, c = nearest / (1 + error)
+            coefficients.append(np.array([a, b, c]))
+            least = min(a * least + b * least**3 + c * least**5, (1 - error) / (1 + error))
+    return np.array(coefficients), np.array(begins)
 
-    Chen and Chow, "A stable scaling of Newton-Schulz for improving the sign function computation of
-    a Hermitian matrix", 2014.
+
+def orthogonal_factor(
+    matrix: Float[Array, "*batch R C"], least: Float[Array, "*batch"] | None = None
+) -> Float[Array, "*batch R C"]:
+    """U of the polar decomposition A = (AAᵀ)^½ U, for an A with no more rows than columns.
+
+        X_0 = A / |A|,   X_{k+1} = (a_k + b_k Y + c_k Y²) X_k,   Y = X_k X_kᵀ
+
+    with the polynomials of `minimax_sequence`, by which small singular values grow more than four
+    times at each iteration. Those of 0 stay 0.
+
+    Args:
+      matrix: A; where it is 0, so is U.
+      least: what none of its singular values is less than; None: `LEAST` of the norm.
 
     >>> orthogonal_factor(jnp.array([[0.0, -2.0], [0.5, 0.0]])).round(4)
     Array([[ 0., -1.],
            [ 1.,  0.]], dtype=float32)
     """
-    norm = jnp.linalg.norm(matrix, axis=(-2, -1), keepdims=True)
-    identity = jnp.eye(matrix.shape[-1], dtype=matrix.dtype)
+    if matrix.ndim > 2:
+        function = orthogonal_factor if least is not None else lambda a, _: orthogonal_factor(a)
+        flat = matrix.reshape(-1, *matrix.shape[-2:])
+        bounds = jnp.zeros(len(flat)) if least is None else jnp.reshape(least, len(flat))
+        return jax.vmap(function)(flat, bounds).reshape(matrix.shape)
+    coefficients, begins = minimax_sequence(LEAST)
+    table = jnp.array(coefficients, matrix.dtype)
+    identity = jnp.eye(matrix.shape[-2], dtype=matrix.dtype)
 
-    def iterate(x: Array, scale: Array) -> tuple[Array, None]:
-        x = scale * x
-        return x @ (1.5 * identity - 0.5 * (jnp.swapaxes(x, -1, -2) @ x)), None
+    def polynomial(step: Array, y: Array, squared: Array) -> Array:
+        a, b, c = table[step]
+        return a * identity + b * y + c * squared
+
+    def iterate(step: Array, x: Array) -> Array:
+        y = x @ x.T
+        return polynomial(step, y, y @ y) @ x
 
     with jax.default_matmul_precision("highest"):
-        scales = jnp.array(_scales(LEAST), matrix.dtype)
-        return jax.lax.scan(iterate, matrix / norm, scales)[0]
+        frobenius = jnp.linalg.norm(matrix)
+        x = matrix / jnp.where(frobenius > 0, frobenius, 1)
+        y = x @ x.T
+        squared = y @ y
+        # The fourth root of Σ σ⁸: much nearer to the largest singular value than the norm is.
+        largest = jnp.linalg.norm(squared) ** 0.25
+        scale = 1 / jnp.where(largest > 0, largest, 1)
+        first = jnp.zeros((), jnp.int32)
+        if least is not None:
+            bound = scale * least / jnp.where(frobenius > 0, frobenius, 1)
+            reached = jnp.sum(jnp.array(begins, matrix.dtype) <= bound)
+            first = jnp.maximum(reached.astype(jnp.int32) - 1, 0)
+        x = polynomial(first, scale**2 * y, scale**4 * squared) @ (scale * x)
+        return jax.lax.fori_loop(first + 1, len(begins), iterate, x)
 
 
-def _divided(matrix: Array, lower: Array) -> Array:
-    """B L⁻¹, for a lower triangular L."""
-    return jax.lax.linalg.triangular_solve(lower, matrix, left_side=False, lower=True)
+def _largest(matrix: Float[Array, "*batch C C"]) -> Float[Array, "*batch 1 1"]:
+    """About the largest singular value."""
+    vector = jnp.ones((*matrix.shape[:-1], 1), matrix.dtype)
+    value = jnp.ones((*matrix.shape[:-2], 1, 1), matrix.dtype)
+    for _ in range(POWER_STEPS):
+        vector = vector / jnp.linalg.norm(vector, axis=-2, keepdims=True)
+        vector = jnp.swapaxes(matrix, -1, -2) @ (matrix @ vector)
+        value = jnp.linalg.norm(vector, axis=-2, keepdims=True)
+    return jnp.sqrt(value)
+
+
+def _inverse(lower: Float[Array, "C C"]) -> Float[Array, "C C"]:
+    """L⁻¹ of a lower triangular L."""
+    identity = jnp.eye(lower.shape[-1], dtype=lower.dtype)
+    return jax.lax.linalg.triangular_solve(lower, identity, left_side=True, lower=True)
 
 
 def one_by_one(function: Callable[..., Array], signature: str) -> Callable[..., Array]:
@@ -81,7 +171,7 @@ def one_by_one(function: Callable[..., Array], signature: str) -> Callable[..., 
 
 
 _cholesky = one_by_one(jnp.linalg.cholesky, "(n,n)->(n,n)")
-_divide = one_by_one(_divided, "(n,n),(n,n)->(n,n)")
+triangular_inverse = one_by_one(_inverse, "(n,n)->(n,n)")
 
 
 def target_factor(covariance: Float[Array, "*batch C C"]) -> Float[Array, "*batch C C"]:
@@ -93,33 +183,63 @@ def target_factor(covariance: Float[Array, "*batch C C"]) -> Float[Array, "*batc
     return jax.lax.map(jnp.linalg.cholesky, flat).reshape(covariance.shape)
 
 
-@jax.custom_jvp
 def overlap(
-    covariance: Float[Array, "*batch C C"], factor: Float[Array, "*batch C C"]
+    covariance: Float[Array, "*batch C C"],
+    factor: Float[Array, "*batch C C"],
+    inverse: Float[Array, "*batch C C"] | None = None,
 ) -> Float[Array, "*batch"]:
     """tr (Σ_t^½ Σ Σ_t^½)^½ of a covariance Σ and another's Cholesky factor L_t.
 
     Its derivative by Σ is 1/2 L_t Uᵀ L⁻¹, a symmetric matrix, and by L_t it is L U.
 
+    Args:
+      covariance: Σ.
+      factor: L_t.
+      inverse: L_t⁻¹, of which no derivative is taken; None: it is computed.
+
     >>> overlap(jnp.diag(jnp.array([4.0, 9.0])), jnp.eye(2))
     Array(5., dtype=float32)
     """
-    return _overlap_and_slopes(covariance, factor)[0]
+    if inverse is None:
+        inverse = triangular_inverse(jax.lax.stop_gradient(factor))
+    return _overlap(covariance, factor, inverse)
 
 
-@overlap.defjvp
-def _(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
+@jax.custom_jvp
+def _overlap(
+    covariance: Float[Array, "*batch C C"],
+    factor: Float[Array, "*batch C C"],
+    inverse: Float[Array, "*batch C C"],
+) -> Float[Array, "*batch"]:
+    return _overlap_and_slopes(covariance, factor, inverse)[0]
+
+
+def _overlap_jvp(primals: tuple[Array, ...], tangents: tuple[Any, ...]) -> tuple[Array, Array]:
     value, *slopes = _overlap_and_slopes(*primals)
-    products = (jnp.sum(s * t, axis=(-2, -1)) for s, t in zip(slopes, tangents, strict=True))
-    return value, sum(products, start=jnp.zeros_like(value))
+    change = jnp.zeros_like(value)
+    # Zeros that are known to be are left out, and so is the slope that they would be times.
+    for slope, tangent in zip(slopes, tangents, strict=False):
+        if not isinstance(tangent, SymbolicZero):
+            change += jnp.sum(slope * tangent, axis=(-2, -1))
+    return value, change
 
 
-def _overlap_and_slopes(covariance: Array, factor: Array) -> tuple[Array, Array, Array]:
+_overlap.defjvp(_overlap_jvp, symbolic_zeros=True)
+
+
+def _overlap_and_slopes(
+    covariance: Array, factor: Array, inverse: Array
+) -> tuple[Array, Array, Array]:
     with jax.default_matmul_precision("highest"):
         lower = _cholesky(covariance)
+        of_lower = triangular_inverse(lower)
         product = jnp.swapaxes(lower, -1, -2) @ factor
-        orthogonal = orthogonal_factor(product)
-        of_covariance = _divide(factor @ jnp.swapaxes(orthogonal, -1, -2), lower)
+        inverted = of_lower @ jnp.swapaxes(inverse, -1, -2)
+        balance = jnp.sqrt(_largest(inverted) / _largest(product))
+        # Whatever ζ is, (ζ σ + 1 / (ζ σ)) / 2 is 1 at the least.
+        nearer = (balance * product + inverted / balance) / 2
+        orthogonal = orthogonal_factor(nearer, jnp.ones(nearer.shape[:-2], nearer.dtype))
+        of_covariance = (factor @ jnp.swapaxes(orthogonal, -1, -2)) @ of_lower
         of_factor = lower @ orthogonal
     value = jnp.sum(orthogonal * product, axis=(-2, -1))
     return value, (of_covariance + jnp.swapaxes(of_covariance, -1, -2)) / 4, of_factor
@@ -130,6 +250,7 @@ def squared_distance(
     covariance: Float[Array | np.ndarray, "*batch C C"],
     target_mean: Float[Array | np.ndarray, "*batch C"],
     target_factor: Float[Array | np.ndarray, "*batch C C"],
+    target_inverse: Float[Array | np.ndarray, "*batch C C"] | None = None,
 ) -> Float[Array, "*batch"]:
     """The squared Wasserstein-2 distance of two Gaussians.
 
@@ -140,6 +261,7 @@ def squared_distance(
       covariance: Σ, positive definite.
       target_mean: μ_t.
       target_factor: L_t, lower triangular with L_t L_tᵀ = Σ_t.
+      target_inverse: L_t⁻¹; None: it is computed.
 
     Returns:
       The distance, at least 0 but for rounding: it is the difference of traces.
@@ -147,8 +269,34 @@ def squared_distance(
     >>> squared_distance(jnp.ones(2), 4 * jnp.eye(2), jnp.zeros(2), jnp.eye(2))
     Array(4., dtype=float32)
     """
-    traces = jnp.trace(covariance, axis1=-2, axis2=-1) + jnp.sum(
-        jnp.square(target_factor), axis=(-2, -1)
-    )
+    factor = jnp.asarray(target_factor)
+    traces = jnp.trace(covariance, axis1=-2, axis2=-1) + jnp.sum(jnp.square(factor), axis=(-2, -1))
     offset = jnp.sum(jnp.square(mean - target_mean), axis=-1)
-    return offset + traces - 2 * overlap(covariance, target_factor)
+    return offset + traces - 2 * overlap(covariance, factor, target_inverse)
+
+
+def squared_distance_of_points(
+    mean: Float[Array, "*batch C"],
+    points: Float[Array, "*batch M C"],
+    target_mean: Float[Array, "*batch C"],
+    target_factor: Float[Array, "*batch C C"],
+) -> Float[Array, "*batch"]:
+    """The same of the Gaussian of M points, which are fewer than their C dimensions.
+
+    Its covariance, the points' own, is singular, and nothing is added to it: the distance is
+    defined all the same, and so is its slope, since it comes without the covariance's root.
+
+    Args:
+      mean: μ, of the points.
+      points: what remains without μ, (p − μ) / √M.
+      target_mean: μ_t.
+      target_factor: L_t, with L_t L_tᵀ = Σ_t.
+    """
+    with jax.default_matmul_precision("highest"):
+        product = points @ target_factor
+    # U maximises tr UᵀA, so that the slope is that at a fixed U.
+    orthogonal = jax.lax.stop_gradient(orthogonal_factor(jax.lax.stop_gradient(product)))
+    shared = jnp.sum(orthogonal * product, axis=(-2, -1))
+    offset = jnp.sum(jnp.square(mean - target_mean), axis=-1)
+    traces = sum(jnp.sum(jnp.square(x), axis=(-2, -1)) for x in (points, target_factor))
+    return offset + traces - 2 * shared
