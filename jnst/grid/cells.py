@@ -50,7 +50,8 @@ class GridContext(NamedTuple):
 
     def content(self, cell: Cell) -> Float[Array, "H W 3"]:
         """The content of a cell, as the transfer is to see it."""
-        return prepare_content(cell.settings.colors, self.grid.contents[cell.content])
+        content, settings = self.grid.contents[cell.content], cell.settings
+        return prepare_content(settings.colors, content, self.styles(cell), settings.style_weights)
 
     def styles(self, cell: Cell) -> Blend:
         """The styles of a cell, likewise."""
@@ -65,7 +66,8 @@ class GridContext(NamedTuple):
         if part == "guides":
             return ()
         if part not in OF_STYLE:
-            return (cell.content,)
+            adopts = cell.settings.colors == "style"
+            return (cell.content, cell.style) if adopts else (cell.content,)
         if depends_on_content(cell.settings.colors, self.grid.palette):
             return cell.content, cell.style
         return (cell.style,)
@@ -114,7 +116,7 @@ def job_of(context: GridContext, cell: Cell, levels: list[Level]) -> Job:
 def cell_controls(context: GridContext, cell: Cell, steps: int) -> Controls:
     """The numbers that steer a cell."""
     key = jax.random.key(0) if cell.key is None else cell.key
-    return controls_of(cell.settings, context.grid.own, key, steps)
+    return controls_of(cell.settings, context.styles(cell), context.grid.own, key, steps)
 
 
 def cell_objective(context: GridContext, cell: Cell, shape: tuple[int, int]) -> Objective:

@@ -5,15 +5,20 @@ https://arxiv.org/abs/1606.05897. Images are sRGB, channels last with any leadin
 paper, nothing is linearised first.
 """
 
+from collections.abc import Sequence
+
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from jnst._checks import check_choice
+from jnst.image.palette import adopt_colors
 
-COLORS = ("style", "luminance", "cholesky", "pca")
+COLORS = ("style", "free", "luminance", "cholesky", "pca")
 """Values of the setting `colors`; the last two are methods of `match_colors`."""
+OF_STYLE = ("style", "free")
+"""Those that leave the style's colours as they are."""
 METHODS = ("pca", "cholesky")
 MIN_VARIANCE = (0.5 / 255) ** 2
 """Smallest variance of colours in any direction; less is the rounding of 8 bits."""
@@ -187,9 +192,24 @@ def match_luminance(
     return ratio * (values - mean) + wanted_mean
 
 
-def prepare_content(colors: str, content: Float[Array, "H W 3"]) -> Float[Array, "H W 3"]:
-    """Return the content as the transfer uses it: grey if `colors` is `"luminance"`."""
-    return _grey(luminance(content)) if colors == "luminance" else content
+def prepare_content(
+    colors: str,
+    content: Float[Array, "H W 3"],
+    styles: Sequence[Float[Array, "_h _w 3"]] = (),
+    shares: Sequence[float] | None = None,
+) -> Float[Array, "H W 3"]:
+    """Return the content as the transfer uses it.
+
+    Args:
+      colors: one of `COLORS`: with `"style"` the content gets the colours of the styles, by
+        `adopt_colors`; with `"luminance"` it becomes grey.
+      content: sRGB in [0, 1].
+      styles: as `prepare_style` returns them.
+      shares: how much each style counts; None: all the same.
+    """
+    if colors == "luminance":
+        return _grey(luminance(content))
+    return adopt_colors(content, styles, shares) if colors == "style" and styles else content
 
 
 def prepare_style(
@@ -205,17 +225,17 @@ def prepare_style(
       content: sRGB in [0, 1].
       style: sRGB in [0, 1].
       palette: an image whose colours the style gets instead of the content's, by PCA if `colors` is
-        `"style"`.
+        `"style"` or `"free"`.
 
     Returns:
       sRGB in [0, 1], clipped.
     """
     if colors == "luminance":
         return _grey(match_luminance(style, content))
-    if palette is None and colors == "style":
+    if palette is None and colors in OF_STYLE:
         return style
     reference = content if palette is None else palette
-    method = "pca" if colors == "style" else colors
+    method = "pca" if colors in OF_STYLE else colors
     return jnp.clip(match_colors(style, reference, method=method), 0, 1)
 
 
@@ -226,7 +246,7 @@ def _grey(values: Float[Array, "H W 1"]) -> Float[Array, "H W 3"]:
 
 def depends_on_content(colors: str, palette: object | None) -> bool:
     """Say whether the prepared style depends on the content."""
-    return colors == "luminance" or (colors != "style" and palette is None)
+    return colors == "luminance" or (colors not in OF_STYLE and palette is None)
 
 
 def check_palette(colors: str, palette: object | None, name: str = "palette") -> None:

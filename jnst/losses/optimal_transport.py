@@ -32,6 +32,9 @@ LEAST = 1e-6
 CUSHION = 0.025
 """Where the interval that polynomials are made for begins at the least: those for longer ones take
 some of the larger singular values so far down that little but rounding would remain of them."""
+SAFETY = 1.01
+"""How much above 1 a singular value may be: the polynomials are steep at 1, so that what rounding
+adds there would grow tenfold at each iteration."""
 EXACT = 1e-7
 """How near to 1 the singular values come."""
 POWER_STEPS = 4
@@ -80,7 +83,7 @@ def minimax_sequence(least: float) -> tuple[np.ndarray, np.ndarray]:
             least = 1 - error
         else:
             nearest, error = minimax_quintic(max(least, CUSHION))
-            a, b, c = nearest / (1 + error)
+            a, b, c = nearest / (1 + error) / SAFETY ** np.array([1, 3, 5])
             coefficients.append(np.array([a, b, c]))
             least = min(a * least + b * least**3 + c * least**5, (1 - error) / (1 + error))
     return np.array(coefficients), np.array(begins)

@@ -17,6 +17,7 @@ from jnst.execution.rows import Rows
 from jnst.image.color import check_palette, keep_colors, prepare_content, prepare_style
 from jnst.image.inputs import check_image, check_images, check_init, initial_image
 from jnst.image.masks import Mask, check_masks, resize_mask
+from jnst.image.palette import color_moments
 from jnst.image.resizing import resize
 from jnst.losses.objectives import evaluate
 from jnst.losses.regions import composite
@@ -26,6 +27,7 @@ from jnst.optim import checkpoint as checkpoints
 from jnst.optim.checkpoint import Checkpoint, Losses
 from jnst.optim.descent import Execution, Run, StepCallback
 from jnst.optim.minimization import Callback, Progress
+from jnst.optim.preconditioning import color_axes
 from jnst.optim.step import Controls, State, init_state, picture
 from jnst.optim.whole import Whole
 from jnst.transfer.identity import run_identity
@@ -185,7 +187,7 @@ def stylize(
     file = checkpoints.check_checkpoint(checkpoint, checkpoint_every, resume)
 
     styles = tuple(prepare_style(options.colors, content, image, palette) for image in styles)
-    seen = prepare_content(options.colors, content)
+    seen = prepare_content(options.colors, content, styles, options.style_weights)
     key = jax.random.key(0) if key is None else key
     edges: list[int | None] = [None] * len(plan)
     if mesh is None:
@@ -242,7 +244,9 @@ def paint(
         job.start,
         Steering(
             execute=functools.partial(execution_of, job, mesh=mesh),
-            controls=functools.partial(controls_of, job.settings, job.own, job.key),
+            controls=functools.partial(
+                controls_of, job.settings, job.inputs.styles, job.own, job.key
+            ),
             tolerance=float(job.settings.tolerance),
             callback=callback and functools.partial(_step_callback, callback, show),
             keeper=keeper,
@@ -281,9 +285,26 @@ def execution_of(job: Job, level: Level, mesh: Mesh | None = None) -> Execution:
     return Whole(evaluate, objective, optimizer)
 
 
-def controls_of(settings: Settings, own: Sequence[OwnTerm], key: Array, steps: int) -> Controls:
-    """The numbers that steer the steps at one level; with a key where a loss draws something."""
+def controls_of(
+    settings: Settings,
+    styles: Sequence[Float[Array, "_h _w 3"]],
+    own: Sequence[OwnTerm],
+    key: Array,
+    steps: int,
+) -> Controls:
+    """The numbers that steer the steps at one level.
+
+    Args:
+      settings: of the run.
+      styles: as the transfer sees them; a preconditioned descent works along their colours.
+      own: terms of one's own.
+      key: for losses that draw something.
+      steps: at this level.
+    """
     controls = settings.controls(steps)
+    if controls.colors is not None:
+        covariance = color_moments(styles, settings.style_weights)[1]
+        controls = controls._replace(colors=color_axes(covariance))
     # L-BFGS compares the gradients of different steps, which must then be of one function.
     draws = settings.optimizer != "lbfgs" and any(
         getattr(term, "stochastic", False) for term in (settings.recipe().loss, *own)

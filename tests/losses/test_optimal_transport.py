@@ -75,6 +75,16 @@ def test_the_orthogonal_factor_of_a_matrix_whose_singular_values_span_five_decad
         np.testing.assert_allclose(got, left @ right, atol=1e-6)
 
 
+@pytest.mark.parametrize("size", [4, 60])
+def test_rounding_of_a_singular_value_far_above_all_others_does_not_grow(size):
+    left, _, right = np.linalg.svd(random.normal(size=(size, size)))
+    for seed in range(20):
+        values = np.random.default_rng(seed).uniform(1e-5, 1e-4, size)
+        values[0] = 1
+        got = orthogonal_factor(jnp.float32(left * values @ right))
+        np.testing.assert_allclose(got @ got.T, np.eye(size), atol=1e-4)
+
+
 def test_the_orthogonal_factor_of_nothing_is_nothing():
     np.testing.assert_array_equal(orthogonal_factor(jnp.zeros((4, 6))), np.zeros((4, 6)))
 
