@@ -12,8 +12,12 @@ OIHW, HWIO = (2, 3, 1, 0), (0, 1, 2, 3)
 _TORCH_CLASSIFIERS = ("classifier.", "pre_logits.", "head.")
 _KERAS_OTHERS = ("fc1/", "fc2/", "predictions/", "dense", "optimizer", "top_level_model_weights/")
 
-PREFIXES = ("module.", "model_weights/", "layers/", "_layer_checkpoint_dependencies/")
-"""What DataParallel, and the ways in which Keras saves, put before every key."""
+PREFIXES = (
+    *("module.", "_orig_mod.", "model.", "net.", "network.", "backbone.", "encoder.", "vgg."),
+    *("model_weights/", "layers/", "_layer_checkpoint_dependencies/"),
+)
+"""What DataParallel, `torch.compile`, Lightning and other wrappers, and the ways in which Keras
+saves, put before every key; in any order, and more than once."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -122,14 +126,17 @@ def _table(
 def without_prefixes(keys: Iterable[str]) -> dict[str, str]:
     """{key without what `PREFIXES` lists: key}, for files that wrap every name in the same way.
 
-    >>> without_prefixes(["module.features.0.weight"])
-    {'features.0.weight': 'module.features.0.weight'}
+    >>> without_prefixes(["model._orig_mod.features.0.weight"])
+    {'features.0.weight': 'model._orig_mod.features.0.weight'}
     """
     names = {key: key for key in keys}
-    for prefix in PREFIXES:
-        shorter = {name.removeprefix(prefix): key for name, key in names.items()}
-        if len(shorter) == len(names):  # two keys must not become one
-            names = shorter
+    changed = True
+    while changed:
+        changed = False
+        for prefix in PREFIXES:
+            shorter = {name.removeprefix(prefix): key for name, key in names.items()}
+            if len(shorter) == len(names) and shorter.keys() != names.keys():
+                names, changed = shorter, True  # two keys must not become one
     return names
 
 

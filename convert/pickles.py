@@ -82,6 +82,7 @@ class Global(NamedTuple):
     name: str
 
     def __call__(self, *args: Any) -> Any:
+        """Do what the name stands for, if it is one of the few that a state dict needs."""
         if self.name not in _CALLS:
             raise Fault(f"is not a state dict: it calls {self.name}")
         return _CALLS[self.name](*args)

@@ -9,6 +9,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from jnst._files import not_a_file
 from jnst.convert.tensors import Fault, Tensor
 from jnst.convert.torch_files import read_legacy, read_zip
 from jnst.nn.weights import FORMATS
@@ -31,6 +32,8 @@ def open_source(path: Path) -> Iterator[dict[str, Tensor]]:
     """
     if path.is_dir():
         raise Fault("is a folder; give the name of a file")
+    if why := not_a_file(path):
+        raise Fault(why)
     try:
         size = path.stat().st_size
         file = path.open("rb")

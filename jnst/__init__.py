@@ -55,9 +55,9 @@ _MODULES = {
 that `import jnst` and `jnst --help` need not wait for JAX."""
 
 if TYPE_CHECKING:
+    from jnst.grid.runs import GridProgress as GridProgress
     from jnst.grid.sheets import save_sheet as save_sheet
     from jnst.grid.sheets import save_trade_off as save_trade_off
-    from jnst.grid.runs import GridProgress as GridProgress
     from jnst.grid.stylization import GridResult as GridResult
     from jnst.grid.stylization import stylize_grid as stylize_grid
     from jnst.image.color import match_colors as match_colors

@@ -27,8 +27,18 @@ def check_choice(name: str, value: object, options: Iterable[str]) -> None:
         raise ValueError(f"{name} must be one of {listed}, got {value!r}{hint}")
 
 
+def plain_number(value: Any) -> Any:
+    """Return a scalar of NumPy or JAX as a Python number, and anything else as it is."""
+    if getattr(value, "ndim", None) != 0:
+        return value
+    import numpy as np  # which `jnst --help` should not wait for
+
+    return np.asarray(value).item() if isinstance(value.dtype, np.dtype) else value
+
+
 def check_integer(name: str, value: Any, *, least: int, most: int = 10**9) -> None:
     """Raise unless `value` is a whole number in [least, most]."""
+    value = plain_number(value)
     if isinstance(value, bool) or not isinstance(value, Integral):
         raise TypeError(f"{name} must be a whole number, got {value!r}")
     if int(value) < least:
@@ -40,6 +50,7 @@ def check_integer(name: str, value: Any, *, least: int, most: int = 10**9) -> No
 
 def check_number(name: str, value: Any, *, least: float, most: float = LARGEST) -> None:
     """Raise unless `value` is a finite real number in [least, most]."""
+    value = plain_number(value)
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a number, got {value!r}")
     try:
@@ -52,6 +63,11 @@ def check_number(name: str, value: Any, *, least: float, most: float = LARGEST) 
         raise ValueError(f"{name} must be at least {least:g}, got {number:g}")
     if not least <= number <= most:
         raise ValueError(f"{name} must lie between {least:g} and {most:g}, got {number:g}")
+
+
+def is_floating(dtype: Any) -> bool:
+    """Say whether arrays of this NumPy type hold floats; bfloat16 is JAX's own, of no such kind."""
+    return dtype.kind == "f" or dtype.name == "bfloat16"
 
 
 def check_same_length(name: str, what: str, values: Sized, count: int) -> None:

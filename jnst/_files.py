@@ -3,6 +3,8 @@
 import contextlib
 import hashlib
 import os
+import secrets
+import stat
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -40,6 +42,28 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def not_a_file(path: str | os.PathLike[str]) -> str:
+    """Say, for a sentence that begins with its name, why a path cannot be read as a file.
+
+    Returns:
+      An empty text if opening it will do or tell. Pipes are not opened, which would wait for
+      somebody to write.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        if os.path.islink(path):
+            return f"is a link to {os.readlink(path)}, which does not exist; give another file"
+        return ""
+    except (OSError, ValueError):  # opening it says why
+        return ""
+    if stat.S_ISFIFO(mode):
+        return "is a pipe; give a file"
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        return "is not a regular file; give another one"
+    return ""
+
+
 def check_output(path: str | os.PathLike[str], name: str = "output") -> Path:
     """Return `path` as a `Path` after making sure that a file can be written there.
 
@@ -57,6 +81,10 @@ def check_output(path: str | os.PathLike[str], name: str = "output") -> Path:
     if path.exists() and not path.is_file():
         raise ValueError(f"{name} {path} is not a regular file; give another name")
     folder = path.parent
+    if path.is_symlink():
+        folder = Path(os.path.realpath(path)).parent
+        if not folder.is_dir():
+            raise ValueError(f"{name} {path} is a link to a folder that does not exist: {folder}")
     if not folder.exists():
         raise ValueError(f"{name} folder {folder} does not exist; create it first")
     if not folder.is_dir():
@@ -73,7 +101,7 @@ def check_output(path: str | os.PathLike[str], name: str = "output") -> Path:
 def check_not_overwriting(name: str, path: str | os.PathLike[str], outputs: Iterable[Path]) -> None:
     """Raise ValueError if one of the `outputs` is the input file `path`, called `name`."""
     for output in outputs:
-        if output.exists() and output.samefile(path):
+        if os.path.exists(path) and output.exists() and output.samefile(path):
             raise ValueError(f"{output} is the {name} itself and would be overwritten")
 
 
@@ -81,7 +109,8 @@ def check_not_overwriting(name: str, path: str | os.PathLike[str], outputs: Iter
 def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path beside `path`, which replaces it when the block ends.
 
-    If the block raises, Ctrl-C included, the temporary file is removed and `path` left as it was.
+    Links are followed, and the mode of a file that is replaced is kept. If the block raises, Ctrl-C
+    included, the temporary file is removed and `path` left as it was.
 
     Args:
       path: of the file to write.
@@ -93,16 +122,15 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     >>> [file.name for file in folder.iterdir()]
     ['notes.txt']
     """
-    path = Path(path)
-    handle, name = tempfile.mkstemp(prefix=".jnst-", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    # Through a link, which stays one; the file it leads to need not be there yet.
+    path = Path(os.path.realpath(path))
+    temporary = path.with_name(f".jnst-{secrets.token_hex(6)}{path.suffix}")
+    # Of the usual mode, by the user's mask; a file that is replaced hands its own on.
+    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     try:
         yield temporary
-        # mkstemp makes a private file; give it the usual permissions.
-        mask = os.umask(0)
-        os.umask(mask)
-        temporary.chmod(0o666 & ~mask)
+        with contextlib.suppress(OSError):
+            temporary.chmod(stat.S_IMODE(path.stat().st_mode))
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -3,6 +3,23 @@
 from collections.abc import Mapping
 from typing import Any
 
+PLAIN = {
+    "…": "...",
+    "–": "-",
+    "—": "-",
+    "·": "-",
+    "×": "x",
+    "→": "->",
+    "≤": "<=",
+    "≥": ">=",
+    "“": '"',
+    "”": '"',
+    "‘": "'",
+    "’": "'",
+    "é": "e",
+}
+"""What is printed where an encoding lacks a sign; for all others it is a question mark."""
+
 
 def as_option(name: str) -> str:
     """Return the command-line option of a setting.
@@ -27,4 +44,22 @@ def as_text(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:.4g}"
-    return "–" if value is None else str(value)
+    return "–" if value is None else printable(str(value))
+
+
+def plainly(error: UnicodeError) -> tuple[str, int]:
+    """Replace what cannot be encoded: an error handler for `codecs.register_error`."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    signs = error.object[error.start : error.end]
+    return "".join(PLAIN.get(sign, "?") for sign in signs), error.end
+
+
+def printable(text: str) -> str:
+    r"""Replace what no encoding has: the bytes of a file name that is not UTF-8.
+
+    >>> import os
+    >>> printable(os.fsdecode(b"caf\xe9.png"))
+    'caf?.png'
+    """
+    return text.encode("utf-8", "replace").decode("utf-8")

@@ -10,13 +10,16 @@ import sys
 import jax
 import jax.numpy as jnp
 import numpy as np
+from tiny import tiny_vgg
 
 import jnst
 from jnst.cli.program import main
-from jnst.execution.devices import make_mesh, place, split, split_rows, whole
-from jnst.losses.objectives import flat_loss_terms
-from jnst.optim.minimization import init_state, minimize, step
-from jnst.optim.optimizers import make_optimizer
+from jnst.execution.devices import make_mesh
+from jnst.optim.descent import Schedule, descend
+from jnst.optim.step import step
+from jnst.transfer.levels import Level
+from jnst.transfer.painting import Job, execution_of, on_mesh
+from jnst.transfer.problem import Inputs
 
 stylize = functools.partial(jnst.stylize, style_loss="gram")
 stylize_grid = functools.partial(jnst.stylize_grid, style_loss="gram")
@@ -25,6 +28,9 @@ stylize_grid = functools.partial(jnst.stylize_grid, style_loss="gram")
 ROWS, COLUMNS = np.mgrid[:96, :64] / 64
 CONTENT = np.stack([np.sin(7 * ROWS * COLUMNS) / 2 + 0.5, ROWS / 1.5, COLUMNS], -1)
 STYLE = np.random.default_rng(3).uniform(size=(48, 56, 3)) ** 2
+ODD = 77
+"""A height that the devices do not divide."""
+TALL = 500
 
 
 def distance(one, other):
@@ -32,7 +38,7 @@ def distance(one, other):
 
 
 def grids(model):
-    """A grid on all devices against the same on one: 9 cells, which 8 devices do not divide."""
+    """A grid on all devices against the same on one: 9 cells, which 4 devices do not divide."""
     options = {"alpha": [0.5, 1.0, 2.0], "beta": [1, 10, 100], "sizes": (64,), "steps": 4}
     one, several = (
         stylize_grid(model, CONTENT, STYLE, mesh=make_mesh(devices), **options)
@@ -49,82 +55,82 @@ def grids(model):
     }
 
 
-def rows(model, height, style=STYLE, **options):
-    """A picture whose rows are split over all devices against the same on one device."""
-    options |= {"sizes": (height,), "steps": 3}
-    mesh = jax.make_mesh((jax.device_count(),), ("rows",))
-    one = stylize(model, CONTENT[:height], style, **options)
-    several = stylize(model, CONTENT[:height], style, mesh=mesh, **options)
-    return distance(one.image, several.image)
+def rows(model, style=STYLE, **options):
+    """A picture whose rows are split over all devices against the same on one device.
+
+    Without a mesh it would be worked at in another shape.
+    """
+    options |= {"sizes": (ODD,), "steps": 3}
+    one, several = (
+        np.asarray(stylize(model, CONTENT[:ODD], style, mesh=make_mesh(devices), **options).image)
+        for devices in (jax.devices()[:1], jax.devices())
+    )
+    return distance(one, several)
 
 
 def regions(model):
     """The same with regions and something that is kept."""
-    left = np.float32(COLUMNS[:77] < 0.5)
+    left = np.float32(COLUMNS[:ODD] < 0.5)
     layers = {"content_layers": ["relu2_1"], "style_layers": ["relu1_1", "relu2_1"]}
-    masks = {"regions": [left, 1 - left], "keep": ROWS[:77] / 2, "colors": "luminance"}
-    return rows(model, 77, [STYLE, 1 - STYLE], **masks, **layers)
+    masks = {"regions": [left, 1 - left], "keep": ROWS[:ODD] / 2, "colors": "luminance"}
+    return rows(model, [STYLE, 1 - STYLE], **masks, **layers)
 
 
-def problem(model, content, optimizer, mesh):
-    """What a step is given for a picture whose rows are split over the mesh, if there is one."""
+def execution(model, content, optimizer, mesh):
+    """The step of a picture whose rows are split over a mesh, if there is one, and its start."""
     settings = jnst.Settings(
-        optimizer=optimizer, content_layers=["relu3_2"], style_layers=["relu1_1", "relu3_1"]
+        optimizer=optimizer,
+        content_layers=["relu3_2"],
+        style_layers=["relu1_1", "relu3_1"],
+        style_loss="gram",
     )
-    layers = {
-        "content_layers": [*settings.content_layers],
-        "style_layers": [*settings.style_layers],
-    }
+    level = Level(shape=content.shape[:2], steps=20)
+    job = Job(
+        inputs=Inputs(model, content, (jnp.asarray(STYLE, content.dtype),)),
+        content=content,
+        settings=settings,
+        levels=[level],
+        start=content * 0.5 + 0.2,
+        own=(),
+        key=jax.random.key(0),
+    )
     if mesh:
-        model = model.over_devices()
-    targets = jnst.make_targets(model, content, jnp.asarray(STYLE, content.dtype), **layers)
-    leaves, structure = jax.tree.flatten(model)
-    args = tuple(leaves), targets, settings.loss_weights()
-    controls = jax.tree.map(content.dtype.type, settings.controls(20))
-    transformation = make_optimizer(optimizer)
-    state = init_state(content * 0.5 + 0.2, transformation)
-    if mesh:
-        args, controls = place((args, controls), whole(mesh))
-        state = jax.tree.map(lambda leaf: place(leaf, split_rows(leaf, mesh)), state)
-    names = {
-        "objective": flat_loss_terms(structure, mesh and split(mesh)),
-        "optimizer": transformation,
-    }
-    return (state, args, controls), names
+        job = on_mesh(job, mesh)
+    made = execution_of(job, level, mesh)
+    made.dtype = content.dtype
+    return made, made.begin(job.start), made.controls(settings.controls(level.steps))
 
 
-def rows_in_float64(model, height, optimizer):
+def rows_in_float64(model, optimizer):
     """The same over 10 steps in float64, where rounding has no time to grow."""
     model = jax.tree.map(lambda leaf: leaf.astype(jnp.float64), model)
     images = []
     for mesh in (None, make_mesh(jax.devices())):
-        (state, args, controls), names = problem(
-            model, jnp.asarray(CONTENT[:height]), optimizer, mesh
-        )
-        run = minimize(state=state, args=args, controls=controls, steps=10, **names)
+        made, state, controls = execution(model, jnp.asarray(CONTENT[:ODD]), optimizer, mesh)
+        run = descend(made, state, controls, Schedule(steps=10))
+        assert run.state.image.dtype == jnp.float64
         images.append(run.state.image)
     return distance(*images)
 
 
-def memory(model, height, count):
+def memory(model, count):
     """Bytes of each device's temporary memory during a step, a picture's rows split over some."""
-    content = jnp.zeros((height, 128, 3))
-    arguments, names = problem(model, content, "adam", make_mesh(jax.devices()[:count]))
-    return step.lower(*arguments, **names).compile().memory_analysis().temp_size_in_bytes
+    content = jnp.zeros((TALL, 128, 3))
+    made, state, controls = execution(model, content, "adam", make_mesh(jax.devices()[:count]))
+    program = step.lower(
+        state, made.leaves, controls, objective=made.objective, optimizer=made.optimizer
+    )
+    return program.compile().memory_analysis().temp_size_in_bytes
 
 
 if __name__ == "__main__":
     if "grid" in sys.argv:
         sys.exit(main(sys.argv[1:]))
-    network = jnst.load_vgg19(precision="highest")
+    network = tiny_vgg()
     found = grids(network)
-    # At some other betas rounding makes a maximum of nearly equal features fall the other way.
-    found["rows"] = rows(network, 77, beta=7.0)
+    found["rows"] = rows(network)
     found["regions"] = regions(network)
-    found["memory"] = {h: [memory(network, h, n) for n in (1, 2, 4, 8)] for h in (512, 500)}
+    found["memory"] = [memory(network, count) for count in (1, 2, 4)]
     jax.config.update("jax_enable_x64", True)
-    found["rows_in_float64"] = {
-        f"{height} {optimizer}": rows_in_float64(network, height, optimizer)
-        for height, optimizer in ((96, "adam"), (77, "lbfgs"))
-    }
+    found["rows_in_float64"] = {name: rows_in_float64(network, name) for name in ("adam", "lbfgs")}
     print(json.dumps(found))

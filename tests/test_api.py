@@ -20,16 +20,19 @@ MOST_LEVELS = 10
 """Modules in the longest chain of imports."""
 
 PUBLIC = {
+    "Backbone",
     "GridProgress",
     "GridResult",
     "LAYERS",
     "LossWeights",
+    "Minimum",
     "PRESETS",
     "Preset",
     "Progress",
     "Result",
     "Settings",
     "Targets",
+    "Term",
     "VGG16",
     "VGG19",
     "content_loss",
@@ -43,6 +46,7 @@ PUBLIC = {
     "make_targets",
     "match_colors",
     "matting_loss",
+    "minimize",
     "objective",
     "preset",
     "save_image",
@@ -51,6 +55,7 @@ PUBLIC = {
     "style_loss",
     "stylize",
     "stylize_grid",
+    "term",
     "total_variation",
 }
 
@@ -87,6 +92,28 @@ def test_no_chain_of_imports_is_long():
         chains[name] = [name, *max(below, key=len, default=[])]
     longest = max(chains.values(), key=len)
     assert len(longest) <= MOST_LEVELS, " → ".join(longest)
+
+
+LONGEST_FILE, MOST_PARAMETERS = 300, 8
+ENTRY_POINTS = {"stylize", "stylize_grid", "minimize", "make_targets"}
+"""Their parameters are what users choose; those that load weights as well."""
+
+
+def test_files_are_read_in_one_sitting_and_functions_take_few_parameters():
+    modules = [*ROOT.rglob("*.py"), *CONVERT.glob("*.py")]
+    lines = {path: path.read_text().count("\n") for path in modules}
+    assert not {str(path): count for path, count in lines.items() if count > LONGEST_FILE}
+    wide = {}
+    for path in modules:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.FunctionDef) or node.name.startswith("load_"):
+                continue
+            given = node.args
+            names = [a.arg for a in (*given.posonlyargs, *given.args, *given.kwonlyargs)]
+            names = [name for name in names if name not in ("self", "cls")]
+            if len(names) > MOST_PARAMETERS and node.name not in ENTRY_POINTS:
+                wide[f"{path.name} {node.name}"] = names
+    assert not wide
 
 
 def test_only_the_command_line_prints():

@@ -46,7 +46,7 @@ PANELS: dict[str, dict[str, Any]] = {
 }
 
 
-def carried(model: jnst.VGG19, content: np.ndarray, style: np.ndarray) -> np.ndarray:
+def carried(model: jnst.Backbone, content: np.ndarray, style: np.ndarray) -> np.ndarray:
     """The default, but that at each size Adam's moments begin as those of the smaller one ended."""
     adam, moments = make_optimizer("adam"), None
     image: Any = "content"

@@ -15,13 +15,19 @@ from typing import Any
 import jax
 import numpy as np
 
-from jnst.cli.contents import Batch, Contents, finished_before, gather_contents
+from jnst.cli.contents import Batch, Contents, Painting, finished_before, gather_contents
 from jnst.cli.job import Job, headline, job_model, job_record, style_files
 from jnst.cli.preview import Preview
 from jnst.cli.program import Diverged
 from jnst.cli.progress import ProgressReport, log_rows, write_rows
 from jnst.cli.runtime import agreed, connect, interrupts, make_ready
-from jnst.cli.stylize import check_running, numbered
+from jnst.cli.side_outputs import (
+    SideOutputs,
+    check_names_differ,
+    check_side_outputs,
+    numbered,
+)
+from jnst.grid.axes import Grid
 from jnst.grid.checkpoint import belongs_to, grid_identity
 from jnst.grid.runs import GridProgress, Running, run_cells
 from jnst.image.pictures import save_image
@@ -38,13 +44,14 @@ def run_batch(args: argparse.Namespace) -> int:
     """Check everything, stylise every content and write; return the exit code."""
     began = time.monotonic()
     if args.distributed:
+        if args.preview is not None:
+            raise ValueError("--preview and --distributed are mutually exclusive")
         connect(args.distributed)
-    log, checkpoint = check_running(args)
+    log, checkpoint = check_side_outputs(args)
     contents = gather_contents(args)
     check_tile(args.tile, contents.job.settings, contents.job.geometry, name="--tile")
-    outputs = [path.resolve() for batch in contents.batches for path in batch.outputs]
-    if checkpoint and checkpoint.path.resolve() in (*outputs, log and log.resolve()):
-        raise ValueError(f"--checkpoint {checkpoint.path} is also the name of another output")
+    outputs = [path for batch in contents.batches for path in batch.outputs]
+    check_names_differ(checkpoint, log, outputs)
     make_ready()
     for problem in contents.problems:
         print(f"{args.parser.prog}: {problem}", file=sys.stderr)
@@ -56,20 +63,22 @@ def run_batch(args: argparse.Namespace) -> int:
             flush=True,
         )
     contents.folder.mkdir(exist_ok=True)
+    painter = Painter(args, contents, log, checkpoint)
     with contextlib.ExitStack() as stack:
         # Of several processes none may leave the others waiting: there Ctrl-C ends it as usual.
         alone = jax.process_count() == 1
         interrupted = stack.enter_context(interrupts()) if alone else lambda: False
-        page = None
         if args.preview is not None:
             shown = contents.job.options | dataclasses.asdict(contents.job.settings)
             page = stack.enter_context(Preview(contents.batches[0].plan, shown, args.preview))
             print(f"preview at {page.address}", file=sys.stderr, flush=True)
-        painter = Painter(args, contents, log, checkpoint, page)
+            painter.page = page
+        stack.enter_context(painter.side.checkpoints())
         for batch in contents.batches:
             painter.paint(batch, interrupted)
             if painter.stopped or interrupted():
                 break
+        painter.finish_page()
     return painter.conclude(time.monotonic() - began)
 
 
@@ -86,7 +95,11 @@ class Painter:
       contents: what to paint.
       log: the file of --log.
       checkpoint: the file of --checkpoint.
+
+    Attributes:
       page: of --preview.
+      side: attempts at writing what lies beside the pictures.
+      stopped: whether Ctrl-C has stopped a batch.
     """
 
     def __init__(
@@ -95,13 +108,14 @@ class Painter:
         contents: Contents,
         log: Path | None,
         checkpoint: Checkpoint | None,
-        page: Preview | None,
     ):
         self.args, self.contents, self.log, self.checkpoint = args, contents, log, checkpoint
-        self.page, self.model = page, job_model(contents.job)
+        self.model, self.side = job_model(contents.job), SideOutputs(args.parser.prog)
+        self.page: Preview | None = None
         self.settings = dataclasses.asdict(contents.job.settings)
         self.done, self.kept, self.stopped = 0, 0, False
         self.diverged: list[Path] = []
+        self.latest: list[np.ndarray] = []  # pictures, for the page to end with
         self.rows: list[list[Any]] = []
         self.terms: list[str] = []
 
@@ -117,7 +131,6 @@ class Painter:
 
     def paint(self, batch: Batch, interrupted: Callable[[], bool]) -> None:
         """Paint the contents of a batch that are not finished yet."""
-        grid, pictures = batch.load(self.job)
         found = [
             self.args.resume and finished_before(painting, self.record(painting.file))
             for painting in batch.paintings
@@ -126,9 +139,10 @@ class Painter:
         self.kept += sum(
             len(p.outputs) for p, yes in zip(batch.paintings, before, strict=True) if yes
         )
-        todo = [index for index, cell in grid.cells.items() if not before[cell.content]]
-        if not todo:
+        if all(before):
             return
+        grid, pictures = batch.load(self.job)
+        todo = [index for index, cell in grid.cells.items() if not before[cell.content]]
         names = {
             index: Path(batch.paintings[cell.content].file).name
             for index, cell in grid.cells.items()
@@ -143,13 +157,14 @@ class Painter:
                 if show:
                     show(progress)
                 if self.page:
-                    show_on_page(self.page, batch, progress)
+                    with self.side.attempt("--preview"):
+                        show_on_page(self.page, batch, progress)
                 every = self.args.save_every
-                if every and progress.step % every == 0 and jax.process_index() == 0:
-                    for index, picture in zip(progress.cells, progress.pictures(), strict=True):
-                        painting = batch.paintings[grid.cells[index].content]
-                        path = numbered(painting.outputs[0], progress.step)
-                        save_image(path, picture, settings=self.record(painting.file))
+                if every and progress.step % every == 0:
+                    with self.side.attempt("--save-every"):
+                        paintings = [batch.paintings[grid.cells[i].content] for i in progress.cells]
+                        alphas = [pictures[grid.cells[i].content].alpha for i in progress.cells]
+                        self.save_on_the_way(progress, paintings, alphas)
                 return interrupted()
 
             running = Running(
@@ -158,13 +173,14 @@ class Painter:
                 callback=callback,
                 file=self.file_of(batch, grid),
             )
+            self.latest = []
             for index, result in run_cells(self.model, grid, todo, running):
                 number = grid.cells[index].content
                 self.stopped |= result.reason == "stopped"
-                if result.steps and jax.process_index() == 0:
+                if (result.steps or result.reason != "stopped") and jax.process_index() == 0:
                     self.write(batch.paintings[number], result, pictures[number].alpha)
 
-    def file_of(self, batch: Batch, grid: Any) -> Checkpoint | None:
+    def file_of(self, batch: Batch, grid: Grid) -> Checkpoint | None:
         """Return the checkpoint for a batch, which is only resumed from if it is of this one."""
         if self.checkpoint is None or not self.checkpoint.resume:
             return self.checkpoint
@@ -173,7 +189,26 @@ class Painter:
         self.checkpoint = self.checkpoint._replace(resume=False)
         return self.checkpoint._replace(resume=resume)
 
-    def write(self, painting: Any, result: Result, alpha: np.ndarray | None) -> None:
+    def save_on_the_way(
+        self,
+        progress: GridProgress,
+        paintings: list[Painting],
+        alphas: list[np.ndarray | None],
+    ) -> None:
+        """Write the pictures of a batch as they are after a step."""
+        shown = progress.pictures()  # on every process: they come from all
+        if jax.process_index() != 0:
+            return
+        for painting, picture, alpha in zip(paintings, shown, alphas, strict=True):
+            final = alpha is not None and alpha.shape == picture.shape[:2]
+            save_image(
+                numbered(painting.outputs[0], progress.step),
+                picture,
+                alpha=alpha if final else None,
+                settings=self.record(painting.file),
+            )
+
+    def write(self, painting: Painting, result: Result, alpha: np.ndarray | None) -> None:
         """Write the picture of a content, and the log so far."""
         record = self.record(painting.file)
         if result.reason == "stopped":  # so that --resume paints it again
@@ -184,11 +219,21 @@ class Painter:
             self.done += len(painting.outputs)
         if result.reason == "diverged":
             self.diverged.append(painting.outputs[0])
+        if self.page:
+            self.latest.append(np.asarray(result.image))
         if self.log:
             self.terms = list(result.losses)
             name = Path(painting.file).name
             self.rows += [[name, *row] for row in log_rows(result.losses, result.plan)]
-            write_rows(self.log, ["content", "step", "size", *self.terms], self.rows)
+            with self.side.attempt(f"--log {self.log}"):
+                write_rows(self.log, ["file", "step", "size", *self.terms], self.rows)
+
+    def finish_page(self) -> None:
+        """Show the last pictures on the page, and how the run ended."""
+        if self.page and self.latest:
+            with self.side.attempt("--preview"):
+                reason = "stopped" if self.stopped else "finished"
+                self.page.finish(np.concatenate(self.latest, axis=1), reason)
 
     def conclude(self, seconds: float) -> int:
         """Say how the run ended; return the exit code."""
@@ -198,14 +243,12 @@ class Painter:
         if not self.args.quiet:
             before = f", {self.kept} of them before" if self.kept else ""
             refused = len(self.contents.problems)
-            bad = f"; {refused} could not be read" if refused else ""
+            bad = f"; {refused} could not be painted" if refused else ""
             print(
                 f"wrote {self.contents.folder}: {done} of {total} pictures{before} in "
                 f"{seconds:.0f} s{bad}",
                 file=sys.stderr,
             )
-        if self.page and not self.stopped:
-            self.page.state = "finished"
         if done < total:
             if not self.args.quiet:
                 print("interrupted; the same command with --resume continues", file=sys.stderr)

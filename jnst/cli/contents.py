@@ -9,15 +9,18 @@ from typing import Any, NamedTuple
 
 import jax
 
-from jnst._files import check_output
-from jnst.cli.grid import names_of
+from jnst._files import check_not_overwriting, check_output
 from jnst.cli.job import Job, check_inputs_are_kept, prepare, read_input
 from jnst.cli.options import choose
-from jnst.cli.regions import read_masks
+from jnst.cli.regions import mask_files, read_masks
+from jnst.cli.side_outputs import saved_between
 from jnst.grid.axes import Grid, make_grid
+from jnst.grid.folder import names_of
 from jnst.image.inputs import INITS
 from jnst.image.pictures import FORMATS, Picture, read_settings
+from jnst.transfer.levels import levels_of
 from jnst.transfer.plan import Plan
+from jnst.transfer.settings import Settings
 
 MOST_TOGETHER = 64
 """Contents whose pixels are in memory at a time."""
@@ -31,10 +34,17 @@ class Painting(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Contents of one shape, as the content axis of a grid."""
+    """Contents that are worked at in the same shapes, as the content axis of a grid.
+
+    Attributes:
+      paintings: the contents.
+      plan: the sizes and steps of the first.
+      shapes: of the contents.
+    """
 
     paintings: list[Painting]
     plan: Plan
+    shapes: set[tuple[int, ...]]
 
     @property
     def outputs(self) -> list[Path]:
@@ -52,7 +62,8 @@ class Batch(NamedTuple):
             [job.styles],
             key=jax.random.key(job.options["seed"]),
             palette=job.palette,
-            **read_masks(job.options, shape, [style.shape for style in job.styles]),
+            masks=read_masks(job.options, shape, [style.shape for style in job.styles]),
+            mixed=True,
             **dataclasses.asdict(job.settings),
         )
         return grid, pictures
@@ -79,9 +90,9 @@ class Contents(NamedTuple):
         return sum(len(batch.outputs) for batch in self.batches)
 
     @property
-    def shapes(self) -> set[tuple[int, int]]:
+    def shapes(self) -> set[tuple[int, ...]]:
         """The shapes of the pictures."""
-        return {batch.plan[-1][0] for batch in self.batches}
+        return {shape[:2] for batch in self.batches for shape in batch.shapes}
 
 
 def gather_contents(args: argparse.Namespace) -> Contents:
@@ -91,40 +102,66 @@ def gather_contents(args: argparse.Namespace) -> Contents:
     other.
     """
     folder = output_folder(args)
-    options, _ = choose(args)
-    outputs = [folder / f"{name}.png" for name in names_of(args.content)]
+    options, settings = choose(args)
     job: Job | None = None
     problems: list[str] = []
+    refused: dict[tuple[int, ...], str] = {}  # shapes that the masks do not fit
     by_shape: dict[tuple[int, ...], dict[bytes, Painting]] = {}
+    outputs = [folder / f"{name}.png" for name in names_of(args.content)]
     for file, output in zip(args.content, outputs, strict=True):
         try:
             picture = read_input(file, options["size"], least=1)
+            shape = picture.pixels.shape
+            settings.plan(*shape[:2])
+            if shape in refused:
+                raise ValueError(refused[shape])
         except (ValueError, OSError) as error:
             problems.append(about(file, error))
             continue
-        if job is None:
-            job = prepare(argparse.Namespace(**vars(args) | {"content": file}), picture)
         try:
-            shape = picture.pixels.shape
-            if shape not in by_shape:
-                job.settings.plan(*shape[:2])
+            if job is None:
+                job = prepare(argparse.Namespace(**vars(args) | {"content": file}), picture)
+            elif shape not in by_shape:
                 read_masks(job.options, shape, [style.shape for style in job.styles])
-            check_output_of(args, job, file, output, outputs)
         except ValueError as error:
+            if not mask_files(options):  # nothing else depends on the content
+                raise
+            refused[shape] = str(error)
             problems.append(about(file, error))
             continue
         digest = hashlib.sha256(picture.pixels.tobytes()).digest()
         painting = by_shape.setdefault(shape, {}).setdefault(digest, Painting(file, []))
         painting.outputs.append(output)
-    if problems and (args.strict or job is None or not by_shape):
+    if problems and (args.strict or not by_shape):
         raise ValueError("; ".join(problems))
     assert job is not None
-    batches = []
-    for shape, paintings in by_shape.items():
-        plan, listed = job.settings.plan(*shape[:2]), list(paintings.values())
-        for start in range(0, len(listed), MOST_TOGETHER):
-            batches.append(Batch(paintings=listed[start : start + MOST_TOGETHER], plan=plan))
+    batches = batches_of(by_shape, settings)
+    check_inputs_stay(args, job, batches)
     return Contents(job=job, folder=folder, batches=batches, problems=problems)
+
+
+def batches_of(
+    by_shape: dict[tuple[int, ...], dict[bytes, Painting]], settings: Settings
+) -> list[Batch]:
+    """Put together what is worked at in the same shapes, so that one program paints it."""
+    alike: dict[Any, list[tuple[tuple[int, ...], Painting]]] = {}
+    for shape, paintings in by_shape.items():
+        levels = levels_of(settings.plan(*shape[:2]), settings)
+        key = tuple((level.canvas.shape, level.steps) for level in levels)
+        alike.setdefault(key, []).extend((shape, painting) for painting in paintings.values())
+    batches = []
+    for listed in alike.values():
+        for start in range(0, len(listed), MOST_TOGETHER):
+            some = listed[start : start + MOST_TOGETHER]
+            shapes = [shape for shape, _ in some]
+            batches.append(
+                Batch(
+                    paintings=[painting for _, painting in some],
+                    plan=settings.plan(*shapes[0][:2]),
+                    shapes=set(shapes),
+                )
+            )
+    return batches
 
 
 def about(file: str, error: Exception) -> str:
@@ -133,16 +170,29 @@ def about(file: str, error: Exception) -> str:
     return said if said.startswith(file) or f" {file}" in said else f"{file}: {said}"
 
 
-def check_output_of(
-    args: argparse.Namespace, job: Job, file: str, output: Path, outputs: list[Path]
-) -> None:
-    """Raise ValueError if the picture of a content cannot go where it is to be written."""
-    check_inputs_are_kept(argparse.Namespace(**vars(args) | {"content": file}), job, outputs)
-    init = job.options["init"]
-    if output.is_dir():
-        raise ValueError(f"{output} is a folder, where a picture is to be written")
-    if init not in INITS and output.exists() and output.samefile(init):
-        raise ValueError(f"{output} is the initial image itself and would be overwritten")
+def check_inputs_stay(args: argparse.Namespace, job: Job, batches: list[Batch]) -> None:
+    """Raise ValueError if a picture would overwrite an input, or is the name of a folder."""
+    written = [
+        path
+        for batch in batches
+        for painting in batch.paintings
+        for output in painting.outputs
+        for path in (output, *saved_between(output, args.save_every, batch.plan))
+    ]
+    there = [path for path in written if path.exists()]
+    for path in there:
+        if path.is_dir():
+            raise ValueError(f"{path} is a folder, where a picture is to be written")
+    check_inputs_are_kept(argparse.Namespace(**vars(args) | {"content": args.style}), job, there)
+    if job.options["init"] not in INITS:
+        check_not_overwriting("initial image", job.options["init"], there)
+    # There may be thousands of contents, so these are not compared one with another.
+    files = {(found.st_dev, found.st_ino): path for path in there for found in [path.stat()]}
+    for content in map(Path, args.content):
+        if content.exists():
+            found = content.stat()
+            if same := files.get((found.st_dev, found.st_ino)):
+                raise ValueError(f"{same} is the content itself and would be overwritten")
 
 
 def finished_before(painting: Painting, record: dict[str, Any]) -> bool:

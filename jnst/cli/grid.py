@@ -24,6 +24,7 @@ from jnst.cli.job import (
     job_record,
     prepare,
     read_input,
+    read_seen,
     style_files,
     style_size,
 )
@@ -40,8 +41,9 @@ from jnst.cli.program import Diverged
 from jnst.cli.progress import ProgressReport
 from jnst.cli.regions import add_regions, mask_files
 from jnst.cli.runtime import connect, interrupts, make_ready
+from jnst.cli.side_outputs import SideOutputs
 from jnst.grid.axes import LAYER_WEIGHTS, NUMBERS, Grid, Index, distinct, make_grid
-from jnst.grid.folder import SHEET, TABLE, TRADE_OFF, GridFolder, in_name
+from jnst.grid.folder import SHEET, TABLE, TRADE_OFF, GridFolder, names_of
 from jnst.grid.runs import GridProgress, Running, run_cells
 from jnst.grid.sheets import check_drawing
 from jnst.image.inputs import RANDOM_INITS
@@ -91,6 +93,7 @@ def run(args: argparse.Namespace) -> int:
     todo, done = unfinished(folder)
     leader = jax.process_index() == 0
     talks = leader and not args.quiet
+    side = SideOutputs(args.parser.prog)
     make_ready()
     if talks:
         kept = f", {len(done)} of them finished before" if done else ""
@@ -109,6 +112,7 @@ def run(args: argparse.Namespace) -> int:
                 show(progress)
             return interrupted()
 
+        stack.enter_context(side.checkpoints())
         running = Running(init=job.init, batch=batch, tile=args.tile, callback=callback, file=file)
         results = run_cells(job_model(job), grid, todo, running)
         if leader:  # only once the cells are known to fit in memory
@@ -116,17 +120,25 @@ def run(args: argparse.Namespace) -> int:
         for index, result in results:
             if leader and result.reason != "stopped":
                 done[index] = folder.save(index, result, alphas[grid.cells[index].content])
-                folder.write_table(done)
+                with side.attempt(TABLE):
+                    folder.write_table(done)
     if not leader:
         return 0
     if done:
-        folder.write_table(done)
-        folder.draw(done)
+        with side.attempt(TABLE):
+            folder.write_table(done)
+        with side.attempt(f"{SHEET} or {TRADE_OFF}"):
+            folder.draw(done)
     if talks and done:
         seconds = time.monotonic() - began
         what = f"{len(done)} of {len(grid.cells)} cells, {TABLE}, {SHEET} and {TRADE_OFF}"
         print(f"wrote {folder.path}: {what} in {seconds:.0f} s", file=sys.stderr)
-    if len(done) < len(grid.cells):
+    return ended(folder, done)
+
+
+def ended(folder: GridFolder, done: dict[Index, dict[str, Any]]) -> int:
+    """Return the exit code; raise `Diverged` if a cell has."""
+    if len(done) < len(folder.records):
         print("interrupted; the same command continues", file=sys.stderr)
         return 130
     if diverged := [index for index in sorted(done) if done[index]["reason"] == "diverged"]:
@@ -163,7 +175,7 @@ def prepare_grid(args: argparse.Namespace) -> tuple[Job, Grid, GridFolder, list[
     contents = [job.content, *(read_input(path, size, least=1) for path in args.contents)]
     of_style = style_size(job.options, job.settings)
     first_style, *added = job.styles
-    more = (read_input(path, of_style).pixels for path in args.styles)
+    more = (read_seen(path, of_style) for path in args.styles)
     styles = [[style, *added] for style in (first_style, *more)]
     seeds = given.pop("seed", (job.options["seed"],))
     for seed in distinct("--seed", seeds):
@@ -175,7 +187,7 @@ def prepare_grid(args: argparse.Namespace) -> tuple[Job, Grid, GridFolder, list[
     check_tile(args.tile, job.settings, job.geometry, name="--tile")
     settings = dataclasses.asdict(job.settings) | given
     grid = make_grid(
-        job.geometry, pixels, styles, key=keys, palette=job.palette, **job.masks, **settings
+        job.geometry, pixels, styles, key=keys, palette=job.palette, masks=job.masks, **settings
     )
 
     paths = {"content": [args.content, *args.contents], "style": [args.style, *args.styles]}
@@ -209,18 +221,6 @@ def prepare_grid(args: argparse.Namespace) -> tuple[Job, Grid, GridFolder, list[
         identity["palette"] = sha256_of(Path(job.options["palette"]))
     folder = GridFolder(Path(args.output), axes, records, identity)
     return job, grid, folder, [picture.alpha for picture in contents]
-
-
-def names_of(files: Sequence[str]) -> list[str]:
-    """Return the file names without folder and suffix, numbered if some are the same.
-
-    >>> names_of(["a/waves.jpg", "b/scream.png"]), names_of(["a/waves.jpg", "b/waves.jpg"])
-    (['waves', 'scream'], ['1-waves', '2-waves'])
-    """
-    stems = [Path(file).stem for file in files]
-    if len({in_name(stem).casefold() for stem in stems}) == len(stems):
-        return stems
-    return [f"{number}-{stem}" for number, stem in enumerate(stems, start=1)]
 
 
 def unfinished(folder: GridFolder) -> tuple[list[Index], dict[Index, dict[str, Any]]]:

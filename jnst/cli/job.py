@@ -12,12 +12,13 @@ from jnst._checks import near_match
 from jnst._files import check_not_overwriting
 from jnst._text import as_option
 from jnst.cli.options import choose
-from jnst.cli.recolor import visible
+from jnst.cli.recolor import check_visible, visible
 from jnst.cli.regions import MaskArguments, mask_files, read_masks
 from jnst.cli.runtime import devices, precision
+from jnst.cli.streams import is_input_stream, source_of
 from jnst.execution.memory import free_on_host
 from jnst.image.fitting import SMALLEST_EDGE, fit
-from jnst.image.inputs import INITS
+from jnst.image.inputs import INITS, SMALLEST_INPUT
 from jnst.image.pictures import Picture, image_size, read_picture
 from jnst.losses.targets import blend_shares
 from jnst.nn.blocks import network_title
@@ -32,6 +33,10 @@ from jnst.version import __version__
 
 BYTES_TO_READ = 40
 """Per pixel, at least: three floats, and what Pillow and NumPy need to make them."""
+BYTES_IN_FILE = 12
+"""Per pixel of a file, at least: its colours twice, and one channel as floats."""
+CLEARLY_SEEN = 0.25
+"""The alpha from which on a content's colour counts in full."""
 
 
 class Job(NamedTuple):
@@ -64,19 +69,20 @@ def prepare(args: argparse.Namespace, content: Picture | None = None) -> Job:
     options, settings = choose(args)
     paths = style_files(args.style, options)
     blend_shares(settings.style_weights, len(paths))
-    if options["init"] not in INITS and not Path(options["init"]).is_file():
+    init = options["init"]
+    if init not in INITS and not is_input_stream(init) and not Path(init).is_file():
         raise ValueError(
             f"--init must be {', '.join(INITS)} or a picture; there is no file "
-            f"{options['init']!r}{near_match(options['init'], INITS)}"
+            f"{init!r}{near_match(init, INITS)}"
         )
     if content is None:  # a plan that is too narrow is reported later
         content = read_input(args.content, options["size"], least=1)
-    init, palette = options["init"], options["palette"]
+    palette = options["palette"]
     if init not in INITS:
-        init = read_input(init, options["size"]).pixels
+        init = read_seen(init, options["size"])
     if palette is not None:
         palette = read_palette(palette, options["size"])
-    styles = [read_input(path, style_size(options, settings)).pixels for path in paths]
+    styles = [read_seen(path, style_size(options, settings)) for path in paths]
     masks = read_masks(options, content.pixels.shape, [style.shape for style in styles])
     found = find_weights(args.weights, options["network"])
     weights = open_weights(found, options["network"])
@@ -107,27 +113,67 @@ def style_size(options: dict[str, Any], settings: Settings) -> int:
 
 
 def read_input(path: str, size: int, least: int = SMALLEST_EDGE) -> Picture:
-    """Read a picture with the long edge `size`, or longer so that its short edge has `least`."""
-    width, height = image_size(path)
-    if min(width, height) < SMALLEST_EDGE:
+    """Read a picture with the long edge `size`, or longer so that its short edge has `least`.
+
+    Colours that are hardly seen fade to white, so that they do not shine through what is painted.
+    """
+    picture = read_at(path, size, least)
+    if picture.alpha is None:
+        return picture
+    shown = np.minimum(picture.alpha / CLEARLY_SEEN, 1)[..., None]
+    return picture._replace(pixels=1 + shown * (picture.pixels - 1))
+
+
+def read_seen(path: str, size: int) -> np.ndarray:
+    """Read a picture of which no alpha is kept, such as a style: as it is seen on white."""
+    return read_at(path, size, SMALLEST_EDGE).on_white()
+
+
+def read_at(path: str, size: int, least: int) -> Picture:
+    """Read a picture as `read_input` does, with its colours as they are stored.
+
+    Raises:
+      ValueError: if it cannot be read, is too small, or is transparent everywhere, or if there is
+        not the memory for it.
+    """
+    source = source_of(path)
+    width, height = image_size(source)
+    if min(width, height) < SMALLEST_INPUT:
         raise ValueError(
-            f"{path} has only {width}×{height} px; both edges need at least {SMALLEST_EDGE} px"
+            f"{path} has only {width}×{height} px; both edges need at least {SMALLEST_INPUT} px"
         )
+    check_memory(path, (height, width))
     shape = fit(height, width, size, least)
     if (needed := BYTES_TO_READ * math.prod(shape)) > (free := free_on_host()):
         raise ValueError(
             f"{path} at {shape[1]}×{shape[0]} px takes {needed / 2**30:.1f} GiB of memory to read, "
             f"but {free / 2**30:.1f} GiB are free; choose a smaller --size"
         )
-    return read_picture(path, max(shape))
+    picture = read_picture(source, max(shape))
+    check_visible(path, picture)
+    return picture
+
+
+def check_memory(path: str, shape: tuple[int, int]) -> None:
+    """Raise ValueError if a file's own pixels, (height, width), do not fit into memory."""
+    if (needed := BYTES_IN_FILE * math.prod(shape)) > (free := free_on_host()):
+        raise ValueError(
+            f"{path} has {shape[1]}×{shape[0]} px, which take {needed / 2**30:.1f} GiB of memory "
+            f"to read, but {free / 2**30:.1f} GiB are free; scale it down first"
+        )
 
 
 def read_palette(path: str, size: int) -> np.ndarray:
-    """Read a picture for its colours: its visible pixels, each about equally often."""
-    picture = read_input(path, size)
-    pixels = visible(path, picture).reshape(-1, 3)
-    places = np.linspace(0, len(pixels), picture.pixels[..., 0].size, endpoint=False).astype(int)
-    return pixels[places].reshape(picture.pixels.shape)
+    """Read a picture of any size for its colours, each as often as it is seen.
+
+    A small one is not enlarged, which would mix its colours.
+    """
+    source = source_of(path)
+    width, height = image_size(source)
+    check_memory(path, (height, width))
+    picture = read_picture(source, min(size, max(width, height)))
+    pixels = visible(path, picture, picture.pixels[..., 0].size)
+    return pixels.reshape(picture.pixels.shape)
 
 
 def check_inputs_are_kept(args: argparse.Namespace, job: Job, outputs: list[Path]) -> None:
@@ -138,6 +184,8 @@ def check_inputs_are_kept(args: argparse.Namespace, job: Job, outputs: list[Path
         ("weights file", job.found.path),
     ):
         check_not_overwriting(name, path, outputs)
+    if (init := job.options["init"]) not in INITS:
+        check_not_overwriting("initial image", init, outputs)
     if job.palette is not None:
         check_not_overwriting("palette", job.options["palette"], outputs)
     for mask in mask_files(job.options):

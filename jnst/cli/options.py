@@ -9,6 +9,7 @@ from jnst._checks import check_choice, check_integer, near_match
 from jnst._text import as_option
 from jnst.cli.arguments import layers, number, numbers, whole, wholes
 from jnst.cli.regions import DEFAULTS, MASK_WORDS, check_names, drop_other_styles
+from jnst.cli.streams import check_streams, source_of
 from jnst.image.color import COLORS, check_palette
 from jnst.image.fitting import SMALLEST_EDGE
 from jnst.image.inputs import INITS
@@ -180,6 +181,7 @@ def tile(text: str) -> int | str | None:
 
 def choose(args: argparse.Namespace) -> tuple[dict[str, Any], Settings]:
     """Return the other options and the settings: as given, else of --like, else defaults."""
+    check_streams(args)
     given = given_options(args)
     if args.like and args.preset:
         raise ValueError("--like and --preset are mutually exclusive")
@@ -273,7 +275,7 @@ def found(like: str, name: str, file: Any) -> Any:
 
 def read_options(path: str) -> dict[str, Any]:
     """Read the options stored in a picture made by jnst."""
-    record = read_settings(path)
+    record = read_settings(source_of(path))
     if record is None or not isinstance(record.get("options"), dict):
         raise ValueError(f"--like {path}: the picture has no jnst settings")
     return {

@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike
 
 from jnst._checks import check_integer
 from jnst._text import as_text
+from jnst.cli.curves import CURVES, draw_curves
 from jnst.image.pictures import resize_picture
 from jnst.optim.minimization import Progress
 from jnst.transfer.plan import Plan, work_left
@@ -38,7 +39,6 @@ WATCHED_SECONDS = 5.0
 the last picture to be fetched."""
 LARGEST_SHOWN = 1600
 """Longest edge, in pixels, of a picture sent to the browser."""
-CURVES = {"total": "#d1495b", "style": "#2a9d8f", "content": "#3d82c4"}
 INKS = {"light": "#333333", "dark": "#cccccc"}
 
 
@@ -262,42 +262,3 @@ def application(preview: Preview) -> "Flask":
         return response
 
     return app
-
-
-def draw_curves(values: list[tuple[int, dict[str, float]]], sizes: list[int], ink: str) -> bytes:
-    """Draw the losses as SVG with a transparent background.
-
-    Args:
-      values: [(step, {term: loss}), …].
-      sizes: steps at which a new size begins, each marked by a line.
-      ink: colour of axes and text.
-
-    Returns:
-      The SVG file.
-    """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6.4, 3.4), layout="constrained")
-    axes = figure.add_subplot()
-    axes.set_yscale("log")
-    axes.set_xlabel("step", color=ink)
-    axes.set_title("losses", color=ink, fontsize="medium")
-    axes.grid(color=ink, alpha=0.15)
-    axes.tick_params(which="both", colors=ink)
-    for side in axes.spines.values():
-        side.set_visible(False)
-    steps = [step for step, _ in values]
-    for term, colour in CURVES.items():
-        losses = np.array([losses[term] for _, losses in values])
-        shown = np.isfinite(losses) & (losses > 0)  # content has none where it starts from itself
-        if shown.any():
-            marker = "o" if shown.sum() == 1 else ""
-            losses = np.where(shown, losses, np.nan)
-            axes.plot(steps, losses, color=colour, label=term, marker=marker)
-    for step in sizes:
-        axes.axvline(step, color=ink, alpha=0.4, linestyle=":", linewidth=1)
-    if axes.lines:
-        axes.legend(frameon=False, labelcolor=ink)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="svg", transparent=True)
-    return buffer.getvalue()

@@ -1,19 +1,26 @@
 """The command line: `jnst` and its commands."""
 
 import argparse
+import codecs
 import contextlib
+import io
 import os
 import re
-import signal
 import sys
-import threading
 from collections.abc import Iterator, Sequence
 
 # Nothing slow here, such as JAX: `jnst --help` would wait for it, and Ctrl-C is handled only once
 # all of this has been imported. Slow modules are imported where they are used.
-from jnst._text import as_option, as_text
+from jnst._text import as_option, as_text, plainly
 from jnst.cli.arguments import CommandParser, Parser
+from jnst.cli.broken_streams import fill_closed_streams, lasting_errors
+from jnst.cli.signals import end_word, ending_at_once, ending_tidily, exit_code, received
 from jnst.version import __version__
+
+PLAINLY = "jnst.plainly"
+"""Name of the error handler that prints other signs for those that an encoding lacks."""
+INTERRUPTED = 130
+"""What a command returns that a signal has ended."""
 
 
 class Diverged(RuntimeError):
@@ -25,47 +32,49 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns:
       The exit code: 0; 1 if a run diverged or memory ran out; 2 for a user's mistake, reported in
-      one line; 130 after Ctrl-C.
+      one line; 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP.
     """
+    fill_closed_streams()
+    with printing_plainly(), lasting_errors():
+        return run(argv)
+
+
+def run(argv: Sequence[str] | None) -> int:
+    """Do the work of `main`."""
     prog = "jnst"
+    received.clear()
     try:
         with ending_at_once():
             args, rest = build_parser().parse_known_args(argv)
             prog = args.parser.prog
             if rest:  # reported by the command's parser, which knows its options
                 args.parser.error(f"unrecognized arguments: {' '.join(rest)}")
-        message, code = outcome(args)
+        with ending_tidily():
+            message, code = outcome(args)
+            if code == INTERRUPTED:
+                code = exit_code()
     except KeyboardInterrupt:
-        message, code = "interrupted", 130
+        message, code = end_word(), exit_code()
     if message:
-        print(f"{prog}: error: {message}", file=sys.stderr)
+        with contextlib.suppress(OSError):  # standard error may be closed; the code tells too
+            print(f"{prog}: error: {message}", file=sys.stderr)
     return code
 
 
 @contextlib.contextmanager
-def ending_at_once() -> Iterator[None]:
-    """Let Ctrl-C in this block end the process with one line, as long as nothing has begun.
-
-    An exception would not do while modules are imported: jaxlib turns a KeyboardInterrupt during
-    its import into an ImportError or a crash, and its callbacks swallow it.
-    """
-
-    def end(*_: object) -> None:
-        try:
-            os.write(2, b"jnst: error: interrupted\n")
-        finally:
-            os._exit(130)
-
-    # Respect another handler, and that Ctrl-C is ignored, as under nohup.
-    usual = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    if not usual or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    signal.signal(signal.SIGINT, end)
+def printing_plainly() -> Iterator[None]:
+    """Let signs that the terminal's encoding lacks be printed as others, rather than fail."""
+    codecs.register_error(PLAINLY, plainly)
+    streams = [s for s in (sys.stdout, sys.stderr) if isinstance(s, io.TextIOWrapper)]
+    before = [(stream, stream.errors) for stream in streams]
+    for stream in streams:
+        stream.reconfigure(errors=PLAINLY)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for stream, errors in before:
+            if not stream.closed:
+                stream.reconfigure(errors=errors)
 
 
 def outcome(args: argparse.Namespace) -> tuple[str, int]:
@@ -79,8 +88,11 @@ def outcome(args: argparse.Namespace) -> tuple[str, int]:
     except (MemoryError, RuntimeError, AssertionError) as error:
         # JAX's own error is a RuntimeError too; naming its type would import JAX.
         if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):
-            smaller = "--size or --batch" if "batch" in args else "--size"
-            return f"memory ran out; choose a smaller {smaller}", 1
+            options = [as_option(name) for name in ("size", "batch") if name in args]
+            advice = (
+                f"choose a smaller {' or '.join(options)}" if options else "close other programs"
+            )
+            return f"memory ran out; {advice}", 1
         if said := of_devices(error):
             return said, 2
         raise
@@ -171,9 +183,10 @@ def build_parser() -> Parser:
 def run_info(args: argparse.Namespace) -> int:
     """`jnst info`: print what is installed and found, or what made a picture."""
     if args.picture:
+        from jnst.cli.streams import source_of
         from jnst.image.pictures import read_settings
 
-        record = read_settings(args.picture)
+        record = read_settings(source_of(args.picture))
         if record is None:
             raise ValueError(f"{args.picture} has no jnst settings")
         lines = {name: value for name, value in record.items() if name != "options"}

@@ -4,15 +4,17 @@ import csv
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
 from tqdm import tqdm
 
 from jnst._files import atomic_write
-from jnst.grid.runs import GridProgress
 from jnst.optim.minimization import Progress
 from jnst.transfer.plan import Plan, work_left
+
+if TYPE_CHECKING:
+    from jnst.grid.runs import GridProgress
 
 LINE_SECONDS = 5.0
 """Least time between two lines if the output is not a terminal."""
@@ -35,10 +37,11 @@ class ProgressReport:
         plan: Plan,
         stream: TextIO,
         cells: int = 1,
-        label: Callable[[GridProgress], str] | None = None,
+        label: "Callable[[GridProgress], str] | None" = None,
     ):
         self.label = label or numbers
-        self.stream, self.plan = stream, plan
+        self.stream: TextIO | None = stream
+        self.plan = plan
         self.work = cells * sum(height * width * steps for (height, width), steps in plan)
         self.bar = (
             tqdm(
@@ -55,9 +58,18 @@ class ProgressReport:
         self.shape: tuple[int, int] | None = None
         self.shown = -LINE_SECONDS
 
-    def __call__(self, progress: Progress | GridProgress) -> None:
+    def __call__(self, progress: "Progress | GridProgress") -> None:
+        """Show a step, if it is time to; a stream that fails, as after a hang-up, is left alone."""
+        if self.stream is None:
+            return
+        try:
+            self.show(progress)
+        except OSError:
+            self.stream = self.bar = None
+
+    def show(self, progress: "Progress | GridProgress") -> None:
         """Show a step, if it is time to."""
-        cells = len(progress.cells) if isinstance(progress, GridProgress) else 1
+        cells = 1 if isinstance(progress, Progress) else len(progress.cells)
         pixels = cells * progress.shape[0] * progress.shape[1]
         if isinstance(progress, Progress):
             self.done = self.work - work_left(self.plan, progress)
@@ -74,10 +86,10 @@ class ProgressReport:
             self.shape, self.began, self.before = progress.shape, now, self.done
         self.shown = now
         text = f"step {progress.step}/{progress.steps} · {progress.shape[1]}×{progress.shape[0]} px"
-        if isinstance(progress, GridProgress):
-            text = f"{self.label(progress)} · {text}"
-        else:
+        if isinstance(progress, Progress):
             text += f" · loss {float(loss):.4g}"
+        else:
+            text = f"{self.label(progress)} · {text}"
         computed = self.done - pixels  # this step has only begun
         if computed > self.before:
             seconds = (now - self.began) / (computed - self.before)  # a pixel
@@ -105,7 +117,7 @@ class ProgressReport:
             self.bar.close()
 
 
-def numbers(progress: GridProgress) -> str:
+def numbers(progress: "GridProgress") -> str:
     """Name the current cells of a grid by their numbers."""
     return f"cells {progress.done + 1}–{progress.done + len(progress.cells)}/{progress.total}"
 
@@ -142,7 +154,7 @@ def write_rows(
     """Write a table as CSV, whole or not at all."""
     with (
         atomic_write(path) as temporary,
-        open(temporary, "w", newline="", encoding="utf-8") as file,
+        open(temporary, "w", newline="", encoding="utf-8", errors="replace") as file,
     ):
         writer = csv.writer(file)
         writer.writerow(header)

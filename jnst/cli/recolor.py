@@ -9,9 +9,13 @@ from jaxtyping import Float
 
 from jnst._checks import check_choice
 from jnst._files import check_not_overwriting
+from jnst.cli.streams import check_picture_output, check_streams, source_of, write_picture
 from jnst.image.color import METHODS, apply_map, color_map
-from jnst.image.pictures import Picture, check_image_output, read_picture, save_image
+from jnst.image.pictures import Picture, read_picture
 from jnst.version import __version__
+
+HIDDEN = 4 / 255
+"""The alpha up to which nobody sees a colour."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,9 +32,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Read, recolour and write; return the exit code."""
-    output = check_image_output(args.output)
+    check_streams(args)
+    output = check_picture_output(args.output)
     check_choice("--method", args.method, METHODS)
-    picture, reference = read_picture(args.picture), read_picture(args.reference)
+    picture, reference = (read_picture(source_of(path)) for path in (args.picture, args.reference))
     for name in ("picture", "reference"):
         check_not_overwriting(name, getattr(args, name), [output])
     seen = visible(args.picture, picture), visible(args.reference, reference)
@@ -41,17 +46,33 @@ def run(args: argparse.Namespace) -> int:
         "reference": Path(args.reference).name,
         "method": args.method,
     }
-    save_image(output, image, alpha=picture.alpha, settings=record)
+    write_picture(output, image, alpha=picture.alpha, settings=record)
     if not args.quiet:
         height, width, _ = image.shape
         print(f"wrote {output}: {width}×{height} px", file=sys.stderr)
     return 0
 
 
-def visible(path: str, picture: Picture) -> Float[np.ndarray, "_h _w 3"]:
-    """Return the pixels that are not fully transparent, as one row."""
+def visible(path: str, picture: Picture, count: int | None = None) -> Float[np.ndarray, "_h _w 3"]:
+    """Return a picture's colours as one row, each as often as it is seen: by its alpha.
+
+    Args:
+      path: what messages call it.
+      picture: with at least one pixel that is seen.
+      count: how many to return; None: as many as are not fully transparent.
+    """
+    check_visible(path, picture)
     if picture.alpha is None:
         return picture.pixels
-    if not picture.alpha.any():
+    # Sorted, since places at equal distances could fall in step with the rows.
+    order = np.argsort(picture.alpha, axis=None, kind="stable")
+    reached = np.cumsum(picture.alpha.ravel()[order], dtype=np.float64)
+    wanted = int(np.count_nonzero(picture.alpha)) if count is None else count
+    places = np.searchsorted(reached, (np.arange(wanted) + 0.5) / wanted * reached[-1])
+    return picture.pixels.reshape(-1, 3)[order[places]][None]
+
+
+def check_visible(path: str, picture: Picture) -> None:
+    """Raise ValueError for a picture of which nothing is seen."""
+    if picture.alpha is not None and picture.alpha.max() <= HIDDEN:
         raise ValueError(f"{path} is fully transparent and has no colours")
-    return picture.pixels[picture.alpha > 0][None]

@@ -8,6 +8,7 @@ import numpy as np
 
 from jnst._checks import check_same_length, near_match
 from jnst._text import as_option
+from jnst.cli.streams import source_of
 from jnst.image.masks import REST, check_masks
 from jnst.image.pictures import load_mask
 
@@ -112,7 +113,7 @@ def read_masks(
 def _read(name: str, file: str, size: int, *words: str) -> np.ndarray:
     """Read a mask; an error names the option, and the word that was perhaps meant."""
     try:
-        return load_mask(file, size)
+        return load_mask(source_of(file), size)
     except (ValueError, OSError) as error:
         raise ValueError(f"{as_option(name)}: {error}{near_match(file, words)}") from error
 

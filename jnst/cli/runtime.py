@@ -1,19 +1,19 @@
-"""JAX's devices, its compilation cache, and Ctrl-C."""
+"""JAX's devices, and what is set up before a run."""
 
-import contextlib
 import os
 import re
-import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-from jnst._files import cache_folder
+from jnst.cli.compilation_cache import CACHE as CACHE
+from jnst.cli.compilation_cache import use_compilation_cache as use_compilation_cache
+from jnst.cli.signals import interrupts as interrupts
 
-PRECISION, CACHE = "jax_default_matmul_precision", "jax_compilation_cache_dir"  # JAX's own settings
+PRECISION = "jax_default_matmul_precision"  # JAX's own setting
 
 BLAS_THREADS = "OPENBLAS_NUM_THREADS"
 
@@ -88,35 +88,6 @@ def use_one_blas_thread() -> None:
     spinning for about 30 ms after a call on the cores that XLA needs.
     """
     os.environ.setdefault(BLAS_THREADS, "1")
-
-
-def use_compilation_cache() -> None:
-    """Keep compiled programs in the user's cache folder, unless JAX has a cache already."""
-    folder = cache_folder() / "xla"
-    with contextlib.suppress(OSError):  # without a cache it only takes longer
-        folder.mkdir(parents=True, exist_ok=True)
-        if not getattr(jax.config, CACHE) and os.access(folder, os.W_OK):
-            jax.config.update(CACHE, str(folder))
-            jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
-
-
-@contextlib.contextmanager
-def interrupts() -> Iterator[Callable[[], bool]]:
-    """Yield a function that says whether Ctrl-C was pressed; a second one interrupts as usual."""
-    pressed = False
-
-    def remember(*_: object) -> None:
-        nonlocal pressed
-        pressed = True
-        signal.signal(signal.SIGINT, before)
-
-    before = signal.getsignal(signal.SIGINT)
-    if before is not signal.SIG_IGN:  # ignored, as under nohup
-        signal.signal(signal.SIGINT, remember)
-    try:
-        yield lambda: pressed
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def agreed(flags: Sequence[bool]) -> list[bool]:

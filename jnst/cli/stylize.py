@@ -1,27 +1,9 @@
-"""`jnst stylize`: its options, and a run from input files to an output file."""
+"""`jnst stylize`: its options, and whether one picture is painted or several."""
 
 import argparse
-import contextlib
-import dataclasses
-import sys
-import time
-from pathlib import Path
-from typing import Any
 
-import jax
-
-from jnst._checks import check_integer
-from jnst._files import check_output
 from jnst.cli.arguments import whole
-from jnst.cli.job import (
-    Job,
-    check_inputs_are_kept,
-    headline,
-    job_model,
-    job_record,
-    prepare,
-    style_files,
-)
+from jnst.cli.batch import run_batch
 from jnst.cli.options import (
     add_blend,
     add_distributed,
@@ -30,16 +12,8 @@ from jnst.cli.options import (
     add_picture,
     add_running,
 )
-from jnst.cli.preview import Preview, check_preview
-from jnst.cli.program import Diverged
-from jnst.cli.progress import ProgressReport, write_log
 from jnst.cli.regions import add_regions
-from jnst.cli.runtime import interrupts, make_ready
-from jnst.image.pictures import check_image_output, save_image
-from jnst.optim.checkpoint import Checkpoint, check_checkpoint
-from jnst.optim.minimization import Progress
-from jnst.transfer.stylization import stylize
-from jnst.transfer.tile_selection import check_tile
+from jnst.cli.single import run_single
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -87,120 +61,7 @@ def port(text: str) -> int:
 def run(args: argparse.Namespace) -> int:
     """Check everything, stylise and write; return the exit code."""
     if len(args.content) > 1:
-        from jnst.cli.batch import run_batch  # which is built from what is here
-
         return run_batch(args)
     if args.distributed:
         raise ValueError("--distributed needs several contents to share between the processes")
-    args = argparse.Namespace(**vars(args) | {"content": args.content[0]})
-    output = check_image_output("stylized.png" if args.output is None else args.output)
-    if args.resume and not args.checkpoint:
-        raise ValueError("--resume needs --checkpoint")
-    log, checkpoint = check_running(args)
-    job = prepare(args)
-    check_tile(args.tile, job.settings, job.geometry, name="--tile")
-    check_inputs_are_kept(args, job, [output, *([log] if log else []), *between(output, args, job)])
-    if checkpoint and checkpoint.path.resolve() in (output.resolve(), log and log.resolve()):
-        raise ValueError(f"--checkpoint {checkpoint.path} is also the name of another output")
-    settings = dataclasses.asdict(job.settings)
-    files = style_files(args.style, job.options)
-    record = job_record(job, args.content, files, job.options | settings)
-    with contextlib.ExitStack() as stack:
-        page = None
-        if args.preview is not None:
-            shown = {name: record[name] for name in ("content", "style")} | record["options"]
-            page = stack.enter_context(Preview(job.plan, shown, args.preview))
-            # Even with --quiet: the page cannot be found without its address.
-            print(f"preview at {page.address}", file=sys.stderr, flush=True)
-        return paint(args, job, output, log, record, page)
-
-
-def check_running(args: argparse.Namespace) -> tuple[Path | None, Checkpoint | None]:
-    """Check what is written beside the pictures: the files of --log and --checkpoint."""
-    log = check_output(args.log, "--log") if args.log else None
-    if log and log.suffix.lower() != ".csv":
-        raise ValueError(f"--log must be a .csv file, got {log}")
-    if args.save_every is not None:
-        check_integer("--save-every", args.save_every, least=1)
-    check_integer("--checkpoint-every", args.checkpoint_every, least=1)
-    if args.preview is not None:
-        check_preview(args.preview, name="--preview")
-    resume = args.resume and args.checkpoint is not None
-    return log, check_checkpoint(args.checkpoint, args.checkpoint_every, resume)
-
-
-def paint(
-    args: argparse.Namespace,
-    job: Job,
-    output: Path,
-    log: Path | None,
-    record: dict[str, Any],
-    page: Preview | None,
-) -> int:
-    """Stylise, write and show on the preview page; return the exit code."""
-    began = time.monotonic()
-    make_ready()
-    if not args.quiet:
-        print(headline(job), file=sys.stderr, flush=True)
-    with interrupts() as interrupted, contextlib.ExitStack() as stack:
-        show = None if args.quiet else stack.enter_context(ProgressReport(job.plan, sys.stderr))
-
-        def callback(progress: Progress) -> bool:
-            if show:
-                show(progress)
-            if page:
-                page(progress)
-            if args.save_every and progress.step % args.save_every == 0:
-                at_final_size = progress.shape == job.content.pixels.shape[:2]
-                alpha = job.content.alpha if at_final_size else None
-                path = numbered(output, progress.step)
-                save_image(path, progress.picture(), alpha=alpha, settings=record)
-            return interrupted()
-
-        result = stylize(
-            job_model(job),
-            job.content.pixels,
-            job.styles,
-            key=jax.random.key(job.options["seed"]),
-            init=job.init,
-            palette=job.palette,
-            **job.masks,
-            tile=args.tile,
-            callback=callback,
-            checkpoint=args.checkpoint,
-            checkpoint_every=args.checkpoint_every,
-            resume=args.resume,
-            **dataclasses.asdict(job.settings),
-        )
-        if show and result.reason in ("finished", "converged"):
-            show.finish()
-    save_image(output, result.image, alpha=job.content.alpha, settings=record)
-    if log:
-        write_log(log, result.losses, result.plan)
-    if not args.quiet:
-        seconds = time.monotonic() - began
-        loss = result.losses["total"][-1]
-        why = ", converged" if result.reason == "converged" else ""
-        said = f"{result.steps} steps in {seconds:.0f} s, loss {loss:.4g}{why}"
-        print(f"wrote {output}: {said}", file=sys.stderr)
-    if page:
-        page.finish(result.image, result.reason)
-    if result.reason == "diverged":
-        raise Diverged(
-            f"the loss was no longer finite after step {result.steps}; {output} holds the last "
-            "finite picture; a lower --learning-rate may help"
-        )
-    return 130 if result.reason == "stopped" else 0
-
-
-def numbered(output: Path, step: int) -> Path:
-    """Return the file that --save-every writes after a step."""
-    return output.with_stem(f"{output.stem}-{step:05d}")
-
-
-def between(output: Path, args: argparse.Namespace, job: Job) -> list[Path]:
-    """List the files that --save-every will write."""
-    if not args.save_every:
-        return []
-    total = sum(steps for _, steps in job.plan)
-    return [numbered(output, step) for step in range(args.save_every, total + 1, args.save_every)]
+    return run_single(argparse.Namespace(**vars(args) | {"content": args.content[0]}))

@@ -13,6 +13,7 @@ from jaxtyping import Array, Bool
 
 from jnst.execution.devices import fetch, keep, place, split, whole
 from jnst.losses.objectives import Objective, evaluate
+from jnst.optim.programs import program
 from jnst.optim.step import Controls, State, init_state, picture, step
 from jnst.optim.whole import on_leaves
 
@@ -45,14 +46,22 @@ class Batch:
             self._stacked(leaves) if axis == 0 else self._shared(leaves[0])
             for axis, leaves in zip(axes, zip(*each, strict=True), strict=True)
         )
-        self.update = batched_step(tuple(axes), mesh)
-        self.objective = on_leaves(evaluate, structure)
+        self.static = {
+            "axes": tuple(axes),
+            "mesh": mesh,
+            "objective": on_leaves(evaluate, structure),
+            "optimizer": optimizer,
+        }
+        self._step: Callable[..., Any] | None = None
 
     def _stacked(self, leaves: Sequence[Any]) -> Array:
         if jnp.issubdtype(getattr(leaves[0], "dtype", np.float32), jax.dtypes.prng_key):
             data = np.stack([np.asarray(jax.random.key_data(leaf)) for leaf in leaves])
             return jax.random.wrap_key_data(place(data, split(self.mesh)))
-        return place(np.array(leaves, np.float32), split(self.mesh))
+        stacked = np.stack([np.asarray(leaf) for leaf in leaves])
+        if stacked.dtype.kind not in "iub":  # bfloat16 features are compared in float32
+            stacked = stacked.astype(np.float32)
+        return place(stacked, split(self.mesh))
 
     def _shared(self, leaf: Any) -> Array:
         if not isinstance(leaf, Array):
@@ -62,7 +71,7 @@ class Batch:
 
     def controls(self, controls: Sequence[Controls]) -> Controls:
         """The numbers that steer each run, as one batch."""
-        numbers = [each._replace(active=None, key=None) for each in controls]
+        numbers = [each._replace(active=True, key=None) for each in controls]
         stacked = jax.tree.map(lambda *leaves: self._stacked(leaves), *numbers)
         active = place(np.array([each.active for each in controls], bool), split(self.mesh))
         keys = [each.key for each in controls]
@@ -77,9 +86,9 @@ class Batch:
 
     def advance(self, state: State, controls: Controls) -> tuple[State, dict[str, Array], Array]:
         """Make one step of every picture."""
-        return self.update(
-            state, self.leaves, controls, objective=self.objective, optimizer=self.optimizer
-        )
+        if self._step is None:
+            self._step = batched_step.of(state, self.leaves, controls, **self.static)
+        return self._step(state, self.leaves, controls, **self.static)
 
     def picture(self, state: State, controls: Controls) -> Array:
         """The pictures so far."""
@@ -100,42 +109,42 @@ class Batch:
         states = jax.tree.map(
             lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=over), states
         )
-        return self.update.lower(
-            states, self.leaves, controls, objective=self.objective, optimizer=self.optimizer
-        ).compile()
+        return batched_step.lower(states, self.leaves, controls, **self.static).compile()
 
 
-@functools.lru_cache(maxsize=64)  # one function for each way of batching, so that it compiles once
-def batched_step(axes: Axes, mesh: Mesh) -> Callable[..., Any]:
+@program(static_argnames=("axes", "mesh", "objective", "optimizer"), donate_argnames=("state",))
+def batched_step(
+    state: State, args: Any, controls: Controls, *, axes: Axes, mesh: Mesh, **static: Any
+) -> tuple[State, dict[str, Array], Bool[Array, ""]]:
     """`jnst.optim.step.step` under `jax.vmap`.
 
     Args:
-      axes: which leaves of the arguments are batched; state and controls always are.
+      state: of every picture; it is given away.
+      args: of every picture.
+      controls: of every picture.
+      axes: which leaves of `args` are batched; those of state and controls are.
       mesh: the devices that the batch is split over; the losses come back whole on every one.
+      static: objective and optimizer, as for `step`.
 
     Returns:
-      A function like `step`; what it returns last is whether all the images have diverged.
+      As `step`; what comes last is whether all the images have diverged.
     """
-
-    @functools.partial(jax.jit, static_argnames=("objective", "optimizer"), donate_argnames="state")
-    def steps(
-        state: State, args: Any, controls: Controls, *, objective: Any, optimizer: Any
-    ) -> tuple[State, dict[str, Array], Bool[Array, ""]]:
-        one = functools.partial(step, objective=objective, optimizer=optimizer)
-        state, losses, diverged = jax.vmap(one, in_axes=(0, axes, 0))(state, args, controls)
-        return state, keep(losses, whole(mesh)), diverged.all()
-
-    return steps
+    one = functools.partial(step.function, **static)
+    state, losses, diverged = jax.vmap(one, in_axes=(0, axes, 0))(state, args, controls)
+    return state, keep(losses, whole(mesh)), diverged.all()
 
 
-@functools.partial(jax.jit, static_argnames=("optimizer", "mesh"))
+@program(static_argnames=("optimizer", "mesh"))
 def begin_batch(images: Array, diverged: Bool[Array, " n"], *, optimizer: Any, mesh: Mesh) -> State:
     """The states before the first step; what has diverged stays so."""
 
     def begin(image: Array, diverged: Array) -> State:
-        return init_state(image, optimizer)._replace(diverged=jnp.array(diverged))
+        return init_state.function(image, optimizer)._replace(diverged=jnp.array(diverged))
 
     return keep(jax.vmap(begin)(images, diverged), split(mesh))
 
 
-pictures = jax.jit(jax.vmap(picture))
+@program()
+def pictures(states: State, controls: Controls) -> Array:
+    """The pictures that the states of a batch stand for."""
+    return jax.vmap(picture.function)(states, controls)

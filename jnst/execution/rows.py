@@ -35,18 +35,21 @@ class Rows(Whole):
         return leaf if isinstance(leaf, Array) else place(np.float32(leaf), whole(self.mesh))
 
     def controls(self, controls: Controls) -> Controls:
+        """The numbers that steer a run, on every device."""
         return place(super().controls(controls), whole(self.mesh))
 
     def begin(self, image: Array, saved: State | None = None) -> State:
+        """The state before the first step, or the saved one, its rows over the devices."""
         shapes = jax.eval_shape(functools.partial(init_state, optimizer=self.optimizer), image)
         rows = jax.tree.map(functools.partial(split_rows, mesh=self.mesh), shapes)
         if saved is not None:
             return jax.tree.map(place, saved, rows)
-        return jax.jit(init_state, static_argnames="optimizer", out_shardings=rows)(
+        return jax.jit(init_state.function, static_argnames="optimizer", out_shardings=rows)(
             image, self.optimizer
         )
 
     def fetch(self, tree: Any) -> Any:
+        """Arrays of all devices as NumPy's, on every process."""
         return fetch(tree)
 
 

@@ -51,7 +51,8 @@ def cover(geometry: Geometry, height: int, width: int, layers: Iterable[str], mo
 
     Args:
       geometry: of the network.
-      height, width: of the picture.
+      height: of the picture.
+      width: of the picture.
       layers: whose features are wanted.
       most: the largest edge that a window may have, its halo included.
 

@@ -16,7 +16,6 @@ features count only in its own region, so that none counts twice; its gradient r
 halo.
 """
 
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -28,9 +27,11 @@ from jaxtyping import Array, Bool, Float
 
 from jnst.execution.tile_layout import Tiles
 from jnst.execution.windows import Look, Place, Window, add_up, cut_out, looks, places_of
+from jnst.losses.arrays import summed
 from jnst.losses.objectives import Objective, total_of
 from jnst.losses.regions import Kept, by_image, composed
 from jnst.losses.terms import PIXELS, Statistics, Term
+from jnst.optim.programs import Programs, program
 from jnst.optim.step import Controls, State, apply_gradient
 from jnst.optim.whole import Whole, as_array
 
@@ -67,6 +68,7 @@ class Tiled(Whole):
         self.second = [Look(model, terms) for terms in windows]
 
     def advance(self, state: State, controls: Controls) -> tuple[State, dict[str, Array], Array]:
+        """Make one step; see `jnst.optim.descent.Execution`."""
         image, window = compose(state.image, self.kept), self.tiles.window
         seen = add_up(image, self.first, self.places, window)
         slopes, losses = slopes_of(self.looking, seen, self._linear_zeros(image))
@@ -119,15 +121,23 @@ class Tiled(Whole):
         return at_tile, at_end
 
 
-compose = jax.jit(composed)
+compose = Programs(composed)
 
 
-@jax.jit
+@program()
 def slopes_of(
     terms: tuple[Term, ...], seen: tuple[Statistics, ...], linear_zeros: tuple[Statistics, ...]
 ) -> tuple[tuple[Statistics, ...], dict[str, Array]]:
-    """D: how the weighted sum changes with the statistics of each term; and the losses of those
-    terms that are not linear, whose statistics are `seen`."""
+    """Differentiate the weighted sum by the statistics of each term.
+
+    Args:
+      terms: those of layers.
+      seen: the statistics of those that are not linear.
+      linear_zeros: statistics of nothing, of the others.
+
+    Returns:
+      D, and {term: loss} of the terms that are not linear.
+    """
     given, zeros = iter(seen), iter(linear_zeros)
     statistics = tuple(next(zeros) if term.linear else next(given) for term in terms)
 
@@ -138,9 +148,7 @@ def slopes_of(
     return jax.grad(total, has_aux=True)(statistics)
 
 
-@functools.partial(
-    jax.jit, static_argnames=("reduce", "is_linear", "window"), donate_argnames="so_far"
-)
+@program(static_argnames=("reduce", "is_linear", "window"), donate_argnames=("so_far",))
 def add_gradient(
     so_far: tuple[Float[Array, "H W 3"], tuple[Statistics, ...]],
     leaves: tuple[Array, ...],
@@ -158,18 +166,18 @@ def add_gradient(
     def surrogate(pixels: Array) -> tuple[Array, tuple[Statistics, ...]]:
         parts = reduce(pixels, leaves, place, image.shape)
         products = jax.tree.map(lambda slope, part: jnp.sum(slope * part), slopes, parts)
-        return sum(jax.tree.leaves(products)), tuple(
+        return summed(jax.tree.leaves(products)), tuple(
             part for part, yes in zip(parts, is_linear, strict=True) if yes
         )
 
     part, of_tile = jax.grad(surrogate, has_aux=True)(cut_out(image, place, window))
-    there = place[0, 0], place[1, 0], 0
+    there = place[0, 0], place[1, 0], jnp.zeros((), place.dtype)  # of one type, with x64 too
     part += cut_out(gradient, place, window)
     gradient = jax.lax.dynamic_update_slice(gradient, part, there)
     return gradient, jax.tree.map(jnp.add, linear, of_tile)
 
 
-@functools.partial(jax.jit, static_argnames="optimizer", donate_argnames="state")
+@program(static_argnames=("optimizer",), donate_argnames=("state",))
 def finish(
     state: State,
     gradient: Float[Array, "H W 3"],
@@ -205,7 +213,7 @@ def finish(
     return apply_gradient(state, losses, gradient, controls, optimizer, _no_line_search)
 
 
-def _no_line_search(image: Array, **_: Any) -> Array:
+def _no_line_search(image: Array, *, learning_rate: Any = None) -> Array:
     """For Optax to call; it would take as many passes over the tiles as there are trials."""
     raise ValueError(
         "optimizer must do without a line search where the picture is worked at in tiles; "

@@ -1,6 +1,5 @@
 """What terms see of a picture through a window: a tile and its halo; only the tile counts."""
 
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ from jnst.losses.build import positions_of, strides_of
 from jnst.losses.objectives import layers_of, look
 from jnst.losses.terms import PIXELS, Features, Statistics, Term, View
 from jnst.nn.backbone import Backbone
+from jnst.optim.programs import program
 from jnst.optim.whole import on_leaves
 
 Window = tuple[int, int]
@@ -40,7 +40,7 @@ class Look:
         self.reduce = on_leaves(window_statistics, structure)
         self._shapes: dict[Window, tuple[Statistics, ...]] = {}
 
-    def zeros(self, image: Array, window: Window) -> tuple[Statistics, ...]:
+    def zeros(self, image: Any, window: Window) -> tuple[Statistics, ...]:
         """The statistics of nothing. Their shapes are worked out but once: that traces all."""
         if window not in self._shapes:
             pixels = jax.ShapeDtypeStruct((*window, 3), image.dtype)
@@ -94,7 +94,8 @@ def _within(places: Int[Array, " n"], start: Array, stop: Array) -> Bool[Array, 
 
 def cut_out(image: Float[Array, "H W 3"], place: Place, window: Window) -> Float[Array, "h w 3"]:
     """The window of a tile."""
-    return jax.lax.dynamic_slice(image, (place[0, 0], place[1, 0], 0), (*window, 3))
+    there = place[0, 0], place[1, 0], jnp.zeros((), place.dtype)
+    return jax.lax.dynamic_slice(image, there, (*window, 3))
 
 
 def places_of(tiles: Tiles) -> list[Place]:
@@ -111,7 +112,7 @@ def views_of(tiles: Tiles, model: Backbone, layers: Sequence[str]) -> list[View]
     ]
 
 
-@functools.partial(jax.jit, static_argnames=("reduce", "window"), donate_argnames="seen")
+@program(static_argnames=("reduce", "window"), donate_argnames=("seen",))
 def add_statistics(
     seen: tuple[Statistics, ...],
     leaves: tuple[Array, ...],

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jnst._checks import check_number
+from jnst._checks import check_number, plain_number
 from jnst.image.color import check_palette
 from jnst.image.inputs import check_image, check_images, is_image
 from jnst.image.masks import Masks, check_masks
@@ -18,7 +18,8 @@ from jnst.losses.targets import blend_shares
 from jnst.nn.geometry import Geometry
 from jnst.transfer.plan import Plan
 from jnst.transfer.problem import OwnTerm
-from jnst.transfer.settings import LayerWeights, Settings, weighted_layers
+from jnst.transfer.setting_values import LayerWeights, weighted_layers
+from jnst.transfer.settings import Settings
 from jnst.transfer.stylization import check_own
 
 NUMBERS = ("alpha", "beta", "gamma", "learning_rate", "averaging", "photorealism")
@@ -34,8 +35,14 @@ Blend = tuple[Float[Array, "_h _w 3"], ...]
 
 
 class Cell(NamedTuple):
-    """One run of a grid: which content image and blend of styles, and all that `jnst.stylize` is
-    told."""
+    """One run of a grid.
+
+    Attributes:
+      content: number of the content image.
+      style: number of the blend of styles.
+      key: for noise; None: the usual one.
+      settings: of the run.
+    """
 
     content: int
     style: int
@@ -51,7 +58,7 @@ class Grid(NamedTuple):
       contents: the images.
       styles: the blends, most of them of a single image.
       cells: {index: cell}, the last axis running fastest.
-      plan: the sizes and the steps at each, the same for all cells.
+      plans: the sizes and the steps at each, for each content.
       palette: whose colours the style images are given, or None.
       masks: the regions, the same for all cells, or None.
       own: terms of one's own, likewise.
@@ -61,10 +68,20 @@ class Grid(NamedTuple):
     contents: list[Float[Array, "H W 3"]]
     styles: list[Blend]
     cells: dict[Index, Cell]
-    plan: Plan
+    plans: list[Plan]
     palette: Float[Array, "_h _w 3"] | None = None
     masks: Masks | None = None
     own: tuple[OwnTerm, ...] = ()
+
+    @property
+    def plan(self) -> Plan:
+        """The sizes and steps of the first content."""
+        return self.plans[0]
+
+    @property
+    def mixed(self) -> bool:
+        """Whether the contents have several shapes."""
+        return len({image.shape for image in self.contents}) > 1
 
     @property
     def photorealistic(self) -> bool:
@@ -79,16 +96,19 @@ def make_grid(
     *,
     key: Array | None = None,
     palette: Any = None,
-    regions: Any = None,
-    style_regions: Any = None,
-    keep: Any = None,
+    masks: Mapping[str, Any] | None = None,
     terms: Any = (),
+    mixed: bool = False,
     **settings: Any,
 ) -> Grid:
-    """The cells of a grid; arguments and errors as for `stylize_grid`; layers are those of a geometry."""
+    """Make the grid of a network of this geometry, from the arguments of `stylize_grid`.
+
+    Those for regions come as `masks`, by their names.
+    """
+    given = {"regions": None, "style_regions": None, "keep": None} | dict(masks or {})
     settings = {"alpha": Settings.alpha, "beta": Settings.beta} | settings
     contents, styles = several_images("content", content), several_blends("style", style)
-    if len(shapes := {image.shape for image in contents}) > 1:
+    if len(shapes := {image.shape for image in contents}) > 1 and not mixed:
         listed = " and ".join(f"{width}×{height}" for height, width, _ in sorted(shapes))
         raise ValueError(f"content images must all have one size, got {listed} px")
     keys = several_keys(key)
@@ -102,11 +122,11 @@ def make_grid(
     for blend in styles:
         blend_shares(common.style_weights, len(blend))
         shapes_of_blend = [image.shape for image in blend]
-        masks = check_masks(contents[0].shape, shapes_of_blend, regions, style_regions, keep)
-    plan = common.plan(*contents[0].shape[:2])
+        checked = check_masks(contents[0].shape, shapes_of_blend, **given)
+    plans = [common.plan(*image.shape[:2]) for image in contents]
     check_palette(common.colors, palette)
     if palette is not None:
-        palette = check_image("palette", palette)
+        palette = check_image("palette", palette, least=1)
     if count > MOST_CELLS:
         raise ValueError(
             f"a grid has at most {MOST_CELLS:,} cells, got {count:,}; give fewer values"
@@ -134,9 +154,9 @@ def make_grid(
         contents=contents,
         styles=styles,
         cells=cells,
-        plan=plan,
+        plans=plans,
         palette=palette,
-        masks=masks,
+        masks=checked,
         own=check_own(terms),
     )
 
@@ -147,7 +167,7 @@ def several_numbers(name: str, value: Any) -> tuple[Any, ...]:
         value = value.tolist()
     if isinstance(value, str | Mapping) or not hasattr(value, "__iter__"):
         return (value,)  # whether it will do is for `Settings` to say
-    values = tuple(value)
+    values = tuple(map(plain_number, value))
     for number in values:
         check_number(name, number, least=0)
     return tuple(distinct(name, values, repr_of=np.float32))
@@ -170,8 +190,11 @@ def several_images(name: str, value: Any) -> list[Float[Array, "_h _w 3"]]:
 
 
 def several_blends(name: str, value: Any) -> list[Blend]:
-    """The blends of an axis: a list that holds lists or tuples of images is one of blends; without
-    these, every image is a blend by itself."""
+    """Return the blends of an axis.
+
+    A list that holds lists or tuples of images is one of blends; without these, every image is a
+    blend by itself.
+    """
     if not (isinstance(value, list | tuple) and any(map(is_blend, value))):
         return [(image,) for image in several_images(name, value)]
     numbered = enumerate(value, start=1)

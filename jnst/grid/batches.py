@@ -6,19 +6,25 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
 from jnst.execution import memory
 from jnst.execution.batch import Batch
 from jnst.execution.devices import fetch, least, place, split
 from jnst.grid.axes import Cell, Index
-from jnst.grid.cells import GridContext, batch_axes, cell_controls, cell_objective, job_of
-from jnst.image.resizing import resize
+from jnst.grid.cells import (
+    GridContext,
+    batch_axes,
+    cell_controls,
+    cell_objective,
+    job_of,
+    levels_for,
+)
+from jnst.image.resampling import resize_on_host
 from jnst.optim.descent import StepCallback
 from jnst.transfer.levels import NOT_KEPT, Keeper, Level, Outcome, Steering, coarse_to_fine
-from jnst.transfer.stylization import Result, shown
+from jnst.transfer.painting import Result, shown
 
 LARGEST_BATCH = {"cpu": 4}
 """Cells on a device at most, by platform; more are no faster, and their pictures come later."""
@@ -28,7 +34,7 @@ LARGEST_BATCH_ELSEWHERE = 16
 def run_batch(
     context: GridContext,
     cells: Sequence[Cell],
-    levels: list[Level],
+    edges: Sequence[int | None],
     *,
     callback: Callable[[Level, int, int], StepCallback] | None = None,
     keeper: Keeper = NOT_KEPT,
@@ -38,14 +44,15 @@ def run_batch(
     Args:
       context: the grid and its devices.
       cells: those to run.
-      levels: coarse to fine.
+      edges: of windows at each level, of which there are none.
       callback: see `jnst.transfer.levels.Steering`.
       keeper: of the batch.
 
     Returns:
       The results, and whether the callback has stopped the run.
     """
-    starts = [np.asarray(job_of(context, cell, levels).start) for cell in cells]
+    levels = levels_for(context, cells, edges)
+    starts = [np.asarray(job_of(context, cell, edges).start) for cell in cells]
     outcome = coarse_to_fine(
         levels,
         place(np.stack(starts), split(context.mesh)),
@@ -64,7 +71,12 @@ def run_batch(
 
 def batch_execution(context: GridContext, cells: Sequence[Cell], level: Level) -> Batch:
     """The execution of a batch at one size."""
-    objectives = [cell_objective(context, cell, level.shape) for cell in cells]
+    last = level.shape == context.grid.plans[cells[0].content][-1][0]
+    masked = (last and context.grid.mixed) or not all(canvas.exact for canvas in level.canvases)
+    objectives = [
+        cell_objective(context, cell, canvas, level.shape, masked)
+        for cell, canvas in zip(cells, level.canvases, strict=True)
+    ]
     axes = batch_axes(context, objectives[0])
     return Batch(objectives, axes, cells[0].settings.transformation(), context.mesh)
 
@@ -74,7 +86,13 @@ def batch_results(
 ) -> list[Result]:
     """The result of every cell."""
     run, losses = outcome.runs[-1], outcome.losses
-    images, diverged = fetch((_finished(outcome.image, levels[-1].shape), run.state.diverged))
+    images, diverged = fetch((outcome.image, run.state.diverged))
+    images = outcome.level.shown(images)
+    shapes = [context.grid.plans[cell.content][-1][0] for cell in cells]
+    images = [
+        np.clip(resize_on_host(np.asarray(image), shape), 0, 1)
+        for image, shape in zip(images, shapes, strict=True)
+    ]
     images = shown_cells(context, cells, images)
     made = np.array([(~np.isnan(part["total"])).sum(axis=0) for part in losses])
     total = sum(level.steps for level in levels)
@@ -87,7 +105,7 @@ def batch_results(
         reason = "finished"
         if diverged[n]:
             reason = "diverged"
-        elif run.converged[n]:
+        elif np.asarray(run.converged)[n]:
             reason = "converged"
         elif run.stopped and max(made.sum(axis=0)) < total:
             reason = "stopped"
@@ -98,8 +116,10 @@ def batch_results(
                 steps=int(made[:, n].sum()),
                 reason=reason,
                 plan=tuple(
-                    (level.shape, int(steps))
-                    for level, steps in zip(levels, made[:, n], strict=False)
+                    (shape, int(steps))
+                    for (shape, _), steps in zip(
+                        context.grid.plans[cells[n].content], made[:, n], strict=False
+                    )
                 ),
             )
         )
@@ -107,27 +127,23 @@ def batch_results(
 
 
 def shown_cells(
-    context: GridContext, cells: Sequence[Cell], images: Float[np.ndarray, "n H W 3"]
-) -> Float[np.ndarray, "n H W 3"]:
-    """What there is to be seen of the images of some cells."""
+    context: GridContext, cells: Sequence[Cell], images: Sequence[Float[np.ndarray, "_h _w 3"]]
+) -> Any:
+    """What there is to be seen of the images of some cells; a list where shapes differ."""
     grid = context.grid
     kept = None if grid.masks is None else grid.masks.keep
-    return np.stack(
-        [
-            shown(cell.settings.colors, grid.contents[cell.content], image, kept)
-            for cell, image in zip(cells, images, strict=True)
-        ]
-    )
-
-
-@functools.partial(jax.jit, static_argnames="shape")
-def _finished(images: Float[Array, "n _h _w 3"], shape: tuple[int, int]) -> Array:
-    return jnp.clip(resize(images, shape), 0, 1)
+    each = [
+        np.asarray(shown(cell.settings.colors, grid.contents[cell.content], image, kept))
+        for cell, image in zip(cells, images, strict=False)
+    ]
+    return np.stack(each) if len({image.shape for image in each}) == 1 else each
 
 
 def balanced(count: int, most: int) -> int:
-    """The size of equal batches for `count` cells: from half of `most` to `most`, but not 1 if that
-    can be helped, and such that the fewest places in the last batch stay empty.
+    """Return the size of equal batches for `count` cells.
+
+    It is from half of `most` to `most`, but not 1 if that can be helped, and such that the fewest
+    places in the last batch stay empty.
 
     >>> balanced(16, 6), balanced(17, 16), balanced(4, 6)
     (4, 9, 4)
@@ -138,15 +154,12 @@ def balanced(count: int, most: int) -> int:
     return min(sizes, key=lambda size: math.ceil(count / size) * size)
 
 
-def fitting_batch(
-    context: GridContext, index: Index, levels: Sequence[Level], most: int
-) -> tuple[int, str]:
+def fitting_batch(context: GridContext, index: Index, most: int) -> tuple[int, str]:
     """How many cells a device can work at together, by what the compiled step says that it needs.
 
     Args:
       context: the grid and its devices.
       index: any cell.
-      levels: coarse to fine.
       most: cells that each device gets in all.
 
     Returns:
@@ -154,12 +167,12 @@ def fitting_batch(
     """
     device = context.mesh.local_devices[0]
     free = least(memory.free_bytes(device))
-    height, width = levels[-1].shape
+    (height, width), _ = context.grid.plan[-1]
     largest = LARGEST_BATCH.get(device.platform, LARGEST_BATCH_ELSEWHERE)
     largest = max(1, min(largest, int(free / (memory.LEAST_BYTES * height * width))))
     while True:
         each = balanced(most, largest)
-        needed = memory.program_bytes(compiled_step(context, index, levels[-1], each))
+        needed = memory.program_bytes(compiled_step(context, index, each))
         if needed <= free:
             return each, ""
         if each == 1:
@@ -170,11 +183,10 @@ def fitting_batch(
         largest = min(each - 1, max(1, int(each * free / needed)))
 
 
-def compiled_step(
-    context: GridContext, index: Index, level: Level, each: int
-) -> jax.stages.Compiled:
-    """The step at a size for `each` cells a device; running it compiles nothing anew."""
+def compiled_step(context: GridContext, index: Index, each: int) -> jax.stages.Compiled:
+    """The step at the last size for `each` cells a device; running it compiles nothing anew."""
     cells: list[Any] = [context.grid.cells[index]] * each * context.mesh.size
+    level = levels_for(context, cells, [None] * len(context.grid.plan))[-1]
     execution = batch_execution(context, cells, level)
     controls = [cell_controls(context, cell, level.steps) for cell in cells]
-    return execution.compiled((len(cells), *level.shape, 3), execution.controls(controls))
+    return execution.compiled((len(cells), *level.canvas.shape, 3), execution.controls(controls))

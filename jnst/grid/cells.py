@@ -13,20 +13,23 @@ from jnst.execution.devices import place, whole
 from jnst.grid.axes import Blend, Cell, Grid, Index
 from jnst.image.color import depends_on_content, prepare_content, prepare_style
 from jnst.image.inputs import initial_image
-from jnst.image.resizing import resize, resize_styles
+from jnst.image.resizing import resize_styles
 from jnst.losses.objectives import Objective
 from jnst.losses.style import StyleTerm
-from jnst.losses.terms import Term, replace
+from jnst.losses.variation import Variation
 from jnst.nn.backbone import Backbone
 from jnst.optim.step import Controls
-from jnst.transfer.levels import Level
-from jnst.transfer.problem import Inputs, build_objective
-from jnst.transfer.stylization import Job, controls_of
+from jnst.transfer.canvas import Canvas
+from jnst.transfer.levels import Level, levels_of
+from jnst.transfer.painting import Job, controls_of
+from jnst.transfer.problem import Inputs, build_objective, on_canvas
 
-OF_STYLE = ("style", "roughness", "styles")
+OF_STYLE = ("style", "roughness", "styles", "energies")
 """Parts that are made from the style images; all others but the guides are from the content."""
-SHARED = 1
-"""In place of None, which is no leaf."""
+OF_BOTH = ("units",)
+"""Parts that are made from both."""
+OF_SHAPE = ("guides", "shares", "extent")
+"""Fields of terms that only a picture's shape decides, for the regions are the same for all."""
 
 
 class GridContext(NamedTuple):
@@ -44,9 +47,9 @@ class GridContext(NamedTuple):
     model: Backbone
     spread: Backbone
     grid: Grid
-    init: str | Array
+    init: Any
     mesh: Mesh
-    parts: dict[tuple[str, Index, tuple[int, int]], Any]
+    parts: dict[tuple[str, Index, Canvas], Any]
 
     def content(self, cell: Cell) -> Float[Array, "H W 3"]:
         """The content of a cell, as the transfer is to see it."""
@@ -63,12 +66,12 @@ class GridContext(NamedTuple):
 
     def numbers(self, part: str, cell: Cell) -> Index:
         """The numbers of the images that a part is made from."""
-        if part == "guides":
+        if part == "guides" and not self.grid.mixed:
             return ()
-        if part not in OF_STYLE:
-            adopts = cell.settings.colors == "style"
-            return (cell.content, cell.style) if adopts else (cell.content,)
-        if depends_on_content(cell.settings.colors, self.grid.palette):
+        colors = cell.settings.colors
+        if part not in OF_STYLE and part not in OF_BOTH:
+            return (cell.content, cell.style) if colors == "style" else (cell.content,)
+        if part in OF_BOTH or depends_on_content(colors, self.grid.palette):
             return cell.content, cell.style
         return (cell.style,)
 
@@ -76,11 +79,9 @@ class GridContext(NamedTuple):
         """Whether a part differs between cells."""
         return len({self.numbers(part, cell) for cell in self.grid.cells.values()}) > 1
 
-    def remember(
-        self, cell: Cell, shape: tuple[int, int], part: str, make: Callable[[], Any]
-    ) -> Any:
+    def remember(self, cell: Cell, canvas: Canvas, part: str, make: Callable[[], Any]) -> Any:
         """A part of a cell's objective, computed once; on the host unless all cells share it."""
-        place_of = part, self.numbers(part, cell), shape
+        place_of = part, self.numbers(part, cell), canvas
         if place_of not in self.parts:
             made = make()
             varies = self.varies(part)
@@ -88,18 +89,40 @@ class GridContext(NamedTuple):
         return self.parts[place_of]
 
     def evict(self, cells: Sequence[Cell]) -> None:
-        """Drop the parts that none of these cells had: cells come in order, and those of many
-        contents would fill the host's memory."""
+        """Drop the parts that none of these cells had.
+
+        Cells come in order, and the parts of many contents would fill the host's memory.
+        """
         used = {(part, self.numbers(part, cell)) for part, *_ in self.parts for cell in cells}
         for part, numbers, shape in [*self.parts]:
             if (part, numbers) not in used:
                 del self.parts[part, numbers, shape]
 
 
-def job_of(context: GridContext, cell: Cell, levels: list[Level]) -> Job:
+def levels_for(
+    context: GridContext, cells: Sequence[Cell], edges: Sequence[int | None]
+) -> list[Level]:
+    """The levels of a batch of cells, or of a cell by itself.
+
+    Args:
+      context: the grid.
+      cells: of the batch.
+      edges: the largest edge of a window at each level; None: there are none.
+    """
+    grid, settings = context.grid, cells[0].settings
+    each = [levels_of(grid.plans[cell.content], settings, edges, grid.own) for cell in cells]
+    return [
+        levels[0]._replace(canvases=tuple(level.canvas for level in levels))
+        for levels in zip(*each, strict=True)
+    ]
+
+
+def job_of(context: GridContext, cell: Cell, edges: Sequence[int | None]) -> Job:
     """A cell as a picture by itself."""
     content, styles = context.content(cell), context.styles(cell)
     key = jax.random.key(0) if cell.key is None else cell.key
+    levels = levels_for(context, [cell], edges)
+    start = initial_image(context.init, content, styles[0], levels[0].shape, key)
     return Job(
         inputs=Inputs(
             model=context.model, content=content, styles=styles, masks=context.grid.masks
@@ -107,7 +130,7 @@ def job_of(context: GridContext, cell: Cell, levels: list[Level]) -> Job:
         content=context.grid.contents[cell.content],
         settings=cell.settings,
         levels=levels,
-        start=initial_image(context.init, content, styles[0], levels[0].shape, key),
+        start=levels[0].canvas.put(np.asarray(start)),
         own=context.grid.own,
         key=key,
     )
@@ -119,16 +142,32 @@ def cell_controls(context: GridContext, cell: Cell, steps: int) -> Controls:
     return controls_of(cell.settings, context.styles(cell), context.grid.own, key, steps)
 
 
-def cell_objective(context: GridContext, cell: Cell, shape: tuple[int, int]) -> Objective:
-    """The objective of a cell at one size; the network is the one on every device."""
+def cell_objective(
+    context: GridContext, cell: Cell, canvas: Canvas, shape: tuple[int, int], masked: bool
+) -> Objective:
+    """The objective of a cell at one size; the network is the one on every device.
+
+    Args:
+      context: the grid.
+      cell: of it.
+      canvas: where its picture is worked at.
+      shape: of its picture.
+      masked: whether what lies beyond the picture is left out, even if that is nothing.
+    """
 
     def remember(part: str, make: Callable[[], Any]) -> Any:
-        return context.remember(cell, shape, part, make)
+        return context.remember(cell, canvas, part, make)
 
     scale = cell.settings.style_scale
-    content = remember("contents", lambda: resize(context.content(cell), shape))
+    content = remember("contents", lambda: on_canvas(context.content(cell), canvas))
     styles = remember("styles", lambda: resize_styles(context.styles(cell), shape, scale))
-    inputs = Inputs(model=context.model, content=content, styles=styles, masks=context.grid.masks)
+    inputs = Inputs(
+        model=context.model,
+        content=content,
+        styles=styles,
+        masks=context.grid.masks,
+        extent=canvas.extent if masked else None,
+    )
     objective = build_objective(
         inputs,
         cell.settings,
@@ -140,28 +179,35 @@ def cell_objective(context: GridContext, cell: Cell, shape: tuple[int, int]) -> 
 
 
 def batch_axes(context: GridContext, objective: Objective) -> Axes:
-    """Which leaves of the cells' objectives are batched: numbers, and what differs."""
-    varies = {part: context.varies(part) for part in ("content", "style")}
+    """Which leaves of the cells' objectives are batched: numbers, and what differs.
 
-    def flags(tree: Any, varied: bool) -> Any:
-        return jax.tree.map(
-            lambda leaf: 0 if varied or isinstance(leaf, np.generic | float | int) else SHARED,
-            tree,
-        )
+    Args:
+      context: the grid.
+      objective: of any cell.
 
-    def of_term(term: Term) -> Any:
-        of_style = isinstance(term, StyleTerm) or term.name == "variation"
-        made = flags(term, varies["style" if of_style else "content"])
-        if isinstance(term, StyleTerm):  # the regions are the same for all cells
-            made = replace(made, guides=flags(term.guides, False), shares=flags(term.shares, False))
-        return made
+    Returns:
+      For each leaf 0, or None where all cells share it.
+    """
+    mixed = context.grid.mixed
+    varies = {part: context.varies(part) for part in ("content", "style", "units")}
 
-    kept = objective.kept and objective.kept._replace(
-        mask=SHARED, content=flags(objective.kept.content, varies["content"])
-    )
-    made = Objective(
-        model=flags(objective.model, False),
-        terms=tuple(map(of_term, objective.terms)),
-        kept=kept,
-    )
-    return tuple(None if flag == SHARED else 0 for flag in jax.tree.leaves(made))
+    def batched(path: tuple[Any, ...], leaf: Any) -> bool:
+        names: list[Any] = [getattr(key, "name", getattr(key, "idx", None)) for key in path]
+        field, *rest = names
+        if field == "model":
+            return False
+        if field == "extent" or (field == "kept" and "mask" in rest):
+            return mixed
+        if field == "kept":
+            return varies["content"]
+        if isinstance(leaf, np.generic | float | int):
+            return True
+        term, of_term = objective.terms[rest[0]], rest[1]
+        if of_term in OF_SHAPE:
+            return mixed
+        if of_term == "scales" or isinstance(term, Variation):
+            return varies["units"] or mixed
+        return varies["style" if isinstance(term, StyleTerm) else "content"]
+
+    leaves = jax.tree.leaves_with_path(objective)
+    return tuple(0 if batched(path, leaf) else None for path, leaf in leaves)

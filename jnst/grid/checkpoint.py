@@ -12,13 +12,14 @@ import numpy as np
 from jnst.grid.axes import Grid, Index
 from jnst.nn.backbone import Backbone
 from jnst.optim import checkpoint as checkpoints
-from jnst.optim.checkpoint import Checkpoint, Losses, Saved, fingerprint, key_data
+from jnst.optim.checkpoint import Checkpoint, Losses, Saved, fingerprint
 from jnst.optim.descent import Execution, Run
 from jnst.optim.step import State, init_state
+from jnst.optim.stored_state import key_data, storable
 from jnst.transfer.identity import run_identity
 from jnst.transfer.levels import Keeper, Level
+from jnst.transfer.painting import Result, state_shape
 from jnst.transfer.settings import Settings
-from jnst.transfer.stylization import Result, state_shape
 
 CELLS, FINISHED = "cells", "finished"
 """Entries of the file's identity that do not say what the grid is made of."""
@@ -60,9 +61,9 @@ class GridCheckpoint:
         count = np.size(arrays.get("state.steps", 0))
         batched = np.ndim(arrays.get("state.steps", 0)) > 0
         shapes = [
-            batch_shape(count, level.shape, settings)
+            batch_shape(count, level.canvas.shape, settings)
             if batched
-            else state_shape(level.shape, settings)
+            else state_shape(level.canvas.shape, settings)
             for level in levels
         ]
         saved = checkpoints.saved_of(path, arrays, [level.steps for level in levels], shapes)
@@ -75,7 +76,7 @@ class GridCheckpoint:
                 if name.startswith(start + "losses.")
             }
             self.finished[tuple(index)] = Result(
-                image=arrays[start + "image"],
+                image=jnp.asarray(arrays[start + "image"]),
                 losses=losses,
                 steps=steps,
                 reason=reason,
@@ -94,7 +95,7 @@ class GridCheckpoint:
         goes_on = saved is not None and list(cells) == saved[0]
 
         def save(execution: Execution, run: Run, losses: Losses) -> None:
-            state = execution.fetch(checkpoints.storable(run.state))
+            state = execution.fetch(storable(run.state))
             kept = list(self.finished.items()) if self.keep_results else []
             entries = [(index, result.steps, result.reason, result.plan) for index, result in kept]
             more: dict[str, np.ndarray] = {}
@@ -117,15 +118,19 @@ def batch_shape(count: int, shape: tuple[int, int], settings: Settings) -> State
 
 
 def belongs_to(path: Path, identity: Mapping[str, Any]) -> bool:
-    """Say whether a file is the checkpoint of a grid of this identity.
+    """Say whether a file is the checkpoint of a grid of this identity, or of other contents.
 
     Raises:
-      ValueError: if it is corrupt or not a jnst checkpoint.
+      ValueError: if it is corrupt or not a jnst checkpoint, or was made with other settings.
     """
     found, _ = checkpoints.read_arrays(path)
-    return {name: value for name, value in found.items() if name not in (CELLS, FINISHED)} == dict(
-        identity
-    )
+    found = {name: value for name, value in found.items() if name not in (CELLS, FINISHED)}
+    wanted_axes, found_axes = identity["axes"], found.get("axes", {})
+    axes = {name: found_axes[name] for name in found_axes if name != "content"}
+    axes |= {name: wanted_axes[name] for name in wanted_axes if name == "content"}
+    same_contents = {"axes": axes, "content": identity["content"]}
+    checkpoints.check_identity(path, found | same_contents, identity)
+    return found == dict(identity)
 
 
 def grid_identity(model: Backbone, grid: Grid, init: Any) -> dict[str, Any]:

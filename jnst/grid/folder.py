@@ -175,6 +175,18 @@ def in_name(text: str) -> str:
     return re.sub(r"[^\w.]+", "-", text)[:LONGEST].replace("_", "-")
 
 
+def names_of(files: Sequence[str]) -> list[str]:
+    """Return the file names without folder and suffix, numbered if some are the same.
+
+    >>> names_of(["a/waves.jpg", "b/scream.png"]), names_of(["a/waves.jpg", "b/waves.jpg"])
+    (['waves', 'scream'], ['1-waves', '2-waves'])
+    """
+    stems = [Path(file).stem for file in files]
+    if len({in_name(stem).casefold() for stem in stems}) == len(stems):
+        return stems
+    return [f"{number}-{stem}" for number, stem in enumerate(stems, start=1)]
+
+
 def plain(value: Any) -> Any:
     """`value` as it comes back from JSON."""
     return json.loads(json.dumps(value))

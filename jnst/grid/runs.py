@@ -8,6 +8,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 from jax.sharding import Mesh
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from jnst._checks import check_integer
@@ -15,7 +16,7 @@ from jnst.execution.batch import pictures
 from jnst.execution.devices import checked_mesh, fetch, make_mesh, place, whole
 from jnst.grid.axes import Grid, Index
 from jnst.grid.batches import fitting_batch, run_batch, shown_cells
-from jnst.grid.cells import GridContext, job_of
+from jnst.grid.cells import GridContext, job_of, levels_for
 from jnst.grid.checkpoint import GridCheckpoint, grid_identity
 from jnst.image.inputs import RANDOM_INITS, check_init
 from jnst.nn.backbone import Backbone, check_backbone
@@ -24,7 +25,7 @@ from jnst.optim.descent import StepCallback
 from jnst.optim.minimization import Progress
 from jnst.optim.step import Controls, State
 from jnst.transfer.levels import Keeper, Level
-from jnst.transfer.stylization import Result, levels_of, paint
+from jnst.transfer.painting import Result, paint
 from jnst.transfer.tile_selection import AUTO, check_tile, window_edges
 
 
@@ -63,7 +64,7 @@ class Running(NamedTuple):
       keep_results: whether the file also holds the results of finished cells.
     """
 
-    init: str | Float[Array, "_h _w 3"] = "content"
+    init: str | ArrayLike = "content"
     batch: int | str = "auto"
     mesh: Mesh | None = None
     tile: int | str | None = "auto"
@@ -122,17 +123,16 @@ def run_cells(
         mesh=mesh,
         parts={},
     )
-    windows, size = choose_batch(context, todo, running)
-    levels = levels_of(grid.plan, windows)
+    edges, size = choose_batch(context, todo, running)
     file = None
     if running.file is not None:
         file = GridCheckpoint(running.file, grid_identity(model, grid, init), running.keep_results)
         if running.file.resume:
-            file.read(levels, settings)
+            file.read(levels_for(context, [grid.cells[todo[0]]], edges), settings)
     return _run(
         _Work(
             context=context,
-            levels=levels,
+            edges=edges,
             todo=todo,
             size=size,
             callback=running.callback,
@@ -143,7 +143,7 @@ def run_cells(
 
 class _Work(NamedTuple):
     context: GridContext
-    levels: list[Level]
+    edges: list[int | None]
     todo: list[Index]
     size: int
     callback: GridCallback | None
@@ -159,7 +159,6 @@ def choose_batch(
       ValueError: for cells that the device's memory does not hold.
     """
     plan, mesh = context.grid.plan, context.mesh
-    whole_levels = levels_of(plan, [None] * len(plan))
     tile = running.tile
 
     def windows() -> list[int | None]:
@@ -174,7 +173,7 @@ def choose_batch(
     most = math.ceil(len(todo) / mesh.size)
     if not isinstance(running.batch, str):
         return [None] * len(plan), min(most, max(1, running.batch // mesh.size)) * mesh.size
-    each, said = fitting_batch(context, todo[0], whole_levels, most)
+    each, said = fitting_batch(context, todo[0], most)
     if each:
         return [None] * len(plan), each * mesh.size
     if tile is None or mesh.size > 1:
@@ -197,7 +196,7 @@ def _run(work: _Work) -> Iterator[tuple[Index, Result]]:
     while todo:
         cells = (work.file and work.file.begun(todo)) or todo[: work.size]
         keeper = work.file.keeper(cells) if work.file else Keeper()
-        if any(level.window for level in work.levels):
+        if any(work.edges):
             results, stopped = _tiled_cell(work, cells[0], done, keeper)
         else:
             filled = cells + cells[-1:] * (work.size - len(cells))  # repeats of its last cell
@@ -205,7 +204,7 @@ def _run(work: _Work) -> Iterator[tuple[Index, Result]]:
             results, stopped = run_batch(
                 work.context,
                 [work.context.grid.cells[index] for index in filled],
-                work.levels,
+                work.edges,
                 callback=work.callback and functools.partial(_step_callback, work, cells, counts),
                 keeper=keeper,
             )
@@ -222,7 +221,7 @@ def _run(work: _Work) -> Iterator[tuple[Index, Result]]:
 def _tiled_cell(work: _Work, index: Index, done: int, keeper: Keeper) -> tuple[list[Result], bool]:
     """A cell by itself, in tiles."""
     cell, callback = work.context.grid.cells[index], work.callback
-    job = job_of(work.context, cell, work.levels)
+    job = job_of(work.context, cell, work.edges)
 
     def tell(progress: Progress) -> bool | None:
         return callback(  # type: ignore[misc]
@@ -262,7 +261,7 @@ def _step_callback(
                 shape=level.shape,
                 losses=losses,
                 pictures=lambda: shown_cells(
-                    context, doing, fetch(pictures(state, controls))[: len(cells)]
+                    context, doing, level.shown(fetch(pictures(state, controls)))
                 ),
             )
         )

@@ -18,18 +18,19 @@ from jnst.grid.runs import GridCallback, Running, run_cells
 from jnst.image.masks import Mask
 from jnst.nn.backbone import Backbone, check_backbone
 from jnst.optim import checkpoint as checkpoints
+from jnst.optim.concrete import check_concrete
 from jnst.transfer.problem import OwnTerm
 from jnst.transfer.settings import Settings
 
 
 class GridResult(NamedTuple):
-    """What `stylize_grid` comes back with; A and B are the numbers of alphas and betas.
+    """What `stylize_grid` returns; A and B are the numbers of alphas and betas.
 
     Attributes:
       images: (A, B, …, H, W, 3), sRGB in [0, 1]; NaN for a cell that was never begun.
       losses: {term: (A, B, …, steps)} as in `jnst.Result`; NaN from where a cell ended early.
       steps: (A, B, …), the updates of every cell.
-      reasons: (A, B, …), why each ended: `"finished"`, `"stopped"` or `"diverged"`.
+      reasons: (A, B, …), why each ended: `"finished"`, `"converged"`, `"stopped"` or `"diverged"`.
       axes: {name: values} of every axis before H, in their order; images and keys by number.
     """
 
@@ -76,20 +77,24 @@ def stylize_grid(
         blends, as `jnst.stylize` paints with several styles: `[[a, b], [c, d]]` is an axis of two,
         `[[a, b]]` one blend and no axis. `style_weights` then needs a number for each image of
         every blend.
-      alpha, beta: one number or several.
+      alpha: weight of the content, one number or several, at least 0.
+      beta: weight of the style, likewise.
       key: for noise; an array of several keys, as `jax.random.split` makes it, is a
         further axis.
-      init, palette: as for `jnst.stylize`, the same for all cells.
-      regions, style_regions, keep: masks as for `jnst.stylize`, the same for all cells: each style
-        must then be a blend of as many images, which are not blended but have these regions.
+      init: what every cell starts from, as for `jnst.stylize`.
+      palette: as for `jnst.stylize`, the same for all cells.
+      regions: masks as for `jnst.stylize`, the same for all cells: each style must then be a blend
+        of as many images, which are not blended but have these regions.
+      style_regions: masks of the styles, likewise.
+      keep: a mask of what stays the content's pixels, likewise.
       terms: terms of your own, as for `jnst.stylize`, the same for all cells.
       batch: how many cells are worked at together, rounded to a multiple of the devices, which
-        share them; `"auto"`: as many as help and as the memory holds, by what the compiled step
-        says that it needs.
+        share them; `"auto"`: as many as help and as fit in the memory.
       mesh: the devices to use; None: all that JAX has, those of other processes included.
-      tile: as for `jnst.stylize`. A cell that is worked at in tiles is worked at by itself.
-      checkpoint, checkpoint_every, resume: as for `jnst.stylize`; the file also holds the results
-        of the cells that are finished.
+      tile: as for `jnst.stylize`. Cells that need tiles are painted one by one.
+      checkpoint: a file as for `jnst.stylize`, which also holds the results of finished cells.
+      checkpoint_every: steps between two writings of it.
+      resume: go on from the checkpoint if it exists.
       callback: called with a `GridProgress` after every step; True ends the grid. Where there are
         several processes, it must answer the same in each.
       **settings: the fields of `jnst.Settings`. Several gammas, learning rates, averagings or
@@ -115,6 +120,7 @@ def stylize_grid(
     >>> result.images.shape, result.losses["style"].shape, result.axes
     ((2, 3, 32, 48, 3), (2, 3, 2), {'alpha': (1, 2), 'beta': (3, 30, 300)})
     """
+    check_concrete("stylize_grid", model, content, style, alpha, beta, init, key, settings)
     model = check_backbone(model)
     masks = {"regions": regions, "style_regions": style_regions, "keep": keep}
     grid = make_grid(
@@ -126,7 +132,7 @@ def stylize_grid(
         key=key,
         palette=palette,
         terms=terms,
-        **masks,
+        masks=masks,
         **settings,
     )
     running = Running(

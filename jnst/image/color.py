@@ -5,8 +5,11 @@ https://arxiv.org/abs/1606.05897. Images are sRGB, channels last with any leadin
 paper, nothing is linearised first.
 """
 
+import functools
 from collections.abc import Sequence
+from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
@@ -64,7 +67,7 @@ def apply_map(
     shift: Float[Array, "*batch 3"],
 ) -> Float[Array, "*batch H W 3"]:
     """Map every colour x to A x + b, with A and b as `color_map` returns them."""
-    mapped = jnp.einsum("...ij,...hwj->...hwi", matrix, jnp.asarray(image), precision="highest")
+    mapped = jnp.einsum("...ij,...hwj->...hwi", matrix, _exact(image), precision="highest")
     return mapped + shift[..., None, None, :]
 
 
@@ -96,8 +99,8 @@ def color_map(
       ValueError: for an unknown method.
     """
     check_choice("method", method, METHODS)
-    mean, covariance = _moments(jnp.asarray(image))
-    target_mean, target_covariance = _moments(jnp.asarray(reference))
+    mean, covariance = _moments(_exact(image))
+    target_mean, target_covariance = _moments(_exact(reference))
     inverse = jnp.linalg.pinv(_root(covariance, method))
     matrix = jnp.matmul(_root(target_covariance, method), inverse, precision="highest")
     return matrix, target_mean - jnp.einsum("...ij,...j->...i", matrix, mean, precision="highest")
@@ -113,10 +116,10 @@ def _moments(image: Float[Array, "*batch H W 3"]) -> tuple[Array, Array]:
     return mean + rest, products / (image.shape[-3] * image.shape[-2])
 
 
+@functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
 def _root(covariance: Float[Array, "*batch 3 3"], method: str) -> Float[Array, "*batch 3 3"]:
     """Return R with R Rᵀ = Σ: the symmetric one, or the lower triangular one with diagonal ≥ 0."""
-    values, vectors = jnp.linalg.eigh(covariance)
-    deviations = jnp.sqrt(jnp.where(values > MIN_VARIANCE, values, 0))
+    deviations, vectors = _deviations(covariance)
     turned = jnp.swapaxes(vectors, -1, -2)
     if method == "pca":
         return jnp.matmul(vectors * deviations[..., None, :], turned, precision="highest")
@@ -124,6 +127,47 @@ def _root(covariance: Float[Array, "*batch 3 3"], method: str) -> Float[Array, "
     upper = jnp.linalg.qr(deviations[..., None] * turned, mode="r")
     signs = jnp.where(jnp.diagonal(upper, axis1=-2, axis2=-1) < 0, -1, 1)
     return jnp.swapaxes(signs[..., None] * upper, -1, -2)
+
+
+@_root.defjvp
+def _root_jvp(method: str, primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    """Differentiate the root by that of its square, which holds where variances are equal too.
+
+        pca:  R dR + dR R = dΣ            cholesky:  dL = L Φ(L⁻¹ dΣ L⁻ᵀ),   Φ lower, diagonal / 2
+
+    Eigenvectors have no derivative there, as in a flat or a grey picture. Directions without
+    variance stay without.
+    """
+    (covariance,), (change,) = primals, tangents
+    root = _root(covariance, method)
+    deviations, vectors = _deviations(covariance)
+    sums = deviations[..., :, None] + deviations[..., None, :]
+    there = sums > 0
+    turned = _product(jnp.swapaxes(vectors, -1, -2), change, vectors)
+    if method == "pca":
+        turned = jnp.where(there, turned / jnp.where(there, sums, 1), 0)
+        return root, _product(vectors, turned, jnp.swapaxes(vectors, -1, -2))
+    change = _product(vectors, jnp.where(there, turned, 0), jnp.swapaxes(vectors, -1, -2))
+    inverse = jnp.linalg.pinv(root)
+    lower = jnp.tril(_product(inverse, change, jnp.swapaxes(inverse, -1, -2)))
+    return root, jnp.matmul(root, lower * (1 - jnp.eye(3) / 2), precision="highest")
+
+
+def _deviations(covariance: Float[Array, "*batch 3 3"]) -> tuple[Array, Array]:
+    """Return the standard deviations along the eigenvectors, and those."""
+    values, vectors = jnp.linalg.eigh(covariance)
+    return jnp.sqrt(jnp.where(values > MIN_VARIANCE, values, 0)), vectors
+
+
+def _product(left: Array, middle: Array, right: Array) -> Array:
+    """Multiply three matrices."""
+    return jnp.einsum("...ij,...jk,...kl->...il", left, middle, right, precision="highest")
+
+
+def _exact(image: ArrayLike) -> Array:
+    """Return the image in float32 at least; eigenvalues cannot be had in less."""
+    image = jnp.asarray(image)
+    return image.astype(jnp.promote_types(image.dtype, jnp.float32))
 
 
 def luminance(image: Float[ArrayLike, "*batch H W 3"]) -> Float[Array, "*batch H W 1"]:
@@ -185,19 +229,21 @@ def match_luminance(
     """
     values, target = luminance(style), luminance(content)
     axes = (-3, -2, -1)
-    deviation, wanted = (jnp.std(x, axis=axes, keepdims=True) for x in (values, target))
-    flat = deviation**2 <= MIN_VARIANCE
-    ratio = jnp.where(flat, 0, wanted / jnp.where(flat, 1, deviation))
+    variance, wanted = (jnp.var(x, axis=axes, keepdims=True) for x in (values, target))
+    # In two steps each, or the gradient of what is not taken would be NaN.
+    flat, even = variance <= MIN_VARIANCE, wanted <= 0
+    ratio = jnp.sqrt(jnp.where(even, 1, wanted) / jnp.where(flat, 1, variance))
+    ratio = jnp.where(flat | even, 0, ratio)
     mean, wanted_mean = (jnp.mean(x, axis=axes, keepdims=True) for x in (values, target))
     return ratio * (values - mean) + wanted_mean
 
 
 def prepare_content(
     colors: str,
-    content: Float[Array, "H W 3"],
-    styles: Sequence[Float[Array, "_h _w 3"]] = (),
+    content: Any,
+    styles: Sequence[Any] = (),
     shares: Sequence[float] | None = None,
-) -> Float[Array, "H W 3"]:
+) -> Any:
     """Return the content as the transfer uses it.
 
     Args:
@@ -212,12 +258,7 @@ def prepare_content(
     return adopt_colors(content, styles, shares) if colors == "style" and styles else content
 
 
-def prepare_style(
-    colors: str,
-    content: Float[Array, "H W 3"],
-    style: Float[Array, "h w 3"],
-    palette: Float[Array, "_h _w 3"] | None = None,
-) -> Float[Array, "h w 3"]:
+def prepare_style(colors: str, content: Any, style: Any, palette: Any = None) -> Any:
     """Return the style as the transfer uses it, with the colours that the result should have.
 
     Args:

@@ -7,37 +7,49 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jnst._checks import check_choice
-from jnst.image.fitting import SMALLEST_EDGE
+from jnst._checks import check_choice, is_floating
 from jnst.image.resizing import resize
 
 INITS = ("content", "noise", "style-noise")
+SMALLEST_INPUT = 8
+"""Pixels: sprites of that size have a meaning once they are enlarged; fewer are a mistake."""
 RANDOM_INITS = INITS[1:]
 """Those that depend on a random key."""
 
 
-def check_image(name: str, image: Any) -> Float[Array, "H W 3"]:
-    """Return `image` as float32; raise unless it is floating, (H, W, 3), finite, in [0, 1]."""
-    image = np.asarray(image)
+def check_image(name: str, image: Any, least: int = SMALLEST_INPUT) -> Float[np.ndarray, "H W 3"]:
+    """Return `image` as float32; raise unless it is floating, (H, W, 3), finite, in [0, 1].
+
+    Args:
+      name: what messages call it.
+      image: the array.
+      least: pixels that its edges need at least.
+    """
+    try:
+        image = np.asarray(image)
+    except ValueError as error:  # rows of different lengths
+        raise ValueError(f"{name} must be an array (H, W, 3) of numbers") from error
     if image.ndim != 3 or image.shape[-1] != 3:
         raise ValueError(f"{name} must have the shape (H, W, 3), got {image.shape}")
-    if not np.issubdtype(image.dtype, np.floating):
+    if not is_floating(image.dtype):
         raise TypeError(f"{name} must hold floats in [0, 1], got {image.dtype}")
-    if min(image.shape[:2]) < SMALLEST_EDGE:
+    if min(image.shape[:2]) < least:
         raise ValueError(
             f"{name} has only {image.shape[1]}×{image.shape[0]} px; both edges need at least "
-            f"{SMALLEST_EDGE} px"
+            f"{least} px"
         )
+    with np.errstate(over="ignore"):  # what is too large becomes infinite, which is refused
+        image = image.astype(np.float32)
     if not np.isfinite(image).all():
         raise ValueError(f"{name} holds NaN or infinite values")
     if image.min() < 0 or image.max() > 1:
         raise ValueError(
             f"{name} must lie in [0, 1], got values from {image.min():g} to {image.max():g}"
         )
-    return jnp.asarray(image, jnp.float32)
+    return np.asarray(image, np.float32)
 
 
-def check_images(name: str, value: Any) -> list[Float[Array, "_h _w 3"]]:
+def check_images(name: str, value: Any) -> list[Float[np.ndarray, "_h _w 3"]]:
     """Check one image or several (a list, or an array of four axes)."""
     listed = isinstance(value, list | tuple) and (not value or any(map(is_image, value)))
     if not (listed or is_image(value, axes=4)):
@@ -53,7 +65,7 @@ def is_image(value: Any, axes: int = 3) -> bool:
     return getattr(value, "ndim", None) == axes
 
 
-def check_init(init: Any) -> str | Float[Array, "_h _w 3"]:
+def check_init(init: Any) -> str | Float[np.ndarray, "_h _w 3"]:
     """Return `init`, one of `INITS` or an image, as float32; raise if it is neither."""
     if isinstance(init, str):
         check_choice("init", init, INITS)
@@ -62,9 +74,9 @@ def check_init(init: Any) -> str | Float[Array, "_h _w 3"]:
 
 
 def initial_image(
-    init: str | Float[Array, "_h _w 3"],
-    content: Float[Array, "H W 3"],
-    style: Float[Array, "h w 3"],
+    init: str | Float[np.ndarray, "_h _w 3"],
+    content: Any,
+    style: Any,
     shape: tuple[int, int],
     key: Array | None,
 ) -> Float[Array, "_H _W 3"]:

@@ -10,7 +10,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from jnst._checks import check_same_length
+from jnst._checks import check_same_length, is_floating
 
 MAX_ASPECT_ERROR = 0.02
 """Largest relative difference between the aspect ratios of a mask and its picture."""
@@ -40,7 +40,7 @@ class Masks(NamedTuple):
         """Return the regions at `shape`, (height, width), without what is kept."""
         regions = [resize_mask(region, shape) for region in self.regions or ()]
         painted = jnp.stack(regions) if regions else jnp.ones((1, *shape), jnp.float32)
-        return painted if self.keep is None else painted * (1 - resize_mask(self.keep, shape))
+        return painted if self.keep is None else painted * (1 - resize_mask(self.keep, shape))[None]
 
 
 def resize_mask(mask: Mask, shape: tuple[int, ...]) -> Float[Array, "_H _W"]:
@@ -185,8 +185,10 @@ def check_mask(name: str, mask: Any, picture: str, shape: tuple[int, ...]) -> Fl
         raise ValueError(f"{name} must be an array of numbers, got {mask!r}") from error
     if mask.ndim != 2 or mask.size == 0:
         raise ValueError(f"{name} must have the shape (h, w), got {mask.shape}")
-    if not (np.issubdtype(mask.dtype, np.floating) or mask.dtype == bool):
+    if not (is_floating(mask.dtype) or mask.dtype == bool):
         raise TypeError(f"{name} must hold floats in [0, 1], got {mask.dtype}")
+    with np.errstate(over="ignore"):  # what is too large becomes infinite, which is refused
+        mask = mask.astype(np.float32)
     if not np.isfinite(mask).all():
         raise ValueError(f"{name} holds NaN or infinite values")
     if mask.min() < 0 or mask.max() > 1:

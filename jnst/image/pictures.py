@@ -1,29 +1,28 @@
-"""Reading and writing picture files; the only module that imports Pillow.
+"""Reading and writing picture files.
 
 Everywhere in jnst an image is float32 (H, W, 3), sRGB in [0, 1]. Whatever a file holds (grey, CMYK,
 16 bits, a colour profile, a rotated camera) is converted to that here; alpha is kept separately.
 """
 
 import contextlib
-import functools
 import io
 import json
 import os
-import struct
 import warnings
-import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
-from PIL import ExifTags, Image, ImageCms, PngImagePlugin, UnidentifiedImageError
+from PIL import ExifTags, Image, PngImagePlugin
 
-from jnst._checks import check_choice, check_integer
+from jnst._checks import check_choice, check_integer, is_floating
 from jnst._files import atomic_write, check_output
 from jnst.image.fitting import fit
+from jnst.image.opening import Source, exif_of, name_of, opened
+from jnst.image.srgb import clear_level, deep_grey, mend_transparency, srgb_profile, to_srgb
 
 
 class Picture(NamedTuple):
@@ -31,6 +30,12 @@ class Picture(NamedTuple):
 
     pixels: Float[np.ndarray, "H W 3"]
     alpha: Float[np.ndarray, "H W"] | None
+
+    def on_white(self) -> Float[np.ndarray, "H W 3"]:
+        """Return what is seen of the picture on white paper, so that no hidden colour counts."""
+        if self.alpha is None:
+            return self.pixels
+        return 1 + self.alpha[..., None] * (self.pixels - 1)
 
 
 _JPEG = "JPEG", 65_500, {"quality": 95, "subsampling": "4:4:4"}
@@ -60,25 +65,22 @@ _PNG_TEXTS = ("Software", "Description")
 _EXIF_TAGS = (ExifTags.Base.Software, ExifTags.Base.ImageDescription)
 """Where the version of jnst and the settings are stored."""
 
-_WRONG = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, AssertionError)
-_DAMAGE = (OSError, SyntaxError, RuntimeError, EOFError, struct.error, zlib.error, *_WRONG)
-"""Exceptions that Pillow raises for a broken file, apart from its own."""
 
-
-def load_image(path: str | os.PathLike[str], size: int | None = None) -> Float[np.ndarray, "H W 3"]:
+def load_image(path: Source, size: int | None = None) -> Float[np.ndarray, "H W 3"]:
     """Read a picture file as an array.
 
     Args:
-      path: JPEG, PNG, WebP, TIFF or anything else Pillow opens; of several frames, the first.
+      path: JPEG, PNG, WebP, TIFF or anything else Pillow opens; of several frames, the first. Its
+        name, or a binary file object that can seek, read from its beginning.
       size: the long edge in pixels (Lanczos; the short edge keeps the aspect, rounded, at least 1);
         None keeps the size.
 
     Returns:
-      float32 (H, W, 3), sRGB in [0, 1], upright; fully transparent pixels are white.
+      float32 (H, W, 3), sRGB in [0, 1], upright; what is transparent is seen on white.
 
     Raises:
       ValueError: if the file cannot be read, or the size is below 1.
-      TypeError: if the size is not a whole number.
+      TypeError: if the size is not a whole number, or the path is neither a name nor a binary file.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "red.png"
@@ -86,32 +88,39 @@ def load_image(path: str | os.PathLike[str], size: int | None = None) -> Float[n
     >>> load_image(path, size=20).shape
     (15, 20, 3)
     """
-    return read_picture(path, size).pixels
+    return read_picture(path, size).on_white()
 
 
-def read_picture(path: str | os.PathLike[str], size: int | None = None) -> Picture:
-    """Read a picture file like `load_image`, with its alpha, which is not multiplied in."""
+def read_picture(path: Source, size: int | None = None) -> Picture:
+    """Read a picture file like `load_image`, with its alpha, which is not multiplied in.
+
+    The colour of a fully transparent pixel is never seen, and is white here.
+    """
     if size is not None:
         check_integer("size", size, least=1, most=10**6)
-    with _opened(path) as opened:
-        opened.load()
-        turn = _UPRIGHT.get(_exif(opened).get(ExifTags.Base.Orientation, 1))
-        image = opened.copy() if turn is None else opened.transpose(turn)
+    name = name_of(path)
+    with opened(path) as file:
+        mend_transparency(file)
+        file.load()
+        turn = _UPRIGHT.get(exif_of(file).get(ExifTags.Base.Orientation, 1))
+        image = file.copy() if turn is None else file.transpose(turn)
     deep, alpha = image.mode[0] in "IF", None  # grey of 16 or 32 bits, which Pillow clips to 8
-    if image.has_transparency_data and not deep:
+    if deep and (clear := clear_level(image)) is not None:
+        alpha = (np.asarray(image) != clear).astype(np.float32)
+    elif image.has_transparency_data and not deep:
         image = image.convert("RGBA")
         alpha = _unit(np.asarray(image.getchannel("A")))
-        alpha = alpha if alpha.min() < 1 else None
-    pixels = _deep_grey(image, path) if deep else np.asarray(_to_srgb(image, path))
+    alpha = alpha if alpha is not None and alpha.min() < 1 else None
+    pixels = deep_grey(image, name) if deep else np.asarray(to_srgb(image, name))
     if size is not None and size != max(image.size):
         pixels, alpha = resize_picture(pixels, alpha, size)
     pixels = _unit(pixels)
     if alpha is not None:
-        pixels[alpha == 0] = 1  # the colour stored there is never seen
+        pixels[alpha == 0] = 1
     return Picture(pixels, alpha)
 
 
-def load_mask(path: str | os.PathLike[str], size: int | None = None) -> Float[np.ndarray, "h w"]:
+def load_mask(path: Source, size: int | None = None) -> Float[np.ndarray, "h w"]:
     """Read a picture file as a mask: white inside, black or transparent outside, grey between.
 
     Args:
@@ -144,21 +153,21 @@ def load_mask(path: str | os.PathLike[str], size: int | None = None) -> Float[np
     return _unit(np.asarray(levels))
 
 
-def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
+def image_size(path: Source) -> tuple[int, int]:
     """Return (width, height) of a picture file, upright; raises like `load_image`."""
-    with _opened(path) as image:
-        on_its_side = _exif(image).get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
+    with opened(path) as image:
+        on_its_side = exif_of(image).get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
         # Pillow gives the size of a TIFF upright already.
         return image.size[::-1] if on_its_side and image.format != "TIFF" else image.size
 
 
-def read_settings(path: str | os.PathLike[str]) -> dict[str, Any] | None:
+def read_settings(path: Source) -> dict[str, Any] | None:
     """Return the settings that `save_image` stored, or None; raises like `load_image`."""
-    with _opened(path) as image:
+    with opened(path) as image:
         if image.format == "PNG":
             software, description = map(image.info.get, _PNG_TEXTS)
         else:
-            software, description = map(_exif(image).get, _EXIF_TAGS)
+            software, description = map(exif_of(image).get, _EXIF_TAGS)
     with contextlib.suppress(
         TypeError, ValueError, RecursionError
     ):  # another program's description
@@ -175,7 +184,7 @@ def check_image_output(path: str | os.PathLike[str], name: str = "output") -> Pa
 
 
 def save_image(
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | BinaryIO,
     image: ArrayLike,
     *,
     alpha: ArrayLike | None = None,
@@ -184,7 +193,8 @@ def save_image(
     """Write an array as a picture of 8 bits, atomically; the same input gives the same bytes.
 
     Args:
-      path: its suffix, one of `FORMATS`, determines the format.
+      path: a file name, whose suffix, one of `FORMATS`, determines the format; or a binary file
+        object, which gets a PNG.
       image: float (H, W, 3), sRGB; values outside [0, 1] are clipped.
       alpha: float (H, W), 1 for opaque; a JPEG, which cannot hold it, shows white behind.
       settings: anything JSON can hold, for `read_settings`. It is stored as the picture's
@@ -194,10 +204,18 @@ def save_image(
     Raises:
       ValueError: if the path cannot be written, its suffix is unknown, or the image has a wrong
         shape or holds NaN.
-      TypeError: if the image or alpha holds integers, or JSON cannot hold the settings.
+      TypeError: if the image or alpha holds integers, JSON cannot hold the settings, or the path
+        is neither a name nor a binary file.
     """
-    path = check_image_output(path)
-    form, longest, options = FORMATS[path.suffix.lower()]
+    suffix = ".png"
+    if isinstance(path, str | os.PathLike):
+        path = check_image_output(path)
+        suffix = path.suffix.lower()
+    elif not hasattr(path, "write") or isinstance(path, io.TextIOBase):
+        raise TypeError(
+            f"path must be a file name or a binary file object, got {type(path).__name__}"
+        )
+    form, longest, options = FORMATS[suffix]
     pixels = _floats("image", image)
     if pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
         raise ValueError(f"image must have the shape (H, W, 3), got {pixels.shape}")
@@ -211,71 +229,16 @@ def save_image(
             pixels = pixels * opacity + (1 - opacity)
         elif opacity.min() < 1:
             pixels = np.concatenate([pixels, opacity], axis=-1)
-    metadata = {} if settings is None else _metadata(path, form, settings)
+    metadata = {} if settings is None else _metadata(str(path), form, settings)
     picture = Image.fromarray(np.rint(pixels * 255).astype(np.uint8))
+    options = {"icc_profile": srgb_profile(), **options, **metadata}
+    if not isinstance(path, Path):
+        encoded = io.BytesIO()  # first, since an error must not leave half a picture
+        picture.save(encoded, form, **options)
+        path.write(encoded.getvalue())
+        return
     with atomic_write(path) as temporary:
-        picture.save(temporary, form, icc_profile=_srgb_profile(), **options, **metadata)
-
-
-@contextlib.contextmanager
-def _opened(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
-    """Open a file with Pillow; errors in the block become sentences that name the file."""
-    path = Path(path)
-    try:
-        # Pillow warns of large pictures, which are fine, and of odd metadata, which is not used.
-        with warnings.catch_warnings(action="ignore"), Image.open(path) as image:
-            yield image
-    except UnidentifiedImageError as error:
-        if path.stat().st_size == 0:
-            raise ValueError(f"{path} is empty; save or download it again") from error
-        raise ValueError(f"{path} is not a readable picture; convert it to PNG") from error
-    except Image.DecompressionBombError as error:
-        most = 2 * (Image.MAX_IMAGE_PIXELS or 0)
-        raise ValueError(f"{path} has more than {most:,} pixels; scale it down first") from error
-    except _DAMAGE as error:
-        if why := getattr(error, "strerror", None):  # the system's words, not Pillow's
-            raise ValueError(f"{path} cannot be read ({why}); give another file") from error
-        raise ValueError(f"{path} is damaged ({error}); save or download it again") from error
-
-
-def _exif(image: Image.Image) -> dict[int, Any]:
-    """Return the EXIF tags, or none if they are damaged: the picture may still be fine."""
-    with contextlib.suppress(*_DAMAGE):
-        return dict(image.getexif())
-    return {}
-
-
-def _deep_grey(image: Image.Image, path: str | os.PathLike[str]) -> Float[np.ndarray, "H W 3"]:
-    """Convert grey of more than 8 bits to sRGB."""
-    levels, white = np.asarray(image), 1 if image.mode == "F" else 65_535
-    if not (levels.min() >= 0 and levels.max() <= white):  # a NaN fails too
-        raise ValueError(f"{path} has values outside [0, {white}]; save it with 8 or 16 bits")
-    # The profile's curve is taken at 256 levels and interpolated.
-    ramp = Image.fromarray(np.arange(256, dtype=np.uint8)[None])
-    ramp.info["icc_profile"] = image.info.get("icc_profile")
-    curve = _unit(np.asarray(_to_srgb(ramp, path)))[0]
-    channels = [np.interp(levels, np.linspace(0, white, 256), curve[:, c]) for c in range(3)]
-    return np.stack(channels, axis=-1).astype(np.float32)
-
-
-def _to_srgb(image: Image.Image, path: str | os.PathLike[str]) -> Image.Image:
-    """Convert 8 bits to sRGB, by the colour profile if it is valid; alpha is dropped."""
-    profile = image.info.get("icc_profile")
-    image = image if image.mode in ("L", "CMYK", "LAB") else image.convert("RGB")
-    if profile and profile != _srgb_profile():
-        try:
-            given = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            if (space := given.profile.xcolor_space.strip()) == "RGB" and image.mode == "L":
-                image = image.convert("RGB")
-            elif space == "GRAY" and len({band.tobytes() for band in image.split()}) == 1:
-                image = image.getchannel(0)  # grey that had alpha, and so came as RGBA
-            srgb = ImageCms.createProfile("sRGB")
-            # The optimisation of lcms for grey is off by 10 levels in dark tones.
-            flags = ImageCms.Flags.NOOPTIMIZE if image.mode == "L" else ImageCms.Flags.NONE
-            return ImageCms.buildTransform(given, srgb, image.mode, "RGB", flags=flags).apply(image)
-        except (OSError, ValueError, ImageCms.PyCMSError) as error:
-            warnings.warn(f"ignored the colour profile of {path} ({error})", stacklevel=3)
-    return image.convert("RGB")
+        picture.save(temporary, form, **options)
 
 
 def resize_picture(pixels: np.ndarray, alpha: np.ndarray | None, size: int) -> Picture:
@@ -313,7 +276,7 @@ def _unit(levels: np.ndarray) -> np.ndarray:
 def _floats(name: str, value: ArrayLike) -> np.ndarray:
     """Return `value` as float32 clipped to [0, 1]; raise if it is not floating or holds NaN."""
     array = np.asarray(value)
-    if array.dtype.kind not in "fV":  # NumPy's kind V: JAX's bfloat16
+    if not is_floating(array.dtype):
         raise TypeError(f"{name} must be floating point in [0, 1], got {array.dtype}")
     array = array.astype(np.float32)
     if np.isnan(array).any():
@@ -321,7 +284,7 @@ def _floats(name: str, value: ArrayLike) -> np.ndarray:
     return np.clip(array, 0, 1)
 
 
-def _metadata(path: Path, form: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+def _metadata(path: str, form: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return Pillow's options that store `settings` in a file."""
     values = f"jnst {settings.get('jnst', '')}".rstrip(), json.dumps(dict(settings))
     if form == "PNG":
@@ -335,10 +298,3 @@ def _metadata(path: Path, form: str, settings: Mapping[str, Any]) -> dict[str, A
         warnings.warn(f"the settings are too long for {path} and were left out", stacklevel=3)
         return {}
     return {"exif": exif}
-
-
-@functools.cache
-def _srgb_profile() -> bytes:
-    """Return the sRGB profile with a fixed date, so that its bytes are always the same."""
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    return profile[:24] + struct.pack(">6H", 2000, 1, 1, 0, 0, 0) + profile[36:]

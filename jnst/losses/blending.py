@@ -5,10 +5,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array
+
+from jnst.losses.terms import Scalar
 
 
-def blend(each: Sequence[Any], shares: Sequence[Array | float]) -> Any:
+def blend(each: Sequence[Any], shares: Sequence[Scalar | int]) -> Any:
     """The moments of several pictures, averaged.
 
     Args:

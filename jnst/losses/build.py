@@ -6,18 +6,20 @@ for other JAX code by `jnst.make_targets`.
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from jnst.image.masks import Masks
-from jnst.losses.content import Content, content_term
-from jnst.losses.matting import photorealism_term
+from jnst.losses.blending import blend
+from jnst.losses.content import Content, Energy, content_term, relative_to_style
+from jnst.losses.matting import make_matting, photorealism_term
+from jnst.losses.objectives import within
 from jnst.losses.regions import guides_and_shares, style_guides
 from jnst.losses.registry import REGISTRY
-from jnst.losses.style import StyleTerm, measure_layers, style_term
+from jnst.losses.style import StyleTerm, measure_layers, relative_scales, style_term
 from jnst.losses.terms import Scalar, Term, replace
 from jnst.losses.variation import roughness, variation_term
 from jnst.nn.backbone import Backbone
@@ -48,7 +50,7 @@ class Recipe(NamedTuple):
         return REGISTRY[self.style_loss]
 
 
-def equal_weights(layers: Sequence[str]) -> dict[str, np.float32]:
+def equal_weights(layers: Sequence[str]) -> dict[str, Scalar]:
     """1 for each layer, until a run's own weights take their place."""
     return dict.fromkeys(layers, np.float32(1))
 
@@ -71,21 +73,33 @@ def build_terms(
       masks: the regions, of any size; None: there are none.
       recipe: which terms, and how they are weighed.
     """
+    of_content = build_content_term(model, content, recipe)
     of_styles = build_style_term(model, styles, shares, masks, recipe)
     of_styles = add_guides(of_styles, model, masks, shares, content.shape[-3:-1])
-    variation = variation_term(content.shape, recipe.weighing, roughness(styles, shares))
-    terms: list[Term] = [build_content_term(model, content, recipe), of_styles, variation]
+    if recipe.weighing == "relative":
+        energies = style_energies(model, styles, shares, recipe)
+        of_content, of_styles = relate(model, content, of_content, of_styles, energies)
+    rough, content_rough = roughness(styles, shares), roughness([content], [1.0])
+    variation = variation_term(content.shape, recipe.weighing, rough, content_rough)
+    terms: list[Term] = [of_content, of_styles, variation]
     if recipe.photorealism:
-        terms.append(photorealism_term(content, recipe.weighing))
+        matting = make_matting(content)
+        terms.append(photorealism_term(matting, content.shape, recipe.weighing))
     return tuple(terms)
 
 
 def build_content_term(
-    model: Backbone, content: Float[Array, "*batch H W 3"], recipe: Recipe
+    model: Backbone,
+    content: Float[Array, "*batch H W 3"],
+    recipe: Recipe,
+    extent: Int[Array, "2"] | None = None,
 ) -> Content:
     """The content term of a content image."""
     layers = recipe.content_layers
-    return content_term(model(content, layers), equal_weights(layers), recipe.weighing)
+    features, positions = model(content, layers), None
+    if extent is not None:
+        features, positions = within(features, model, extent)
+    return content_term(features, equal_weights(layers), recipe.weighing, positions)
 
 
 def build_style_term(
@@ -100,7 +114,11 @@ def build_style_term(
     """The style term of style images, as yet without the regions of the picture.
 
     Args:
-      model, styles, shares, masks, recipe: as for `build_terms`.
+      model: the network.
+      styles: the style images, of any size.
+      shares: how much each style image counts.
+      masks: the regions, of any size; None: there are none.
+      recipe: which terms, and how they are weighed.
       keep_rows: the rows of the styles are split over devices and stay where they are.
     """
     layers, exact = recipe.style_layers, is_exact(model)
@@ -117,6 +135,53 @@ def build_style_term(
         for style, of_mask in zip(styles, guides, strict=True)
     ]
     return assemble_style(each, shares, masks, recipe, exact, axis=jnp.ndim(styles[0]) - 3)
+
+
+def style_energies(
+    model: Backbone,
+    styles: Sequence[Float[Array | np.ndarray, "*batch _h _w 3"]],
+    shares: Sequence[Scalar | int],
+    recipe: Recipe,
+) -> dict[str, Float[Array, "*batch"]]:
+    """{content layer: energy per position} of style images, averaged by their shares."""
+    measuring = Energy(weights=equal_weights(recipe.content_layers))
+    each = [
+        measuring.statistics(model(jnp.asarray(style), recipe.content_layers)) for style in styles
+    ]
+    return blend(each, shares)
+
+
+def relate(
+    model: Backbone,
+    image: Float[Array, "*batch H W 3"],
+    content: Content,
+    style: StyleTerm,
+    energies: Mapping[str, Float[Array, "*batch"]],
+    extent: Int[Array, "2"] | None = None,
+) -> tuple[Content, StyleTerm]:
+    """Give both terms the units of relative weighing, which both pictures decide.
+
+    Args:
+      model: the network.
+      image: the content image.
+      content: its term.
+      style: the style term, with the picture's regions.
+      energies: of `style_energies`.
+      extent: (height, width) of the picture at the upper left of the image; None: all of it.
+    """
+    layers = tuple(dict.fromkeys((*content.layers, *style.layers)))
+    features = dict(model(image, layers))
+    positions: dict[str, Any] = {
+        name: math.prod(of_layer.shape[-3:-1]) for name, of_layer in features.items()
+    }
+    if extent is not None:
+        features, positions = within(features, model, extent)
+    # With positions, so that it is moments that are measured, of which there can be targets.
+    measured = style.statistics(features, positions)
+    return (
+        relative_to_style(content, energies, positions),
+        replace(style, scales=relative_scales(style, measured)),
+    )
 
 
 def assemble_style(

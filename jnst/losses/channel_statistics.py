@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jnst.losses.gram import style_loss
+from jnst.losses.arrays import lifted
+from jnst.losses.gram import gram_distance
 from jnst.losses.moments import Moments, deviation, epsilon_of, moments
 from jnst.losses.style import StyleTerm
 from jnst.losses.terms import term
@@ -41,8 +42,9 @@ def statistics_loss(seen: Moments, target: StatisticsTarget) -> Float[Array, "*b
     `"gram+statistics"` adds it to the Gram loss, as Galerne, Raad, Lezama and Morel, "Scaling
     painting style transfer", 2024, https://arxiv.org/abs/2212.13459; here with the same energy.
     """
-    means = jnp.square(seen.mean - target.mean)
-    deviations = jnp.square(deviation(seen, target.epsilon) - target.deviation)
+    spread = deviation(seen, target.epsilon)
+    means = jnp.square(seen.mean - lifted(target.mean, seen.mean.ndim))
+    deviations = jnp.square(spread - lifted(target.deviation, spread.ndim))
     return jnp.mean(means + deviations, axis=-1)
 
 
@@ -58,16 +60,19 @@ class ChannelStatistics(StyleTerm):
 
     @classmethod
     def measure(cls, features: Array, guide: Array | None, *, key: Any, keep_rows: bool) -> Moments:
+        """Mean and second moment."""
         return moments(features, guide, keep_rows=keep_rows)
 
     @classmethod
     def target(cls, measured: Moments) -> StatisticsTarget:
+        """Means, standard deviations and ε."""
         return statistics_target(measured)
 
     @classmethod
     def distance(
         cls, measured: Moments, target: StatisticsTarget, key: Any
     ) -> Float[Array, "*batch"]:
+        """The differences of means and standard deviations."""
         return statistics_loss(measured, target)
 
 
@@ -77,19 +82,22 @@ class GramStatistics(StyleTerm):
 
     @classmethod
     def measure(cls, features: Array, guide: Array | None, *, key: Any, keep_rows: bool) -> Moments:
+        """Mean and second moment."""
         return moments(features, guide, keep_rows=keep_rows)
 
     @classmethod
     def target(cls, measured: Moments) -> GramStatisticsTarget:
+        """Both targets, and the factor that gives both terms one energy."""
         statistics = statistics_target(measured)
         nothing = jax.tree.map(jnp.zeros_like, measured)
         energy = statistics_loss(nothing, statistics)
-        factor = style_loss(nothing.gram, measured.gram) / jnp.where(energy > 0, energy, 1)
+        factor = gram_distance(nothing.gram, measured.gram) / jnp.where(energy > 0, energy, 1)
         return GramStatisticsTarget(gram=measured.gram, statistics=statistics, factor=factor)
 
     @classmethod
     def distance(
         cls, measured: Moments, target: GramStatisticsTarget, key: Any
     ) -> Float[Array, "*batch"]:
+        """Both losses."""
         of_statistics = statistics_loss(measured, target.statistics)
-        return style_loss(measured.gram, target.gram) + target.factor * of_statistics
+        return gram_distance(measured.gram, target.gram) + target.factor * of_statistics

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from jnst.losses.arrays import as_floats, check_same_shape, lifted, widened
 from jnst.losses.moments import gram_matrix, guided
 from jnst.losses.style import StyleTerm
 from jnst.losses.terms import term
@@ -25,17 +26,31 @@ def style_loss(
     The paper's 1/M² is already in the Gram matrices of `gram_matrix`.
 
     Args:
-      gram: G, of the generated image.
-      target: A, of the style image.
+      gram: G, of the generated image, from `jnst.gram_matrix`.
+      target: A, of the style image, of the same shape.
 
     Returns:
-      The loss, at least 0.
+      The loss, at least 0, in float32 at least.
+
+    Raises:
+      ValueError: where the shapes differ.
+      TypeError: for arrays that hold no floats.
 
     >>> style_loss(jnp.eye(2), jnp.zeros((2, 2)))
     Array(0.125, dtype=float32)
     """
-    channels = gram.shape[-1]
-    return jnp.sum(jnp.square(gram - target), axis=(-2, -1)) / (4 * channels**2)
+    gram, target = as_floats("gram", gram), as_floats("target", target)
+    check_same_shape("target", target, "gram", gram)
+    return gram_distance(gram, target)
+
+
+def gram_distance(
+    gram: Float[Array, "*#batch C C"], target: Float[Array, "*#batch C C"]
+) -> Float[Array, "*#batch"]:
+    """The same for the Gram matrices of a batch beside one target, which is compared with each."""
+    gram, target = widened(gram, target)
+    difference = gram - lifted(target, gram.ndim)
+    return jnp.sum(jnp.square(difference), axis=(-2, -1)) / (4 * gram.shape[-1] ** 2)
 
 
 @term
@@ -46,8 +61,10 @@ class Gram(StyleTerm):
 
     @classmethod
     def measure(cls, features: Array, guide: Array | None, *, key: Any, keep_rows: bool) -> Array:
+        """The Gram matrix."""
         return gram_matrix(guided(features, guide), keep_rows=keep_rows)
 
     @classmethod
-    def distance(cls, measured: Array, target: Array, key: Any) -> Float[Array, "*batch"]:
-        return style_loss(measured, target)
+    def distance(cls, measured: Array, target: Array, key: Any) -> Float[Array, "*#batch"]:
+        """E_l."""
+        return gram_distance(measured, target)

@@ -6,15 +6,15 @@ Lischinski and Weiss, "A closed-form solution to natural image matting", 2008, f
 is small, edges are where they were, and as straight.
 """
 
-from collections.abc import Mapping
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
+from jnst.losses.arrays import as_floats, lifted, widened
 from jnst.losses.normalization import per_value
-from jnst.losses.terms import PIXELS, Features, Scalar, Term, term
+from jnst.losses.terms import PIXELS, Features, Positions, Scalar, Term, term
 
 EPSILON = 1e-7
 """ε, for colours in [0, 1], as in Levin's and Luan's code."""
@@ -31,8 +31,8 @@ class Matting(NamedTuple):
         are the window's colours less their mean.
     """
 
-    guide: Float[Array, "*batch H W 3"]
-    whitening: Float[Array, "*batch _h _w 3 3"]
+    guide: Float[Array | np.ndarray, "*batch H W 3"]
+    whitening: Float[Array | np.ndarray, "*batch _h _w 3 3"]
 
 
 def make_matting(guide: Float[Array | np.ndarray, "*batch H W 3"]) -> Matting:
@@ -45,19 +45,24 @@ def make_matting(guide: Float[Array | np.ndarray, "*batch H W 3"]) -> Matting:
     Args:
       guide: sRGB in [0, 1], at least 3×3 pixels.
 
+    Returns:
+      The guide and the whitening of its windows.
+
     Raises:
+      TypeError: for a guide that holds no floats.
       ValueError: for a guide that is not (..., H, W, 3) or too small.
     """
-    guide = jnp.asarray(guide)
+    (guide,) = widened(as_floats("guide", guide))
     if guide.ndim < 3 or guide.shape[-1] != 3 or min(guide.shape[-3:-1]) < 3:
         raise ValueError(
             f"guide must have the shape (..., H, W, 3) with at least 3×3 pixels, got {guide.shape}"
         )
     colours = _windows(guide)
-    extra = jnp.broadcast_to(jnp.sqrt(EPSILON) * jnp.eye(3), (*colours.shape[:-2], 3, 3))
+    unit_matrix = jnp.eye(3, dtype=colours.dtype)
+    extra = jnp.broadcast_to(EPSILON**0.5 * unit_matrix, (*colours.shape[:-2], 3, 3))
     columns = jnp.moveaxis(jnp.concatenate([colours, extra], axis=-2), -1, 0)
     # Each column less its parts along those before it; of T, the same on the columns of 1.
-    of_unit = [jnp.broadcast_to(axis, (*colours.shape[:-2], 3)) for axis in jnp.eye(3)]
+    of_unit = [jnp.broadcast_to(axis, (*colours.shape[:-2], 3)) for axis in unit_matrix]
     orthogonal: list[Array] = []
     whitening: list[Array] = []
     for column, unit in zip(columns, of_unit, strict=True):
@@ -82,13 +87,14 @@ def matting_loss(
     not as a difference of variances, which in float32 could come out negative.
 
     Args:
-      image: V, the pixels.
+      image: V, the pixels, sRGB in [0, 1].
       matting: of the guide I, from `make_matting`.
 
     Returns:
       The loss, at least 0, and 0 for an image of one colour.
 
     Raises:
+      TypeError: for an image that holds no floats.
       ValueError: for an image of another size than the guide.
 
     >>> guide = jnp.linspace(0, 1, 75).reshape(5, 5, 3) ** 2
@@ -96,24 +102,34 @@ def matting_loss(
     >>> bool(matting_loss(1 - guide, matting) < 1e-5), bool(matting_loss(guide**4, matting) > 1e-3)
     (True, True)
     """
-    image = jnp.asarray(image)
+    (image,) = widened(as_floats("image", image))
     if image.shape[-3:] != matting.guide.shape[-3:]:
         raise ValueError(
             f"image must have the guide's shape {matting.guide.shape[-3:]}, got {image.shape[-3:]}"
         )
+    return jnp.sum(window_losses(image, matting), axis=(-2, -1))
+
+
+def window_losses(
+    image: Float[Array, "*batch H W 3"], matting: Matting
+) -> Float[Array, "*batch _h _w"]:
+    """The matting loss of every 3×3 window, which is at its upper left pixel."""
     # Sums of products rather than matrix products, which GPUs round to TF32.
     white = jnp.sum(_windows(matting.guide)[..., :, None] * matting.whitening[..., None, :, :], -2)
     values = _windows(image)
+    white = lifted(white, values.ndim)
     slopes = jnp.sum(white[..., :, None] * values[..., None, :], axis=-3)  # by the whitened colours
     left = values - jnp.sum(white[..., :, None] * slopes[..., None, :, :], axis=-2)
-    maps = jnp.sum(matting.whitening[..., :, None] * slopes[..., None, :, :], axis=-2)  # a
-    of_windows = jnp.sum(jnp.square(left), (-2, -1)) + EPSILON * jnp.sum(jnp.square(maps), (-2, -1))
-    return jnp.sum(of_windows, axis=(-2, -1))
+    whitening = lifted(matting.whitening, values.ndim)
+    maps = jnp.sum(whitening[..., :, None] * slopes[..., None, :, :], axis=-2)  # a
+    return jnp.sum(jnp.square(left), (-2, -1)) + EPSILON * jnp.sum(jnp.square(maps), (-2, -1))
 
 
-def _windows(image: Float[Array, "*batch H W 3"]) -> Float[Array, "*batch _h _w 9 3"]:
-    """Every 3×3 window, less its mean; less its centre first, so that the mean is of small
-    numbers and loses nothing."""
+def _windows(image: Any) -> Float[Array, "*batch _h _w 9 3"]:
+    """Every 3×3 window, less its mean.
+
+    Less its centre first, so that the mean is of small numbers and loses nothing.
+    """
     height, width = image.shape[-3] - 2, image.shape[-2] - 2
     shifted = jnp.stack([image[..., i : i + height, j : j + width, :] for i, j in OFFSETS], axis=-2)
     shifted = shifted - shifted[..., len(OFFSETS) // 2, None, :]
@@ -127,28 +143,47 @@ class Photorealism(Term):
     Attributes:
       matting: of the content.
       scale: its factor, by the way of weighing.
+      extent: (height, width) of the picture at the upper left of the image; None: all of it.
     """
 
     name: ClassVar[str] = "photorealism"
     linear: ClassVar[bool] = True
     layers: ClassVar[tuple[str, ...]] = (PIXELS,)  # type: ignore[assignment, misc]
     matting: Matting
-    scale: Float[Array, "*batch"]
+    scale: Float[Array | np.ndarray, "*batch"]
     weight: Scalar = 0.0
+    extent: Int[Array, "2"] | None = None
 
     def statistics(
-        self, features: Features, positions: Mapping[str, int] | None = None
+        self, features: Features, positions: Positions | None = None
     ) -> Float[Array, "*batch"]:
-        """The matting loss."""
-        return matting_loss(features[PIXELS], self.matting)
+        """The matting loss, of the windows that lie in the picture."""
+        image = features[PIXELS]
+        if self.extent is None:
+            return matting_loss(image, self.matting)
+        losses = window_losses(image, self.matting)
+        rows, columns = (jnp.arange(edge) for edge in losses.shape[-2:])
+        height, width = self.extent - 2
+        inside = (rows < height)[:, None] & (columns < width)[None, :]
+        inside = jnp.broadcast_to(inside, losses.shape)
+        return jnp.sum(jnp.where(inside, losses, 0), axis=(-2, -1))
 
-    def loss(self, statistics: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
+    def loss(self, statistics: Any) -> Any:
         """The matting loss times its factor."""
         return self.scale * statistics
 
 
-def photorealism_term(content: Float[Array, "*batch H W 3"], weighing: str) -> Photorealism:
-    """The term for a content image."""
-    factor = 1.0 if weighing == "paper" else per_value(content.shape)
-    scale = jnp.full(content.shape[:-3], factor, content.dtype)
-    return Photorealism(matting=make_matting(content), scale=scale)
+def photorealism_term(
+    matting: Matting, shape: tuple[int, ...], weighing: str, extent: Int[Array, "2"] | None = None
+) -> Photorealism:
+    """The term of a content's matting.
+
+    Args:
+      matting: of the content image.
+      shape: (height, width, 3) of the picture.
+      weighing: one of `jnst.losses.normalization.WEIGHINGS`.
+      extent: see `Photorealism`.
+    """
+    factor = 1.0 if weighing == "paper" else per_value(shape)
+    scale = jnp.full(matting.guide.shape[:-3], factor, matting.guide.dtype)
+    return Photorealism(matting=matting, scale=scale, extent=extent)

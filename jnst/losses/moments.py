@@ -13,6 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from jnst.losses.arrays import as_floats, lifted, wide_dtype
+
 
 def gram_matrix(
     features: Float[Array | np.ndarray, "*batch H W C"], *, keep_rows: bool = False
@@ -30,13 +32,16 @@ def gram_matrix(
         but features whose rows are split over devices then stay where they are.
 
     Returns:
-      The symmetric, positive semidefinite Gram matrices.
+      The symmetric, positive semidefinite Gram matrices, in float32 at least.
+
+    Raises:
+      TypeError: for features that hold no floats.
 
     >>> gram_matrix(jnp.array([[[1.0, 2.0], [3.0, 0.0]]]))
     Array([[5., 1.],
            [1., 2.]], dtype=float32)
     """
-    features = jnp.asarray(features)
+    features = as_floats("features", features)
     *batch, height, width, channels = features.shape
     if not keep_rows:
         features = features.reshape(*batch, height * width, channels)
@@ -45,8 +50,11 @@ def gram_matrix(
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
 def _squared(features: Array, positions: str) -> Float[Array, "*batch C C"]:
-    """Σ_k F_ik F_jk. Its derivative is said to be symmetric, so that the gradient takes one product
-    with the features instead of one for each of the two F."""
+    """Σ_k F_ik F_jk.
+
+    Its derivative is said to be symmetric, so that the gradient takes one product with the features
+    instead of one for each of the two F.
+    """
     return _products(features, features, positions)
 
 
@@ -59,7 +67,7 @@ def _(positions: str, features: tuple[Array], change: tuple[Array]) -> tuple[Arr
 def _products(a: Array, b: Array, positions: str) -> Float[Array, "*batch C C"]:
     """Σ_k a_ik b_jk over the positions k, along the axes that `positions` has a letter for."""
     terms = f"...{positions}i,...{positions}j->...ij"
-    return jnp.einsum(terms, a, b, preferred_element_type=_wide(a))
+    return jnp.einsum(terms, a, b, preferred_element_type=wide_dtype(a))
 
 
 class Moments(NamedTuple):
@@ -98,30 +106,35 @@ def moments(
     >>> moments(jnp.array([[[1.0, 2.0], [3.0, 0.0]]])).mean
     Array([2., 1.], dtype=float32)
     """
-    features = guided(jnp.asarray(features), guide)
-    wide = jnp.promote_types(features.dtype, jnp.float32)
+    features = guided(as_floats("features", features), guide)
     with jax.default_matmul_precision("highest"):
         gram = gram_matrix(features, keep_rows=keep_rows)
-    return Moments(jnp.mean(guided(features, guide), axis=(-3, -2), dtype=wide), gram)
+    return Moments(jnp.mean(guided(features, guide), axis=(-3, -2), dtype=gram.dtype), gram)
 
 
 def guided(
     features: Float[Array, "*batch H W C"], guide: Float[Array, "H W"] | None
 ) -> Float[Array, "*batch H W C"]:
     """T ∘ F, as precise as F."""
-    return features if guide is None else (features * guide[..., None]).astype(features.dtype)
+    if guide is None:
+        return features
+    guide = lifted(guide[..., None], features.ndim)
+    wide = wide_dtype(features, guide)
+    return (features.astype(wide) * guide.astype(wide)).astype(features.dtype)
 
 
 def covariance(seen: Moments, epsilon: Float[Array, "*batch"]) -> Float[Array, "*batch C C"]:
     """Σ = G − μμᵀ + εI."""
-    spread = epsilon[..., None, None] * jnp.eye(seen.mean.shape[-1], dtype=seen.gram.dtype)
+    identity = jnp.eye(seen.mean.shape[-1], dtype=seen.gram.dtype)
+    spread = epsilon[..., None, None] * lifted(identity, epsilon.ndim + 2)
+    spread = lifted(spread, seen.gram.ndim)
     return seen.gram - seen.mean[..., :, None] * seen.mean[..., None, :] + spread
 
 
 def deviation(seen: Moments, epsilon: Float[Array, "*batch"]) -> Float[Array, "*batch C"]:
     """σ = (diag G − μ² + ε)^½; rounding cannot take it to the root of a number below 0."""
     variance = diagonal(seen.gram) - jnp.square(seen.mean)
-    return jnp.sqrt(jnp.maximum(variance, 0) + epsilon[..., None])
+    return jnp.sqrt(jnp.maximum(variance, 0) + lifted(epsilon[..., None], variance.ndim))
 
 
 RELATIVE_EPS = 1e-3
@@ -138,8 +151,3 @@ def epsilon_of(seen: Moments) -> Float[Array, "*batch"]:
 def diagonal(gram: Float[Array, "*batch C C"]) -> Float[Array, "*batch C"]:
     """The second moments of single channels."""
     return jnp.diagonal(gram, axis1=-2, axis2=-1)
-
-
-def _wide(array: Array | np.ndarray) -> np.dtype:
-    """What to add up the array's values in: its own type, but at least float32."""
-    return jnp.promote_types(array.dtype, jnp.float32)

@@ -6,19 +6,22 @@
 import math
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
+
+from jnst.losses.terms import Scalar
 
 WEIGHINGS = ("relative", "paper", "mean")
 
 
 def layer_scale(
-    energy: Float[Array, "*batch"], weighing: str, averaging: float
+    energy: Float[Array | np.ndarray, "*batch"], weighing: str, averaging: Scalar
 ) -> Float[Array, "*batch"]:
     """A layer's factor, by the way of weighing.
 
     Args:
-      energy: the loss of an empty image; 0 for a layer that is silent, which then has nothing to
-        say with relative weighing.
+      energy: the loss of an empty image, or another unit; 0 for a layer that is silent, which
+        then has nothing to say with relative weighing.
       weighing: one of `WEIGHINGS`.
       averaging: what makes the loss a mean of squares.
     """

@@ -10,10 +10,11 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Int, Key
 
+from jnst.losses.arrays import summed
 from jnst.losses.regions import Kept, composed
-from jnst.losses.terms import PIXELS, Features, Scalar, Term
+from jnst.losses.terms import PIXELS, Features, Term
 from jnst.nn.backbone import Backbone
 
 
@@ -24,11 +25,14 @@ class Objective(NamedTuple):
       model: the network.
       terms: what is summed, each with its weight.
       kept: what stays the content's pixels; None: nothing does.
+      extent: (height, width) of the picture at the upper left of the image, which goes on beyond
+        it; None: the image is the picture.
     """
 
     model: Backbone
     terms: tuple[Term, ...]
     kept: Kept | None = None
+    extent: Int[Array, "2"] | None = None
 
 
 def evaluate(
@@ -49,7 +53,10 @@ def evaluate(
     if key is not None:
         terms = drawn(terms, key)
     features = look(objective.model, image, layers_of(terms))
-    losses = {term.name: term.loss(term.statistics(features)) for term in terms}
+    positions = None
+    if objective.extent is not None:
+        features, positions = within(features, objective.model, objective.extent)
+    losses = {term.name: term.loss(term.statistics(features, positions)) for term in terms}
     return losses | {"total": total_of(terms, losses)}
 
 
@@ -58,6 +65,32 @@ def look(model: Backbone, image: Array, layers: tuple[str, ...]) -> Features:
     of_network = tuple(layer for layer in layers if layer != PIXELS)
     features = model(image, of_network) if of_network else {}
     return {**features, PIXELS: image}
+
+
+def within(
+    features: Features, model: Backbone, extent: Int[Array, "2"]
+) -> tuple[dict[str, Array], dict[str, Array]]:
+    """The features of an image, 0 beyond the picture at its upper left, but for the pixels.
+
+    Args:
+      features: {layer: (..., H, W, C)}.
+      model: the network.
+      extent: (height, width) of the picture in pixels; traced.
+
+    Returns:
+      The features, and {layer: positions} of the picture.
+    """
+    masked, positions = dict(features), {}
+    for name, of_layer in features.items():
+        if name == PIXELS:
+            continue
+        height, width = extent // model.geometry.stride_of(name)
+        rows, columns = (jnp.arange(edge) for edge in of_layer.shape[-3:-1])
+        inside = (rows < height)[:, None, None] & (columns < width)[None, :, None]
+        inside = jnp.broadcast_to(inside, of_layer.shape)
+        masked[name] = jnp.where(inside, of_layer, 0)
+        positions[name] = (height * width).astype(jnp.float32)
+    return masked, positions
 
 
 def layers_of(terms: tuple[Term, ...]) -> tuple[str, ...]:
@@ -74,5 +107,4 @@ def total_of(
     terms: tuple[Term, ...], losses: dict[str, Float[Array, "*batch"]]
 ) -> Float[Array, "*batch"]:
     """The weighted sum of the terms' losses."""
-    weighted: list[Scalar] = [term.weight * losses[term.name] for term in terms]
-    return sum(weighted, start=jnp.zeros((), jnp.float32))
+    return summed([term.weight * losses[term.name] for term in terms])

@@ -27,6 +27,8 @@ import numpy as np
 from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, Float
 
+from jnst.losses.arrays import lifted, widened
+
 LEAST = 1e-6
 """Of A's norm: singular values down to this share of it are told exactly."""
 CUSHION = 0.025
@@ -90,7 +92,10 @@ def minimax_sequence(least: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def orthogonal_factor(
-    matrix: Float[Array, "*batch R C"], least: Float[Array, "*batch"] | None = None
+    matrix: Float[Array, "*batch R C"],
+    least: Float[Array, "*batch"] | None = None,
+    *,
+    differentiable: bool = False,
 ) -> Float[Array, "*batch R C"]:
     """U of the polar decomposition A = (AAᵀ)^½ U, for an A with no more rows than columns.
 
@@ -102,16 +107,19 @@ def orthogonal_factor(
     Args:
       matrix: A; where it is 0, so is U.
       least: what none of its singular values is less than; None: `LEAST` of the norm.
+      differentiable: go through all polynomials, those that are not needed doing nothing, since
+        only a loop of a known length can be transposed.
 
     >>> orthogonal_factor(jnp.array([[0.0, -2.0], [0.5, 0.0]])).round(4)
     Array([[ 0., -1.],
            [ 1.,  0.]], dtype=float32)
     """
     if matrix.ndim > 2:
-        function = orthogonal_factor if least is not None else lambda a, _: orthogonal_factor(a)
+        one = functools.partial(orthogonal_factor, differentiable=differentiable)
         flat = matrix.reshape(-1, *matrix.shape[-2:])
-        bounds = jnp.zeros(len(flat)) if least is None else jnp.reshape(least, len(flat))
-        return jax.vmap(function)(flat, bounds).reshape(matrix.shape)
+        if least is None:
+            return jax.vmap(one)(flat).reshape(matrix.shape)
+        return jax.vmap(one)(flat, jnp.reshape(least, len(flat))).reshape(matrix.shape)
     coefficients, begins = minimax_sequence(LEAST)
     table = jnp.array(coefficients, matrix.dtype)
     identity = jnp.eye(matrix.shape[-2], dtype=matrix.dtype)
@@ -138,6 +146,10 @@ def orthogonal_factor(
             reached = jnp.sum(jnp.array(begins, matrix.dtype) <= bound)
             first = jnp.maximum(reached.astype(jnp.int32) - 1, 0)
         x = polynomial(first, scale**2 * y, scale**4 * squared) @ (scale * x)
+        if differentiable:
+            return jax.lax.fori_loop(
+                1, len(begins), lambda n, x: jnp.where(n > first, iterate(n, x), x), x
+            )
         return jax.lax.fori_loop(first + 1, len(begins), iterate, x)
 
 
@@ -152,36 +164,72 @@ def _largest(matrix: Float[Array, "*batch C C"]) -> Float[Array, "*batch 1 1"]:
     return jnp.sqrt(value)
 
 
-def _inverse(lower: Float[Array, "C C"]) -> Float[Array, "C C"]:
-    """L⁻¹ of a lower triangular L."""
-    identity = jnp.eye(lower.shape[-1], dtype=lower.dtype)
+def _inverted(lower: Float[Array, "*batch C C"]) -> Float[Array, "*batch C C"]:
+    """L⁻¹ of a lower triangular L, without derivatives."""
+    identity = jnp.broadcast_to(jnp.eye(lower.shape[-1], dtype=lower.dtype), lower.shape)
     return jax.lax.linalg.triangular_solve(lower, identity, left_side=True, lower=True)
 
 
-def one_by_one(function: Callable[..., Array], signature: str) -> Callable[..., Array]:
+def one_by_one(function: Callable[..., Any], signature: str) -> Callable[..., Any]:
     """A function of matrices that on processors takes those of a batch one after the other.
 
     There, XLA has code of its own for batches of factors and triangular systems. It is far slower
-    than LAPACK, which does single ones; and where several batches are worked at at a time, they can
+    than LAPACK, which does single ones; and where several batches are computed at a time, they can
     wait for each other for ever (JAX 0.10).
+
+    What comes out has no derivatives: see `_cholesky` and `triangular_inverse` for those.
     """
     in_turn = jnp.vectorize(jax.custom_batching.sequential_vmap(function), signature=signature)
 
-    def chosen(*matrices: Array) -> Array:
+    def chosen(*matrices: Array) -> Any:
         return jax.lax.platform_dependent(*matrices, cpu=in_turn, default=function)
 
     return chosen
 
 
-_cholesky = one_by_one(jnp.linalg.cholesky, "(n,n)->(n,n)")
-triangular_inverse = one_by_one(_inverse, "(n,n)->(n,n)")
+_cholesky_in_turn = one_by_one(jnp.linalg.cholesky, "(n,n)->(n,n)")
+_inverted_in_turn = one_by_one(_inverted, "(n,n)->(n,n)")
+
+
+@jax.custom_jvp
+def triangular_inverse(lower: Float[Array, "*batch C C"]) -> Float[Array, "*batch C C"]:
+    """L⁻¹ of a lower triangular L.
+
+    Its derivatives are matrix products, and so are theirs: what goes one by one cannot be
+    transposed.
+    """
+    return _inverted_in_turn(lower)
+
+
+@triangular_inverse.defjvp
+def _(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    (lower,), (change,) = primals, tangents
+    with jax.default_matmul_precision("highest"):
+        inverse = triangular_inverse(lower)
+        return inverse, -inverse @ change @ inverse
+
+
+@jax.custom_jvp
+def _cholesky(covariance: Array) -> Array:
+    """L of Σ = L Lᵀ; of its derivatives the same holds as of the inverse's."""
+    return _cholesky_in_turn(covariance)
+
+
+@_cholesky.defjvp
+def _(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    (covariance,), (change,) = primals, tangents
+    with jax.default_matmul_precision("highest"):
+        lower = _cholesky(covariance)
+        inverse = triangular_inverse(lower)
+        symmetric = (change + jnp.swapaxes(change, -1, -2)) / 2
+        inner = jnp.tril(inverse @ symmetric @ jnp.swapaxes(inverse, -1, -2))
+        identity = jnp.eye(inner.shape[-1], dtype=inner.dtype)
+        slope = lower @ (inner * lifted(1 - identity / 2, inner.ndim))
+    return lower, slope
 
 
 def target_factor(covariance: Float[Array, "*batch C C"]) -> Float[Array, "*batch C C"]:
-    """L of Σ = L Lᵀ: unlike `_cholesky`, which is for the inside of `overlap`, with derivatives.
-
-    One matrix after the other, as there; but `jax.vmap` makes a batch of it.
-    """
+    """L of Σ = L Lᵀ, one matrix after the other; `jax.vmap` makes a batch of it."""
     flat = covariance.reshape(-1, *covariance.shape[-2:])
     return jax.lax.map(jnp.linalg.cholesky, flat).reshape(covariance.shape)
 
@@ -204,48 +252,71 @@ def overlap(
     Array(5., dtype=float32)
     """
     if inverse is None:
-        inverse = triangular_inverse(jax.lax.stop_gradient(factor))
-    return _overlap(covariance, factor, inverse)
+        inverse = triangular_inverse(factor)
+    return _overlap(covariance, factor, jax.lax.stop_gradient(inverse))
 
 
 @jax.custom_jvp
-def _overlap(
-    covariance: Float[Array, "*batch C C"],
-    factor: Float[Array, "*batch C C"],
-    inverse: Float[Array, "*batch C C"],
-) -> Float[Array, "*batch"]:
-    return _overlap_and_slopes(covariance, factor, inverse)[0]
+def _overlap(covariance: Array, factor: Array, inverse: Array) -> Array:
+    return _polar_form(covariance, factor, inverse)[0]
 
 
 def _overlap_jvp(primals: tuple[Array, ...], tangents: tuple[Any, ...]) -> tuple[Array, Array]:
-    value, *slopes = _overlap_and_slopes(*primals)
+    value, of_covariance, lower, orthogonal = _polar_form(*primals)
     change = jnp.zeros_like(value)
-    # Zeros that are known to be are left out, and so is the slope that they would be times.
-    for slope, tangent in zip(slopes, tangents, strict=False):
-        if not isinstance(tangent, SymbolicZero):
-            change += jnp.sum(slope * tangent, axis=(-2, -1))
+    if not isinstance(tangents[0], SymbolicZero):
+        change += jnp.sum(of_covariance * tangents[0], axis=(-2, -1))
+    if not isinstance(tangents[1], SymbolicZero):
+        with jax.default_matmul_precision("highest"):
+            of_factor = lower @ orthogonal
+        change += jnp.sum(of_factor * tangents[1], axis=(-2, -1))
     return value, change
 
 
 _overlap.defjvp(_overlap_jvp, symbolic_zeros=True)
 
 
-def _overlap_and_slopes(
-    covariance: Array, factor: Array, inverse: Array
-) -> tuple[Array, Array, Array]:
+def _of_batch(
+    covariance: Array, factor: Array, inverse: Array, *, differentiable: bool = False
+) -> tuple[Array, Array, Array, Array]:
+    """`overlap`, its derivative by Σ, L, and U."""
     with jax.default_matmul_precision("highest"):
         lower = _cholesky(covariance)
         of_lower = triangular_inverse(lower)
         product = jnp.swapaxes(lower, -1, -2) @ factor
         inverted = of_lower @ jnp.swapaxes(inverse, -1, -2)
         balance = jnp.sqrt(_largest(inverted) / _largest(product))
+        balance = jax.lax.stop_gradient(balance)
         # Whatever ζ is, (ζ σ + 1 / (ζ σ)) / 2 is 1 at the least.
         nearer = (balance * product + inverted / balance) / 2
-        orthogonal = orthogonal_factor(nearer, jnp.ones(nearer.shape[:-2], nearer.dtype))
+        least = jnp.ones(nearer.shape[:-2], nearer.dtype)
+        orthogonal = orthogonal_factor(nearer, least, differentiable=differentiable)
         of_covariance = (factor @ jnp.swapaxes(orthogonal, -1, -2)) @ of_lower
-        of_factor = lower @ orthogonal
     value = jnp.sum(orthogonal * product, axis=(-2, -1))
-    return value, (of_covariance + jnp.swapaxes(of_covariance, -1, -2)) / 4, of_factor
+    symmetric = (of_covariance + jnp.swapaxes(of_covariance, -1, -2)) / 4
+    return value, symmetric, lower, orthogonal
+
+
+_in_turn = one_by_one(_of_batch, "(n,n),(n,n),(n,n)->(),(n,n),(n,n),(n,n)")
+
+
+@jax.custom_jvp
+def _polar_form(covariance: Array, factor: Array, inverse: Array) -> tuple[Array, ...]:
+    """The same, on processors one matrix after the other.
+
+    There, products of batches round otherwise than those of single matrices, which the iteration
+    and the steps after it amplify: a grid's cell would soon differ from the run by itself.
+    """
+    return _in_turn(covariance, factor, inverse)
+
+
+@_polar_form.defjvp
+def _(primals: tuple[Array, ...], tangents: tuple[Array, ...]) -> tuple[Any, Any]:
+    # What goes one by one has no derivatives, and those of the inverse follow from the factor.
+    def with_own_inverse(covariance: Array, factor: Array) -> tuple[Array, ...]:
+        return _of_batch(covariance, factor, triangular_inverse(factor), differentiable=True)
+
+    return jax.jvp(with_own_inverse, primals[:2], tangents[:2])
 
 
 def squared_distance(
@@ -272,17 +343,26 @@ def squared_distance(
     >>> squared_distance(jnp.ones(2), 4 * jnp.eye(2), jnp.zeros(2), jnp.eye(2))
     Array(4., dtype=float32)
     """
-    factor = jnp.asarray(target_factor)
-    traces = jnp.trace(covariance, axis1=-2, axis2=-1) + jnp.sum(jnp.square(factor), axis=(-2, -1))
-    offset = jnp.sum(jnp.square(mean - target_mean), axis=-1)
-    return offset + traces - 2 * overlap(covariance, factor, target_inverse)
+    mean, target_mean, covariance, target_factor = widened(
+        jnp.asarray(mean),
+        jnp.asarray(target_mean),
+        jnp.asarray(covariance),
+        jnp.asarray(target_factor),
+    )
+    ours = jnp.trace(covariance, axis1=-2, axis2=-1)
+    theirs = jnp.sum(jnp.square(target_factor), axis=(-2, -1))
+    offset = jnp.sum(jnp.square(mean - lifted(target_mean, mean.ndim)), axis=-1)
+    if target_inverse is not None:
+        target_inverse = lifted(jnp.asarray(target_inverse), covariance.ndim)
+    between = overlap(covariance, lifted(target_factor, covariance.ndim), target_inverse)
+    return offset + ours + lifted(theirs, ours.ndim) - 2 * between
 
 
 def squared_distance_of_points(
     mean: Float[Array, "*batch C"],
     points: Float[Array, "*batch M C"],
-    target_mean: Float[Array, "*batch C"],
-    target_factor: Float[Array, "*batch C C"],
+    target_mean: Float[Array, "*_target C"],
+    target_factor: Float[Array, "*_target C C"],
 ) -> Float[Array, "*batch"]:
     """The same of the Gaussian of M points, which are fewer than their C dimensions.
 
@@ -295,11 +375,14 @@ def squared_distance_of_points(
       target_mean: μ_t.
       target_factor: L_t, with L_t L_tᵀ = Σ_t.
     """
+    mean, points, target_mean, target_factor = widened(mean, points, target_mean, target_factor)
+    theirs = jnp.sum(jnp.square(target_factor), axis=(-2, -1))
+    target_factor = lifted(target_factor, points.ndim)
     with jax.default_matmul_precision("highest"):
         product = points @ target_factor
     # U maximises tr UᵀA, so that the slope is that at a fixed U.
     orthogonal = jax.lax.stop_gradient(orthogonal_factor(jax.lax.stop_gradient(product)))
     shared = jnp.sum(orthogonal * product, axis=(-2, -1))
-    offset = jnp.sum(jnp.square(mean - target_mean), axis=-1)
-    traces = sum(jnp.sum(jnp.square(x), axis=(-2, -1)) for x in (points, target_factor))
-    return offset + traces - 2 * shared
+    offset = jnp.sum(jnp.square(mean - lifted(target_mean, mean.ndim)), axis=-1)
+    ours = jnp.sum(jnp.square(points), axis=(-2, -1))
+    return offset + ours + lifted(theirs, ours.ndim) - 2 * shared

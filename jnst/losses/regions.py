@@ -17,9 +17,11 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from jnst.image.masks import Masks, resize_mask
+from jnst.losses.arrays import lifted
+from jnst.losses.terms import Scalar
 
 Guides = Mapping[str, Float[Array, "R _h _w"]]
 """{layer: T of each of R regions}."""
@@ -37,17 +39,18 @@ class Kept(NamedTuple):
     content: Float[Array, "*batch H W 3"]
 
 
-def kept_of(masks: Masks | None, content: Float[Array, "*batch H W 3"]) -> Kept | None:
+def kept_of(masks: Masks | None, content: Float[Array | np.ndarray, "*batch H W 3"]) -> Kept | None:
     """What stays the content's pixels; None where nothing does."""
     if masks is None or masks.keep is None:
         return None
-    return Kept(mask=resize_mask(masks.keep, content.shape[-3:-1]), content=content)
+    mask = resize_mask(masks.keep, content.shape[-3:-1])
+    return Kept(mask=mask, content=jnp.asarray(content))
 
 
 def guides_and_shares(
     masks: Masks,
     shape: tuple[int, ...],
-    weights: Sequence[Array | float | int],
+    weights: Sequence[Scalar | int],
     strides: Mapping[str, int],
 ) -> tuple[Guides, Float[Array, " R"]]:
     """The guides of a picture's regions by layer, and how much the style of each counts.
@@ -59,28 +62,48 @@ def guides_and_shares(
       strides: {layer: pixels of a position} where the style is compared.
     """
     painted = masks.painted(shape)
+    return guides_of(painted, strides), region_shares(painted, masks, weights)
+
+
+def region_shares(
+    painted: Float[Array, "R h w"], masks: Masks, weights: Sequence[Scalar | int]
+) -> Float[Array, " R"]:
+    """How much the style of each region counts: its weight times its part of the picture."""
     factors = jnp.asarray(weights if masks.regions else 1.0, painted.dtype)
-    return guides_of(painted, strides), factors * jnp.mean(painted, axis=(1, 2))
+    return factors * jnp.mean(painted, axis=(1, 2))
 
 
-def guides_of(masks: Float[Array, "R H W"], strides: Mapping[str, int]) -> Guides:
-    """T_r = (m_r / mean m_r)^½ by layer, m_r being the mask's average over the pixels of each
-    position.
+def guides_of(
+    masks: Float[Array, "R H W"],
+    strides: Mapping[str, int],
+    extent: Int[Array, "2"] | None = None,
+) -> Guides:
+    """T_r = (m_r / mean m_r)^½ by layer, for masks m_r averaged over the pixels of each position.
 
-    A mask that covers no position of a layer, as of a last row that pooling drops, is 0 there.
+    With an extent, the means are over the picture of this (height, width) at the upper left. A
+    mask that covers no position of a layer, as of a last row that pooling drops, is 0 there.
 
     >>> guides_of(jnp.array([[[1.0, 1.0, 0.0, 1.0], [1.0, 1.0, 0.0, 1.0]]]), {"pool1": 2})
     {'pool1': Array([[[1.1547005, 0.8164966]]], dtype=float32)}
     """
-    return {name: _guide(masks, stride) for name, stride in strides.items()}
+    return {name: _guide(masks, stride, extent) for name, stride in strides.items()}
 
 
-def _guide(masks: Float[Array, "R H W"], cell: int) -> Float[Array, "R _h _w"]:
+def _guide(
+    masks: Float[Array, "R H W"], cell: int, extent: Int[Array, "2"] | None
+) -> Float[Array, "R _h _w"]:
     count, height, width = masks.shape
     rows, columns = height // cell, width // cell
     cells = masks[:, : rows * cell, : columns * cell].reshape(count, rows, cell, columns, cell)
     averaged = jnp.mean(cells, axis=(2, 4))
-    whole = jnp.mean(averaged, axis=(1, 2), keepdims=True)
+    if extent is not None:
+        height, width = extent // cell
+        inside = (jnp.arange(rows) < height)[:, None] & (jnp.arange(columns) < width)[None, :]
+        averaged = jnp.where(jnp.broadcast_to(inside, averaged.shape), averaged, 0)
+        positions = jnp.maximum(height * width, 1).astype(masks.dtype)
+        whole = jnp.sum(averaged, axis=(1, 2), keepdims=True) / positions
+    else:
+        whole = jnp.mean(averaged, axis=(1, 2), keepdims=True)
     return jnp.sqrt(jnp.where(whole > 0, averaged / jnp.where(whole > 0, whole, 1), 0))
 
 
@@ -108,11 +131,11 @@ def composed(
 
 def composite(
     image: Float[Array | np.ndarray, "*batch H W 3"],
-    content: Float[Array, "*batch H W 3"],
-    keep: Float[Array, "H W"],
+    content: Float[Array | np.ndarray, "*batch H W 3"],
+    keep: Float[Array | np.ndarray, "H W"],
 ) -> Float[Array, "*batch H W 3"]:
     """k · content + (1 − k) · image; where the mask k is 1, the content to the bit."""
-    kept = keep[..., None]
+    kept = lifted(keep[..., None], jnp.ndim(image))
     return kept * content + (1 - kept) * image
 
 
@@ -120,4 +143,6 @@ def by_image(
     gradient: Float[Array, "*batch H W 3"], kept: Kept | None
 ) -> Float[Array, "*batch H W 3"]:
     """The gradient by an image, of that by the picture that `composed` makes of it."""
-    return gradient if kept is None else (1 - kept.mask[..., None]) * gradient
+    return (
+        gradient if kept is None else (1 - lifted(kept.mask[..., None], gradient.ndim)) * gradient
+    )

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
+from jnst.losses.arrays import as_floats, lifted, widened
 from jnst.losses.style import StyleTerm
 from jnst.losses.terms import Scalar, term
 
@@ -38,21 +39,31 @@ def sliced_wasserstein_loss(
       key: of the K directions.
 
     Returns:
-      The loss, at least 0.
+      The loss, at least 0, in float32 at least.
+
+    Raises:
+      TypeError: for features that hold no floats.
 
     >>> cloud = jnp.array([[0.0, 1.0], [2.0, 3.0]])
     >>> sliced_wasserstein_loss(cloud[::-1], cloud, jax.random.key(0))
     Array(0., dtype=float32)
     """
-    directions = jax.random.normal(key, (features.shape[-1], DIRECTIONS), features.dtype)
-    directions /= jnp.linalg.norm(directions, axis=0)
+    features, target = widened(as_floats("features", features), as_floats("target", target))
+    directions = random_directions(key, features.shape[-1], features.dtype)
     ours, theirs = (
         jnp.sort(jnp.matmul(x, directions, precision="highest"), axis=-2)
         for x in (features, target)
     )
     count, there = ours.shape[-2], theirs.shape[-2]
     quantiles = (2 * jnp.arange(count) + 1) * there // (2 * count)
-    return jnp.mean(jnp.square(ours - theirs[..., quantiles, :]), axis=(-2, -1))
+    theirs = lifted(theirs[..., quantiles, :], ours.ndim)
+    return jnp.mean(jnp.square(ours - theirs), axis=(-2, -1))
+
+
+def random_directions(key: Key[Array, ""], channels: int, dtype: Any) -> Float[Array, "C K"]:
+    """`DIRECTIONS` columns of length 1, uniform on the sphere."""
+    directions = jax.random.normal(key, (channels, DIRECTIONS), dtype)
+    return directions / jnp.linalg.norm(directions, axis=0, keepdims=True)
 
 
 def sampled(
@@ -73,7 +84,7 @@ def sampled(
     # With guides always as many, so that regions of several pictures can lie side by side.
     count = POSITIONS if guide is not None else min(there, POSITIONS)
     flat = features.reshape(*features.shape[:-3], there, channels)
-    flat = flat.astype(jnp.promote_types(flat.dtype, jnp.float32))
+    (flat,) = widened(flat)
     if guide is None and count == there:
         return flat
     offsets = 0.5 if key is None else jax.random.uniform(key, (count,), flat.dtype)
@@ -95,14 +106,16 @@ class SlicedWasserstein(StyleTerm):
 
     @classmethod
     def measure(cls, features: Array, guide: Array | None, *, key: Any, keep_rows: bool) -> Array:
+        """The features of some positions."""
         return sampled(features, guide, key)
 
     @classmethod
     def distance(cls, measured: Array, target: Array, key: Any) -> Float[Array, "*batch"]:
+        """The distance of sorted projections."""
         return sliced_wasserstein_loss(measured, target, key)
 
     @classmethod
-    def blend(cls, each: Sequence[Any], shares: Sequence[Scalar]) -> Any:
+    def blend(cls, each: Sequence[Any], shares: Sequence[Scalar | int]) -> Any:
         """A mixture: of each layer, as many features of a style as its share says."""
         if len(each) == 1:
             return each[0]

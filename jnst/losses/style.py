@@ -12,12 +12,24 @@ from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Key
 
+from jnst.losses.arrays import lifted, summed
 from jnst.losses.blending import blend, side_by_side
 from jnst.losses.normalization import layer_scale
 from jnst.losses.regions import Guides
-from jnst.losses.terms import Features, Scalar, Statistics, Term, View, replace, static, term
+from jnst.losses.terms import (
+    Features,
+    Positions,
+    Scalar,
+    Statistics,
+    Term,
+    View,
+    replace,
+    static,
+    term,
+)
 
 Measured = Any
 """What a style loss sees of one layer: a pytree of arrays, averages over positions."""
@@ -46,14 +58,14 @@ class StyleTerm(Term):
     averaging: ClassVar[float] = 1.0
     """What makes the loss of a layer a mean of squares."""
     targets: Mapping[str, Target]
-    scales: Mapping[str, Float[Array, "*batch"]]
+    scales: Mapping[str, Float[Array | np.ndarray, "*batch"]]
     weights: Mapping[str, Scalar]
     weight: Scalar = 1.0
     guides: Guides | None = None
-    shares: Float[Array, " R"] | None = None
+    shares: Float[Array | np.ndarray, " R"] | None = None
     key: Key[Array, ""] | None = None
-    exact: bool = static(False)
-    keep_rows: bool = static(False)
+    exact: bool = static(default=False)
+    keep_rows: bool = static(default=False)
 
     @classmethod
     def measure(
@@ -94,7 +106,7 @@ class StyleTerm(Term):
         raise NotImplementedError
 
     @classmethod
-    def blend(cls, each: Sequence[Any], shares: Sequence[Scalar]) -> Any:
+    def blend(cls, each: Sequence[Any], shares: Sequence[Scalar | int]) -> Any:
         """Average what was measured of several style images, by their shares."""
         return blend(each, shares)
 
@@ -107,13 +119,14 @@ class StyleTerm(Term):
 
     @property
     def layers(self) -> tuple[str, ...]:
+        """The layers that have a weight."""
         return tuple(self.weights)
 
-    def statistics(
-        self, features: Features, positions: Mapping[str, int] | None = None
-    ) -> Statistics:
-        """What is measured of each layer; with guides, of every region, along an axis before the
-        layer's own."""
+    def statistics(self, features: Features, positions: Positions | None = None) -> Statistics:
+        """What is measured of each layer.
+
+        With guides, of every region, along an axis before the layer's own.
+        """
         measured = measure_layers(
             type(self),
             {name: features[name] for name in self.weights},
@@ -136,22 +149,24 @@ class StyleTerm(Term):
 
         def of_layer(name: str) -> Array:
             loss = self.distance(statistics[name], self.targets[name], self.key)
-            loss = self.scales[name] * loss
-            return loss if self.shares is None else jnp.sum(self.shares * loss, axis=-1)
+            loss = lifted(jnp.asarray(self.scales[name]), loss.ndim) * loss
+            if self.shares is None:
+                return loss
+            return jnp.sum(lifted(self.shares, loss.ndim) * loss, axis=-1)
 
-        return sum(
-            (weight * of_layer(name) for name, weight in self.weights.items()),
-            start=jnp.zeros((), jnp.float32),
-        )
+        return summed([weight * of_layer(name) for name, weight in self.weights.items()])
 
     def at(self, view: View) -> "StyleTerm":
+        """The term for one window: it measures there, and compares with nothing."""
         guides = self.guides and {n: view.cut(guide, n) for n, guide in self.guides.items()}
         return replace(self, guides=guides, targets={}, scales={}, shares=None)
 
     def drawn(self, key: Array) -> "StyleTerm":
+        """The term with another key, where its loss is stochastic."""
         return replace(self, key=key) if self.stochastic else self
 
     def for_sharding(self) -> "StyleTerm":
+        """The term that makes no single axis of the positions."""
         return replace(self, keep_rows=True)
 
 
@@ -165,8 +180,11 @@ def measure_layers(
     keep_rows: bool = False,
     whole: bool = False,
 ) -> dict[str, Measured]:
-    """{layer: what a style loss sees of it}; with guides, of every region, along an axis before
-    the layer's own. `whole`: it will not be added to anything; see `StyleTerm.measure_whole`."""
+    """{layer: what a style loss sees of it}.
+
+    With guides, of every region, along an axis before the layer's own. `whole`: what is measured
+    will be added to nothing; see `StyleTerm.measure_whole`.
+    """
     measure = functools.partial(kind.measure, key=key, keep_rows=keep_rows)
 
     def regions(of_layer: Array, guides: Array) -> Measured:
@@ -183,10 +201,42 @@ def measure_layers(
         return {name: regions(of_layer, guides[name]) for name, of_layer in features.items()}
 
 
+AGREEMENT = 0.2
+"""The least unit of the style, in parts of the larger energy of style and content: where the two
+agree there is nothing to paint, and what is left is not to be magnified."""
+
+
+def relative_scales(
+    style: StyleTerm, content: Mapping[str, Measured]
+) -> dict[str, Float[Array, "*batch"]]:
+    """{layer: factor} with relative weighing: 1 by the loss of the unpainted content.
+
+    So the style term starts at 1 for any pair of pictures, be the style bright or nearly grey, and
+    its weight means the same for all. Where content and style agree, the unit is `AGREEMENT` of the
+    larger of their energies.
+
+    Args:
+      style: the style term.
+      content: {layer: what is measured of the content image}.
+
+    Returns:
+      The factors; 0 where both are silent.
+    """
+    scales = {}
+    for name, measured in content.items():
+        target = style.targets[name]
+        apart = style.distance(measured, target, style.key)
+        of_style = style.energy(measured, target, style.key)
+        of_content = style.energy(measured, style.target(measured), style.key)
+        unit = jnp.maximum(apart, AGREEMENT * jnp.maximum(of_style, of_content))
+        scales[name] = layer_scale(unit, "relative", style.averaging)
+    return scales
+
+
 def style_term(
     kind: type[StyleTerm],
     each: Sequence[Mapping[str, Measured]],
-    style_shares: Sequence[Scalar],
+    style_shares: Sequence[Scalar | int],
     weights: Mapping[str, Scalar],
     *,
     weighing: str,

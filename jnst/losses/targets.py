@@ -7,12 +7,12 @@ What `jnst.stylize` minimises, for other JAX code: `jnst.make_targets`, `jnst.Lo
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from jnst._checks import check_choice, check_same_length
 from jnst.image.masks import Mask, gather_masks
+from jnst.losses.arrays import as_floats
 from jnst.losses.build import CONTENT_LAYERS, STYLE_LAYERS, Recipe, build_terms
 from jnst.losses.content import Content
 from jnst.losses.normalization import WEIGHINGS
@@ -114,8 +114,10 @@ def make_targets(
         the paper's.
       style_weights: how much each of several style images counts; None: all the same.
       photorealism: whether there is the term of that name, the matting loss of the content.
-      regions, style_regions, keep: masks, as for `jnst.stylize`, which checks them; here they may
-        be traced, and their values are taken as they are.
+      regions: a mask of the content for each style image, as for `jnst.stylize`, which checks
+        masks; here they may be traced, and their values are taken as they are.
+      style_regions: a mask of each style image, as there.
+      keep: a mask of what stays the content's pixels, as there.
 
     Returns:
       The targets, a pytree of arrays.
@@ -123,10 +125,14 @@ def make_targets(
     Raises:
       ValueError: for an unknown layer, weighing or style loss, or weights or masks of another
         number than the style images.
+      TypeError: for images that hold no floats.
     """
     check_choice("weighing", weighing, WEIGHINGS)
     check_choice("style_loss", style_loss, STYLE_LOSSES)
-    styles = tuple(style) if isinstance(style, list | tuple) else (style,)
+    styles = tuple(
+        as_floats("style", image)
+        for image in (style if isinstance(style, list | tuple) else (style,))
+    )
     shares = blend_shares(style_weights, len(styles))
     masks = gather_masks(len(styles), regions, style_regions, keep)
     recipe = Recipe(
@@ -136,7 +142,7 @@ def make_targets(
         weighing=weighing,
         photorealism=photorealism,
     )
-    content = jnp.asarray(content)
+    content = as_floats("content", content)
     terms = build_terms(model, content, styles, shares, masks, recipe)
     return Targets(terms=terms, kept=kept_of(masks, content))
 
@@ -164,9 +170,10 @@ def loss_terms(
 
     Raises:
       ValueError: for a layer without a target, or an image of another size than the content's.
+      TypeError: for an image that holds no floats.
     """
     model, targets, weights = args
-    image = jnp.asarray(image)
+    image = as_floats("image", image)
     terms = weigh_terms(targets.terms, weights)
     _check_size(image, model, targets)
     return evaluate(image, Objective(model=model, terms=terms, kept=targets.kept))
@@ -175,7 +182,18 @@ def loss_terms(
 def objective(
     image: Float[Array | np.ndarray, "*batch H W 3"], args: tuple[Backbone, Targets, LossWeights]
 ) -> Float[Array, "*batch"]:
-    """The total loss, L = α L_content + β L_style + γ TV; see `loss_terms`."""
+    """The total loss, L = α L_content + β L_style + γ TV.
+
+    Args:
+      image: the generated image, sRGB, nominally in [0, 1].
+      args: the model, the targets and the weights, as for `jnst.loss_terms`.
+
+    Returns:
+      The loss, `jnst.loss_terms(image, args)["total"]`.
+
+    Raises:
+      ValueError, TypeError: as `jnst.loss_terms`.
+    """
     return loss_terms(image, args)["total"]
 
 

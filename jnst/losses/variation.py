@@ -1,16 +1,17 @@
 """The total variation: how much neighbouring pixels differ."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
+from jnst.losses.arrays import as_floats, widened
 from jnst.losses.blending import blend
 from jnst.losses.normalization import per_value
-from jnst.losses.terms import PIXELS, Features, Scalar, Term, term
+from jnst.losses.terms import PIXELS, Features, Positions, Scalar, Term, term
 
 SMOOTHEST = 1e-4
 """The least roughness of a style, that of neighbours some two of 256 levels apart: else nothing
@@ -26,17 +27,39 @@ def total_variation(image: Float[Array | np.ndarray, "*batch H W C"]) -> Float[A
     https://arxiv.org/abs/1412.0035, with β = 2; as there, smooth where the image is flat.
 
     Args:
-      image: the pixels.
+      image: the pixels, of any range and number of channels.
 
     Returns:
-      The total variation, at least 0.
+      The total variation, at least 0, in squared units of the pixels; in float32 at least.
+
+    Raises:
+      TypeError: for an image that holds no floats.
 
     >>> total_variation(jnp.array([[[0.0], [1.0]], [[0.0], [3.0]]]))
     Array(14., dtype=float32)
     """
-    image = jnp.asarray(image)
+    (image,) = widened(as_floats("image", image))
     down = jnp.square(image[..., 1:, :, :] - image[..., :-1, :, :])
     across = jnp.square(image[..., :, 1:, :] - image[..., :, :-1, :])
+    return down.sum(axis=(-3, -2, -1)) + across.sum(axis=(-3, -2, -1))
+
+
+def variation_within(
+    image: Float[Array, "*batch H W C"], extent: Int[Array, "2"] | None
+) -> Float[Array, "*batch"]:
+    """The total variation of the picture of this (height, width) at the image's upper left."""
+    if extent is None:
+        return total_variation(image)
+    rows, columns = (jnp.arange(edge) for edge in image.shape[-3:-1])
+    height, width = extent
+    down = jnp.square(image[..., 1:, :, :] - image[..., :-1, :, :])
+    across = jnp.square(image[..., :, 1:, :] - image[..., :, :-1, :])
+
+    def inside(there: Array, rows: Array, columns: Array) -> Array:
+        mask = (rows < height)[:, None, None] & (columns < width)[None, :, None]
+        return jnp.where(jnp.broadcast_to(mask, there.shape), there, 0)
+
+    down, across = inside(down, rows[1:], columns), inside(across, rows, columns[1:])
     return down.sum(axis=(-3, -2, -1)) + across.sum(axis=(-3, -2, -1))
 
 
@@ -47,21 +70,23 @@ class Variation(Term):
     Attributes:
       scale: its factor, by the way of weighing.
       weight: γ.
+      extent: (height, width) of the picture at the upper left of the image; None: all of it.
     """
 
     name: ClassVar[str] = "variation"
     linear: ClassVar[bool] = True
     layers: ClassVar[tuple[str, ...]] = (PIXELS,)  # type: ignore[assignment, misc]
-    scale: Float[Array, "*batch"]
+    scale: Float[Array | np.ndarray, "*batch"]
     weight: Scalar = 0.0
+    extent: Int[Array, "2"] | None = None
 
     def statistics(
-        self, features: Features, positions: Mapping[str, int] | None = None
+        self, features: Features, positions: Positions | None = None
     ) -> Float[Array, "*batch"]:
         """The total variation."""
-        return total_variation(features[PIXELS])
+        return variation_within(features[PIXELS], self.extent)
 
-    def loss(self, statistics: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
+    def loss(self, statistics: Any) -> Any:
         """The total variation times its factor."""
         return self.scale * statistics
 
@@ -81,13 +106,22 @@ def roughness(
 
 
 def variation_term(
-    shape: tuple[int, ...], weighing: str, rough: Float[Array, "*batch"]
+    shape: tuple[int, ...],
+    weighing: str,
+    rough: Float[Array | np.ndarray, "*batch"],
+    content_rough: Float[Array | np.ndarray, "*batch"],
 ) -> Variation:
-    """The term for an image of (height, width, channels) and styles of this `roughness`.
+    """The total variation of an image as a term.
 
-    With relative weighing it is 1 for an image as rough as the style.
+    Args:
+      shape: (height, width, channels) of the image.
+      weighing: one of `jnst.losses.normalization.WEIGHINGS`. With `"relative"` the term is 1 for an
+        image as rough as the style, or as the content where that is rougher.
+      rough: `roughness` of the styles.
+      content_rough: that of the content image.
     """
     values = math.prod(shape[-3:])
     if weighing == "relative":
-        return Variation(scale=1 / values / jnp.maximum(rough, SMOOTHEST))
+        unit = jnp.maximum(jnp.maximum(rough, content_rough), SMOOTHEST)
+        return Variation(scale=1 / values / unit)
     return Variation(scale=jnp.full_like(rough, 1.0 if weighing == "paper" else 1 / values))

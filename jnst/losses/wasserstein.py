@@ -63,8 +63,8 @@ def wasserstein_loss(seen: Moments, target: WassersteinTarget) -> Float[Array, "
 
     It is what optimal transport takes to move the one cloud of features onto the other, were they
     Gaussian; as in Crowson's style-transfer-pytorch, but that ε is in proportion to the energy: of
-    the style, and where the picture has far more, `ROUNDING_EPS` of the picture's, below which float32
-    could leave Σ with eigenvalues below 0.
+    the style, and where the picture has far more, `ROUNDING_EPS` of the picture's, below which
+    float32 could leave Σ with eigenvalues below 0.
     """
     energy = jax.lax.stop_gradient(jnp.mean(diagonal(seen.gram), axis=-1))
     spread = covariance(seen, jnp.maximum(target.epsilon, ROUNDING_EPS * energy))
@@ -90,21 +90,25 @@ class Wasserstein(StyleTerm):
 
     @classmethod
     def measure(cls, features: Array, guide: Array | None, *, key: Any, keep_rows: bool) -> Moments:
+        """Mean and second moment."""
         return moments(features, guide, keep_rows=keep_rows)
 
     @classmethod
     def measure_whole(cls, features: Array, *, key: Any) -> Moments | Points:
+        """The features themselves, where they are fewer than the channels."""
         height, width, channels = features.shape[-3:]
         return points_of(features) if height * width < channels else moments(features)
 
     @classmethod
     def target(cls, measured: Moments) -> WassersteinTarget:
+        """Mean, Cholesky factor of the covariance, and ε."""
         return wasserstein_target(measured)
 
     @classmethod
     def distance(
         cls, measured: Moments | Points, target: WassersteinTarget, key: Any
     ) -> Float[Array, "*batch"]:
+        """The squared Wasserstein-2 distance."""
         if isinstance(measured, Points):
             return squared_distance_of_points(*measured, target.mean, target.factor)
         return wasserstein_loss(measured, target)
@@ -113,6 +117,7 @@ class Wasserstein(StyleTerm):
     def energy(
         cls, measured: Moments, target: WassersteinTarget, key: Any
     ) -> Float[Array, "*batch"]:
+        """The loss of an empty image; 0 where it is but rounding."""
         loss = super().energy(measured, target, key)
         least = MIN_ENERGY * target.epsilon * target.mean.shape[-1]
         return jnp.where(loss > least, loss, 0)

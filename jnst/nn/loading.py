@@ -23,7 +23,9 @@ def make_vgg(
 
     Args:
       weights: of any blocks; those of a known network make a `VGG16` or `VGG19`.
-      pooling, padding, precision: see `jnst.nn.vgg.VGG`.
+      pooling: see `jnst.nn.vgg.VGG`.
+      padding: see `jnst.nn.vgg.VGG`.
+      precision: see `jnst.nn.vgg.VGG`.
 
     Raises:
       ValueError: for an unknown option.

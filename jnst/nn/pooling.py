@@ -40,6 +40,8 @@ def pool(x: Float[Array, "*batch h w c"], pooling: str) -> Float[Array, "*batch 
 
 
 def _larger(a: Array, b: Array) -> Array:
-    """The maximum; where both are equal, the gradient is the first one's, as PyTorch's. That of
-    `jnp.maximum` is shared between them, by divisions that take as long as a convolution."""
+    """The maximum; where both are equal, the gradient is the first one's, as PyTorch's.
+
+    That of `jnp.maximum` is shared between them, by divisions that take as long as a convolution.
+    """
     return jnp.where(a >= b, a, b)

@@ -149,7 +149,8 @@ class VGG(nnx.Module):
         if not jnp.issubdtype(image.dtype, jnp.floating):
             raise TypeError(f"image must hold floats in [0, 1], got {image.dtype}")
         # float32 even where the program enables JAX's 64 bits, as the weights are.
-        x = (jnp.asarray(image, jnp.float32) - self.mean[...]) / self.std[...]
+        mean, std = (_of_channels(constant[...], image.ndim) for constant in (self.mean, self.std))
+        x = (jnp.asarray(image, jnp.float32) - mean) / std
         if self.precision == "bfloat16":
             x = x.astype(jnp.bfloat16)
         features = {}
@@ -165,8 +166,9 @@ class VGG(nnx.Module):
         return features
 
     def use_winograd(self) -> None:
-        """Convolve from now on as is fast on a processor: by Winograd's method, but for the three
-        channels of the picture itself.
+        """Convolve from now on as is fast on a processor.
+
+        By Winograd's method, but for the three channels of the picture itself.
 
         The kernels are kept a second time, transformed, which takes 320 MB for VGG-19; those that
         are changed afterwards need another call.
@@ -198,11 +200,19 @@ class VGG(nnx.Module):
             x = jnp.pad(x, border, mode=_PAD_MODES[self.padding])
         if not self.winograd:
             return conv(x)
-        kernel, bias = conv.kernel[...], jnp.asarray(conv.bias)
+        kernel, bias = conv.kernel[...], _of_channels(jnp.asarray(conv.bias), x.ndim)
         transformed = getattr(conv, "transformed", None)
         if transformed is None:
             return convolution.from_few_channels(x, kernel) + bias
         return winograd.convolve(x, kernel, transformed[...]) + bias
+
+
+def _of_channels(values: Float[Array, " C"], ndim: int) -> Array:
+    """A value for each channel of an image of so many axes.
+
+    As many axes as the image has, for programs that forbid JAX to add some.
+    """
+    return values.reshape((1,) * (ndim - 1) + values.shape)
 
 
 class VGG16(VGG):

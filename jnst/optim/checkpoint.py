@@ -7,6 +7,7 @@ names, the losses so far, the steps made at each size, and, as JSON, what the ru
 import hashlib
 import json
 import os
+import warnings
 import zipfile
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,24 +15,28 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
 from jnst._checks import check_integer
 from jnst._files import atomic_write, check_output
 from jnst.optim.step import State
+from jnst.optim.stored_state import as_bits, named_leaves, put_together
 
 FORMAT = "jnst-checkpoint"
 IDENTITY, MADE = "identity", "steps_made"
-STATE, LOSSES = "state", "losses."
-"""What the names of the state's leaves and of the losses begin with."""
+LOSSES = "losses."
+"""What the names of the losses begin with."""
 HASH_DIGITS = 16
 EVERY = 50
 """Steps between two checkpoints, unless another number is asked for."""
 
 Losses = list[dict[str, np.ndarray]]
 """{term: (steps,)} for each size that was begun; of a batch (steps, n)."""
+
+
+class CheckpointWarning(UserWarning):
+    """A checkpoint could not be written; the run goes on."""
 
 
 class Saved(NamedTuple):
@@ -60,9 +65,7 @@ class Checkpoint(NamedTuple):
     resume: bool
 
 
-def check_checkpoint(
-    path: str | os.PathLike[str] | None, every: Any, resume: Any
-) -> Checkpoint | None:
+def check_checkpoint(path: Any, every: Any, resume: Any) -> Checkpoint | None:
     """Return the file of a run, or None for none.
 
     Raises:
@@ -107,6 +110,8 @@ def write_checkpoint(
 ) -> None:
     """Write the file, whole or not at all; where there are several processes, the first one does.
 
+    What cannot be written, as on a full disk, costs a `CheckpointWarning` and not the run.
+
     Args:
       path: of the file; one that is there is replaced.
       identity: what the run is made of, for JSON.
@@ -119,17 +124,18 @@ def write_checkpoint(
     arrays: dict[str, Any] = {
         IDENTITY: np.array(json.dumps({"format": FORMAT} | as_json(identity))),
         MADE: np.array([len(part["total"]) for part in losses]),
-        **{name: _as_bits(leaf) for name, leaf in _named(state).items()},
+        **{name: as_bits(leaf) for name, leaf in named_leaves(state).items()},
         **{LOSSES + term: np.concatenate([part[term] for part in losses]) for term in losses[0]},
         **(more or {}),
     }
-    with atomic_write(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, **arrays)
-
-
-def storable(state: State) -> State:
-    """The state with the numbers behind random keys in their place, so that it can be fetched."""
-    return jax.tree.map(key_data, state)
+    try:
+        with atomic_write(path) as temporary, temporary.open("wb") as file:
+            np.savez(file, **arrays)
+    except OSError as error:
+        why = error.strerror or error
+        warnings.warn(
+            f"checkpoint {path} could not be written ({why})", CheckpointWarning, stacklevel=2
+        )
 
 
 def read_arrays(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -157,6 +163,9 @@ def read_checkpoint(
 ) -> Saved:
     """Read the file and compare it with the run that is to go on.
 
+    That run may make other numbers of steps from the size on at which the file was written, if at
+    that size it makes at least those that have been made.
+
     Args:
       path: of the file.
       identity: what the run is made of.
@@ -168,8 +177,29 @@ def read_checkpoint(
         in what they differ.
     """
     found, arrays = read_arrays(path)
-    check_identity(path, found, as_json(identity))
+    wanted = as_json(identity)
+    if not _has_only_other_steps(found, wanted, arrays, steps):
+        check_identity(path, found, wanted)
     return saved_of(path, arrays, steps, shapes)
+
+
+def _has_only_other_steps(
+    found: Mapping[str, Any],
+    wanted: Mapping[str, Any],
+    arrays: Mapping[str, np.ndarray],
+    steps: Sequence[int],
+) -> bool:
+    """Say whether a run differs in nothing but the steps that are still to make.
+
+    Where one number of steps is shared over several sizes, another one changes them all.
+    """
+    made, before = arrays.get(MADE, np.zeros(0, int)), found.get("steps")
+    if {**found, "steps": wanted.get("steps")} != wanted or not 1 <= np.size(made) <= len(steps):
+        return False
+    planned = [before] if isinstance(before, int) else [n for n in before or () if n]
+    done = made.size - 1
+    same_sizes = len(planned) == len(steps)
+    return same_sizes and planned[:done] == list(steps[:done]) and int(made[-1]) <= steps[done]
 
 
 def saved_of(
@@ -177,7 +207,7 @@ def saved_of(
 ) -> Saved:
     """Put state and losses together from the arrays of a file; arguments and errors as above."""
     losses = _losses(path, arrays, steps)
-    state = _state(path, arrays, shapes[len(losses) - 1])
+    state = put_together(path, arrays, shapes[len(losses) - 1])
     made = int(np.max(state.steps))
     if made != len(losses[-1]["total"]):
         raise ValueError(
@@ -203,8 +233,10 @@ def check_identity(path: Path, found: Mapping[str, Any], wanted: Mapping[str, An
         if name not in found or name not in wanted or found[name] != wanted[name]
     ]
     if differ:
+        only_steps = len(differ) == 1 and differ[0].startswith("steps ")
+        advice = "; with steps for each size, those of the last one may change" * only_steps
         raise ValueError(
-            f"checkpoint {path} is of another run: it was made with {', '.join(differ)}"
+            f"checkpoint {path} is of another run: it was made with {', '.join(differ)}{advice}"
         )
 
 
@@ -225,57 +257,3 @@ def _losses(path: Path, arrays: Mapping[str, np.ndarray], steps: Sequence[int]) 
         raise ValueError(f"checkpoint {path} is corrupt: it has no losses")
     parts = {term: np.split(values, np.cumsum(made)[:-1]) for term, values in terms.items()}
     return [dict(zip(parts, part, strict=True)) for part in zip(*parts.values(), strict=True)]
-
-
-def _state(path: Path, arrays: Mapping[str, np.ndarray], expected: State) -> State:
-    """The leaves put together as in `expected`, after a check of names, shapes and types."""
-    wanted = _named(expected)
-    found = {name: array for name, array in arrays.items() if name.startswith(STATE)}
-    if differ := sorted(wanted.keys() ^ found.keys()):
-        raise ValueError(
-            f"checkpoint {path} holds the state of another optimiser: {', '.join(differ)} "
-            f"{'is' if len(differ) == 1 else 'are'} not in both"
-        )
-    leaves: list[Any] = []
-    for name, leaf in wanted.items():
-        stored = jax.eval_shape(key_data, leaf)
-        bits, array = _bits(stored.dtype), found[name]
-        if (array.shape, array.dtype) != (stored.shape, bits):
-            raise ValueError(
-                f"checkpoint {path}: {name} must be {bits} {stored.shape}, got "
-                f"{array.dtype} {array.shape}"
-            )
-        array = array.view(stored.dtype)
-        if stored.dtype != leaf.dtype:
-            array = jax.random.wrapkey_data(jnp.asarray(array), impl=_key_impl(leaf))
-        leaves.append(array)
-    return jax.tree.unflatten(jax.tree.structure(expected), leaves)
-
-
-def _named(state: State) -> dict[str, Any]:
-    """The leaves of a state by their names, as in `state.opt_state[1].mu`."""
-    leaves, _ = jax.tree.flatten_with_path(state)
-    return {STATE + jax.tree_util.keystr(path): leaf for path, leaf in leaves}
-
-
-def key_data(leaf: Any) -> Any:
-    """A leaf, or the numbers behind a random key."""
-    return jax.random.key_data(leaf) if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf
-
-
-def _key_impl(key: jax.ShapeDtypeStruct) -> Any:
-    """Which generator a random key is of, which JAX tells of a traced key only."""
-    told: list[Any] = []
-    jax.eval_shape(lambda key: told.append(jax.random.key_impl(key)), key)
-    return told[0]
-
-
-def _bits(dtype: Any) -> np.dtype:
-    """The type that an array is stored with: its own, or a whole number's where NumPy has none of
-    its name, as for bfloat16."""
-    dtype = np.dtype(dtype)
-    return dtype if dtype.isbuiltin == 1 else np.dtype(f"u{dtype.itemsize}")
-
-
-def _as_bits(array: Any) -> np.ndarray:
-    return np.asarray(array).view(_bits(array.dtype))

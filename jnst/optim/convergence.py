@@ -13,6 +13,10 @@ def converged(totals: Sequence[float], tolerance: float) -> bool:
 
         1 − min(the last WINDOW losses) / min(all losses before them)
 
+    An optimiser's first steps may raise the loss of a start that was good already. So two things
+    are asked besides: the loss is no higher than the start's, and neither has the second half of
+    the window improved on its first, as it does where the loss is falling back.
+
     Args:
       totals: the total loss of every step so far, none negative.
       tolerance: in [0, 1]; 0 is never reached.
@@ -25,5 +29,10 @@ def converged(totals: Sequence[float], tolerance: float) -> bool:
     """
     if not tolerance or len(totals) <= WINDOW:
         return False
-    best, before = min(totals[-WINDOW:]), min(totals[:-WINDOW])
-    return before == 0 or best > (1 - tolerance) * before
+    if totals[-1] > totals[0]:
+        return False
+    half = WINDOW // 2
+    before, early, late = min(totals[:-WINDOW]), min(totals[-WINDOW:-half]), min(totals[-half:])
+    return before == 0 or (
+        min(early, late) > (1 - tolerance) * before and (late > (1 - tolerance) * early)
+    )

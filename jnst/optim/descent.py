@@ -20,10 +20,10 @@ class Execution(Protocol):
     of devices, tiles and batches.
     """
 
-    def controls(self, controls: Controls) -> Controls:
+    def controls(self, controls: Any, /) -> Controls:
         """The numbers that steer a run, where `advance` wants them."""
 
-    def begin(self, image: Array, saved: State | None = None) -> State:
+    def begin(self, image: Array, /, saved: State | None = None) -> State:
         """The state before the first step, or the saved one."""
 
     def advance(self, state: State, controls: Controls) -> tuple[State, dict[str, Array], Array]:

@@ -137,12 +137,14 @@ def _multiply(gradient: Array, state: LBFGSState) -> Array:
 
 
 def apart(*terms: Array) -> tuple[Array, ...]:
-    """The terms of a sum, each rounded by itself: fused with the sum, a product is not, and what is
-    fused depends on whether there is a batch."""
+    """The terms of a sum, each rounded by itself.
+
+    Fused with the sum, a product is not; and what is fused depends on whether there is a batch.
+    """
     return jax.lax.optimization_barrier(terms)
 
 
-def dots(memory: Float[Array, "m *image"], image: Float[Array, "*image"]) -> Float[Array, "m"]:
+def dots(memory: Float[Array, "m *image"], image: Float[Array, "*image"]) -> Float[Array, " m"]:
     """The inner products of every image in the memory with one.
 
     As a sum rather than a matrix product, which is rounded in another way when it is batched; and
@@ -152,6 +154,6 @@ def dots(memory: Float[Array, "m *image"], image: Float[Array, "*image"]) -> Flo
     return jnp.sum(memory * image, axis=range(1, memory.ndim))
 
 
-def weighted_sum(weights: Float[Array, "m"], memory: Float[Array, "m *image"]) -> Array:
+def weighted_sum(weights: Float[Array, " m"], memory: Float[Array, "m *image"]) -> Array:
     """Σ w_i · memory_i; not as a matrix product, see `dots`."""
     return jnp.sum(weights.reshape(-1, *[1] * (memory.ndim - 1)) * memory, axis=0)

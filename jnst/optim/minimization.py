@@ -4,7 +4,7 @@ import functools
 import math
 import os
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -13,11 +13,14 @@ import optax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Key
 
-from jnst._checks import check_integer, check_number
+from jnst._checks import LARGEST, check_integer, check_number
 from jnst.optim import checkpoint as checkpoints
-from jnst.optim.descent import Run, Schedule, StepCallback, descend
+from jnst.optim.checkpoint import Checkpoint
+from jnst.optim.concrete import check_concrete
+from jnst.optim.descent import Execution, Run, Save, Schedule, StepCallback, descend
 from jnst.optim.optimizers import Descent
 from jnst.optim.step import Controls, State, init_state, picture
+from jnst.optim.stored_state import key_data, storable
 from jnst.optim.whole import Whole
 
 
@@ -27,7 +30,7 @@ class Progress(NamedTuple):
     Attributes:
       step: updates made so far, at all sizes.
       steps: updates that the run will make at most; fewer once a size has converged.
-      shape: (height, width) that is worked at now.
+      shape: (height, width) of the current size.
       losses: {term: loss} of the step before this one; reading them does not make the device wait.
       picture: a function that returns the picture so far, (height, width, 3); to be called within
         the callback, since its arrays are given to the next step.
@@ -98,7 +101,10 @@ def minimize(
         the best one before them; in [0, 1], 0 is never. The loss must not be negative.
       key: a random key, for an objective that draws something at every step.
       callback: called with a `jnst.Progress` after every step; True ends the run.
-      checkpoint, checkpoint_every, resume: as for `jnst.stylize`.
+      checkpoint: a file to keep all in that the run needs to go on.
+      checkpoint_every: steps between two writings of it.
+      resume: go on from `checkpoint` and end with the same bits, on the same device, as without the
+        interruption; from the beginning where there is no such file yet.
 
     Returns:
       The image, the losses, the steps made and why the run ended.
@@ -113,18 +119,22 @@ def minimize(
     """
     if not callable(fn):
         raise TypeError(f"fn must be a function of an image and args, got {fn!r}")
+    check_concrete("minimize", image, args, key)
     image = np.asarray(image)
-    if image.dtype.kind not in "fV":
+    if not jnp.issubdtype(image.dtype, jnp.floating):
         raise TypeError(f"image must hold floats, got {image.dtype}")
     image = jnp.asarray(image)
     check_integer("steps", steps, least=1)
+    steps = int(steps)
     check_number("averaging", averaging, least=0, most=0.9999)
     check_number("tolerance", tolerance, least=0, most=1)
     if callback is not None and not callable(callback):
         raise TypeError(f"callback must be a function of a jnst.Progress, got {callback!r}")
     descent = Descent(optimizer=optimizer, learning_rate=learning_rate, schedule=schedule)
+    if key is not None and not isinstance(key, Array):
+        raise TypeError(f"key must be a random key, as jax.random.key(0), got {key!r}")
+    lower, upper = check_bounds(bounds)
     file = checkpoints.check_checkpoint(checkpoint, checkpoint_every, resume)
-    lower, upper = bounds or (-math.inf, math.inf)
     first, last = descent.rates()
     transformation = descent.transformation()
     execution = Whole(as_terms(fn), args, transformation, image.dtype)
@@ -139,16 +149,14 @@ def minimize(
             key=key,
         )
     )
-    identity = file and _identity(fn, image, execution.leaves, descent, controls, steps)
-    saved = None
-    if file and file.resume:
-        shape = jax.eval_shape(functools.partial(init_state, optimizer=transformation), image)
-        saved = checkpoints.read_checkpoint(file.path, identity, [steps], [shape])
-
-    def save(run: Run) -> None:
-        state = execution.fetch(checkpoints.storable(run.state))
-        checkpoints.write_checkpoint(file.path, identity, state, [run.losses])
-
+    saved: checkpoints.Saved | None = None
+    save: Save | None = None
+    if file is not None:
+        identity = _identity(fn, image, execution.leaves, descent, controls, steps)
+        save = _saving(file, identity, execution)
+        if file.resume:
+            shape = jax.eval_shape(functools.partial(init_state, optimizer=transformation), image)
+            saved = checkpoints.read_checkpoint(file.path, identity, [steps], [shape])
     run = descend(
         execution,
         execution.begin(image, saved and saved.state),
@@ -158,11 +166,11 @@ def minimize(
             tolerance=tolerance,
             callback=callback and _step_callback(callback, steps),
             before=saved and saved.losses[-1],
-            save=save if file else None,
+            save=save,
             save_every=checkpoint_every,
         ),
     )
-    if file:
+    if save is not None:
         save(run)
     reason = "converged" if run.converged else "stopped" if run.stopped else "finished"
     return Minimum(
@@ -191,13 +199,41 @@ def as_terms(fn: Callable[..., Any]) -> Callable[..., dict[str, Array]]:
     return terms
 
 
+def check_bounds(bounds: Any) -> tuple[float, float]:
+    """Return the lowest and the highest value, infinite where there are no bounds.
+
+    Raises:
+      ValueError, TypeError: unless there are two numbers, the first of them less than the second.
+    """
+    if bounds is None:
+        return -math.inf, math.inf
+    if not isinstance(bounds, tuple | list) or len(bounds) != 2:
+        raise TypeError(f"bounds must be two numbers or None, got {bounds!r}")
+    for bound in bounds:
+        check_number("bounds", bound, least=-LARGEST)
+    lower, upper = map(float, bounds)
+    if lower >= upper:
+        raise ValueError(f"bounds must be a lower and a higher number, got {bounds}")
+    return lower, upper
+
+
+def _saving(file: Checkpoint, identity: dict[str, Any], execution: Execution) -> Save:
+    """What keeps a run in its file."""
+
+    def save(run: Run) -> None:
+        state = execution.fetch(storable(run.state))
+        checkpoints.write_checkpoint(file.path, identity, state, [run.losses])
+
+    return save
+
+
 def _step_callback(callback: Callback, steps: int) -> StepCallback:
     def call(state: State, controls: Controls, losses: dict[str, Array], count: int) -> bool | None:
         return callback(
             Progress(
                 step=count,
                 steps=steps,
-                shape=tuple(state.image.shape[-3:-1]),
+                shape=cast(tuple[int, int], state.image.shape[-3:-1]),
                 losses=losses,
                 picture=lambda: picture(state, controls),
             )
@@ -215,13 +251,16 @@ def _identity(
     steps: int,
 ) -> dict[str, Any]:
     """What a run is made of. The function counts by its name only, and its arguments by value."""
-    numbers = controls._replace(key=None, active=None)
+    numbers = (
+        *(controls.learning_rate, controls.final_learning_rate),  # steps are told by name
+        *(controls.lower, controls.upper, controls.ema_decay),
+    )
     return {
         "function": getattr(fn, "__qualname__", type(fn).__qualname__),
         "optimizer": descent.name,
         "steps": steps,
-        "numbers": [float(number) for number in jax.tree.leaves(numbers)],
+        "numbers": [float(number) for number in numbers],
         "key": None if controls.key is None else jax.random.key_data(controls.key).tolist(),
         "init": checkpoints.fingerprint([image]),
-        "content": checkpoints.fingerprint(map(checkpoints.key_data, leaves)),
+        "content": checkpoints.fingerprint(map(key_data, leaves)),
     }

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -28,9 +29,12 @@ LBFGS_STRIDE = 0.1
 shorten one where the model of the curvature is wrong."""
 
 
-def _rms(gradient: Float[Array, "H W 3"]) -> Float[Array, ""]:
-    """Of what is not 0: pixels that are kept have no gradient, however many there are, and must not
-    make the others move more."""
+def _rms(gradient: Float[Array, "*image"]) -> Float[Array, ""]:
+    """The root mean square of what is not 0.
+
+    Pixels that are kept have no gradient, however many there are, and must not make the others move
+    more.
+    """
     count = jnp.maximum(jnp.count_nonzero(gradient), 1).astype(gradient.dtype)
     return jnp.sqrt(jnp.sum(jnp.square(gradient)) / count)
 
@@ -100,9 +104,10 @@ class Descent:
       ValueError, TypeError: name what was wanted and what came.
     """
 
-    optimizer: str | optax.GradientTransformation = "adam"
-    learning_rate: float | None = None
-    schedule: str | None = None
+    # Of any type, since it is here that a user's mistake is found.
+    optimizer: Any = "adam"
+    learning_rate: Any = None
+    schedule: Any = None
 
     def __post_init__(self) -> None:
         if isinstance(self.optimizer, str):

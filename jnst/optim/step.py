@@ -10,6 +10,8 @@ import numpy as np
 import optax
 from jaxtyping import Array, Bool, Float, Int, Key
 
+from jnst.optim.programs import program
+
 Objective = Callable[..., dict[str, Array]]
 """`objective(image, args)`, or `objective(image, args, key)` where the controls hold a random key:
 {term: loss}, of which `"total"` is minimised."""
@@ -60,7 +62,7 @@ class State(NamedTuple):
     diverged: Bool[Array, ""]
 
 
-@functools.partial(jax.jit, static_argnames="optimizer")
+@program(static_argnames=("optimizer",))
 def init_state(image: Float[Array, "*image"], optimizer: optax.GradientTransformation) -> State:
     """The state before the first step; it shares no memory with `image`, so it can be donated."""
     state = State(
@@ -73,7 +75,7 @@ def init_state(image: Float[Array, "*image"], optimizer: optax.GradientTransform
     return jax.tree.map(lambda leaf: jnp.array(leaf, copy=True), state)
 
 
-@functools.partial(jax.jit, static_argnames=("objective", "optimizer"), donate_argnames="state")
+@program(static_argnames=("objective", "optimizer"), donate_argnames=("state",))
 def step(
     state: State,
     args: Any,
@@ -105,8 +107,13 @@ def step(
     return apply_gradient(state, losses, gradient, controls, optimizer, value_fn)
 
 
-def _value(total: Callable[[Array], tuple[Array, Any]], image: Array, **_: Any) -> Array:
-    """The total loss of another image, for line searches, which pass on what the update is given."""
+def _value(
+    total: Callable[[Array], tuple[Array, Any]], image: Array, *, learning_rate: Any = None
+) -> Array:
+    """The total loss of another image, for line searches.
+
+    They pass on all that the update is given and that has a name here.
+    """
     return total(image)[0]
 
 
@@ -163,7 +170,7 @@ def apply_gradient(
     return state._replace(diverged=diverged), losses, diverged
 
 
-@jax.jit
+@program()
 def picture(state: State, controls: Controls) -> Float[Array, "*image"]:
     """The picture that a state stands for: the bias-corrected average of its finite iterates."""
     decay, diverged = controls.ema_decay, state.diverged

@@ -33,9 +33,11 @@ def on_leaves(function: Callable[..., Any], structure: Any) -> Callable[..., Any
     return of_leaves
 
 
-def as_array(leaf: Any, dtype: Any) -> Array:
-    """An array as it is, a Python number as one on the device: else it would be sent there at
-    every step."""
+def as_array(leaf: Any, dtype: Any) -> Any:
+    """An array as it is, a Python number as one on the device.
+
+    Else it would be sent there at every step.
+    """
     if isinstance(leaf, Array | jax.ShapeDtypeStruct):
         return leaf  # a shape where memory is forecast
     return jnp.asarray(leaf, getattr(leaf, "dtype", dtype))
@@ -43,7 +45,7 @@ def as_array(leaf: Any, dtype: Any) -> Array:
 
 def controls_as_arrays(controls: Controls, dtype: Any) -> Controls:
     """The controls on the device, their numbers of one type."""
-    numbers = controls._replace(active=None, key=None)
+    numbers = controls._replace(active=False, key=None)
     numbers = jax.tree.map(lambda number: jnp.asarray(number, dtype), numbers)
     return numbers._replace(active=jnp.asarray(controls.active, bool), key=controls.key)
 
@@ -70,6 +72,7 @@ class Whole:
         self.leaves = tuple(as_array(leaf, dtype) for leaf in leaves)
         self.objective, self.optimizer = on_leaves(objective, structure), optimizer
         self.dtype = dtype
+        self._step: Callable[..., Any] | None = None
 
     def controls(self, controls: Controls) -> Controls:
         """The numbers that steer a run, where `advance` wants them."""
@@ -84,9 +87,10 @@ class Whole:
 
     def advance(self, state: State, controls: Controls) -> tuple[State, dict[str, Array], Array]:
         """Make one step; see `jnst.optim.descent.Execution`."""
-        return step(
-            state, self.leaves, controls, objective=self.objective, optimizer=self.optimizer
-        )
+        static = {"objective": self.objective, "optimizer": self.optimizer}
+        if self._step is None:  # found once, since to look it up takes as long as to begin a step
+            self._step = step.of(state, self.leaves, controls, **static)
+        return self._step(state, self.leaves, controls, **static)
 
     def compiled(self, image: jax.ShapeDtypeStruct, controls: Controls) -> Compiled:
         """The step of an image of this shape; running it compiles nothing anew."""

@@ -11,7 +11,8 @@ from jax.typing import ArrayLike
 from jnst.image.masks import Masks
 from jnst.losses.terms import Term
 from jnst.nn.backbone import Backbone
-from jnst.optim.checkpoint import as_json, fingerprint, key_data
+from jnst.optim.checkpoint import as_json, fingerprint
+from jnst.optim.stored_state import key_data
 from jnst.transfer.settings import Settings
 from jnst.version import __version__
 
@@ -33,7 +34,8 @@ def run_identity(
     Args:
       settings: an optimiser of one's own among them counts by the leaves of its state only.
       model: the network.
-      content, styles: the images.
+      content: the content image.
+      styles: the style images.
       start: the image that the first step is made from.
       masks: where there are regions.
       own: terms of one's own; those that are made for each size count by their names only.

@@ -4,25 +4,77 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
+from jnst.image.resampling import resampling_matrix, resize_on_host
 from jnst.image.resizing import resize
 from jnst.optim.checkpoint import Losses, Saved
 from jnst.optim.descent import Execution, Run, Schedule, StepCallback, descend
+from jnst.optim.programs import program, spare_maps
+from jnst.transfer.canvas import Canvas, coarse_canvas, exact_canvas, last_canvas
+from jnst.transfer.plan import Plan
+from jnst.transfer.settings import Settings
 
 
 class Level(NamedTuple):
     """One size of a run.
 
     Attributes:
-      shape: (height, width) in pixels.
+      shape: (height, width) in pixels of the picture, or of the first of a batch.
       steps: updates to make.
       window: the largest edge of the windows to work in; None: the picture is worked at as a whole.
+      canvases: where the picture, or each picture of a batch, is worked at; all of one shape.
     """
 
     shape: tuple[int, int]
     steps: int
     window: int | None = None
+    canvases: tuple[Canvas, ...] = ()
+
+    @property
+    def canvas(self) -> Canvas:
+        """Where the picture, or the first of a batch, is worked at."""
+        return self.canvases[0] if self.canvases else exact_canvas(self.shape)
+
+    def shown(self, images: Float[Array, "*batch H W 3"]) -> Any:
+        """The pictures on the canvases, at their true shape; a list where shapes differ."""
+        if not self.canvases or (self.canvas.exact and self.canvas.shape == self.shape):
+            return images
+        host = np.asarray(images)
+        if host.ndim == 3:
+            return resize_on_host(self.canvas.take(host), self.shape)
+        each = [canvas.take(image) for canvas, image in zip(self.canvases, host, strict=False)]
+        if self.canvas.exact:  # a coarse size, which is stretched
+            each = [resize_on_host(image, self.shape) for image in each]
+        return np.stack(each) if len({image.shape for image in each}) == 1 else each
+
+
+def levels_of(
+    plan: Plan,
+    settings: Settings,
+    edges: Sequence[int | None] = (),
+    own: Sequence[Any] = (),
+) -> list[Level]:
+    """The levels of a plan, each with its canvas.
+
+    Args:
+      plan: shapes and steps.
+      settings: of the run.
+      edges: the largest edge of a window at each, None where there are none; empty: nowhere.
+      own: terms of one's own, which see no further than the picture.
+    """
+    # What lies beyond a picture can be left out of statistics that are sums over positions only.
+    masked = settings.recipe().loss.additive and not own
+    levels = []
+    for number, (shape, steps) in enumerate(plan, start=1):
+        edge = edges[number - 1] if edges else None
+        if number < len(plan) and edge is None:
+            canvas = coarse_canvas(shape)
+        else:
+            canvas = last_canvas(shape) if masked and edge is None else exact_canvas(shape)
+        levels.append(Level(shape=shape, steps=steps, window=edge, canvases=(canvas,)))
+    return levels
 
 
 class Keeper(NamedTuple):
@@ -53,6 +105,7 @@ class Steering(NamedTuple):
       callback: given the steps made before a level and those of the whole run, what is called after
         every step; None: nothing.
       keeper: see `Keeper`.
+      ahead: called with the level after the present one once that is under way.
     """
 
     execute: Callable[[Level], Execution]
@@ -60,22 +113,23 @@ class Steering(NamedTuple):
     tolerance: float = 0.0
     callback: Callable[[Level, int, int], StepCallback] | None = None
     keeper: Keeper = NOT_KEPT
+    ahead: Callable[[Level], Any] | None = None
 
 
 class Outcome(NamedTuple):
     """What `coarse_to_fine` comes back with.
 
     Attributes:
-      image: the last level's picture, or pictures.
+      image: the last level's picture, or pictures, on their canvases.
       losses: of every level.
       runs: of every level that was run now.
-      execution: of the last level.
+      level: the last that was run.
     """
 
     image: Float[Array, "*batch H W 3"]
     losses: Losses
     runs: list[Run]
-    execution: Execution
+    level: Level
 
 
 def coarse_to_fine(
@@ -88,7 +142,7 @@ def coarse_to_fine(
       image: to start from, or a batch of them.
       steering: how.
     """
-    execute, controls_of, tolerance, callback, keeper = steering
+    execute, controls_of, tolerance, callback, keeper, ahead = steering
     saved, save, save_every = keeper
     losses: Losses = saved.losses[:-1] if saved else []
     runs: list[Run] = []
@@ -97,7 +151,7 @@ def coarse_to_fine(
         level = levels[number]
         done = sum(len(part["total"]) for part in losses)
         total = done + sum(later.steps for later in levels[number:])
-        image = resize(image, level.shape)
+        image = enlarged(image, levels[number - 1] if runs else None, level)
         # The execution first: its targets may take more memory than there is beside a state.
         execution = execute(level)
         state = execution.begin(image, saved and saved.state)
@@ -109,6 +163,8 @@ def coarse_to_fine(
                 save(execution, run, [*before, run.losses])
 
         controls = execution.controls(controls_of(level.steps))
+        if ahead and number + 1 < len(levels):
+            ahead(levels[number + 1])
         run = descend(
             execution,
             state,
@@ -129,4 +185,46 @@ def coarse_to_fine(
         runs.append(run)
         if run.stopped or execution.fetch(run.state.diverged).all():
             break
-    return Outcome(image=image, losses=losses, runs=runs, execution=execution)
+    spare_maps()
+    return Outcome(image=image, losses=losses, runs=runs, level=level)
+
+
+def enlarged(image: Any, before: Level | None, level: Level) -> Any:
+    """The result of a level on the canvases of the next; the first image is on those of the first.
+
+    Args:
+      image: of the level before, or to start from.
+      before: the level before; None: the image is to start from.
+      level: that it is wanted for.
+    """
+    if before is None:
+        return jnp.asarray(image)
+    if not level.canvases:
+        return resize(image, level.shape)
+    pairs = list(zip(before.canvases, level.canvases, strict=True))
+    rows, columns = (
+        np.stack(
+            [
+                resampling_matrix(
+                    old.extent[axis], new.extent[axis], old.shape[axis], new.shape[axis]
+                )
+                for old, new in pairs
+            ]
+        )
+        for axis in (0, 1)
+    )
+    if image.ndim == 3:
+        rows, columns = rows[0], columns[0]
+    return resample(image, rows, columns)
+
+
+@program()
+def resample(
+    image: Float[Array, "*batch h w 3"],
+    rows: Float[Array, "*batch H h"],
+    columns: Float[Array, "*batch W w"],
+) -> Float[Array, "*batch H W 3"]:
+    """The image by the matrices of its rows and columns, clipped to [0, 1]."""
+    lines = jnp.einsum("...Hh,...hwc->...Hwc", rows, image, precision="highest")
+    both = jnp.einsum("...Ww,...Hwc->...HWc", columns, lines, precision="highest")
+    return jnp.clip(both, 0, 1)

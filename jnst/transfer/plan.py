@@ -15,8 +15,9 @@ Plan = list[tuple[tuple[int, int], int]]
 
 
 def coarse_to_fine(long: int, short: int) -> list[int]:
-    """Long edges from `COARSEST` to `long` in equal ratios, as near to 2 as can be; from a larger
-    one where the short edge would else be less than `SMALLEST_EDGE`.
+    """Long edges from `COARSEST` to `long` in equal ratios, as near to 2 as can be.
+
+    They begin with a larger one where the short edge would be less than `SMALLEST_EDGE` otherwise.
 
     >>> coarse_to_fine(512, 384), coarse_to_fine(700, 500), coarse_to_fine(1024, 100)
     ([128, 256, 512], [128, 299, 700], [328, 580, 1024])
@@ -43,8 +44,11 @@ def share(steps: int, sizes: int) -> list[int]:
 
 
 def work_left(plan: Plan, progress: Progress) -> int:
-    """Steps × pixels that a run still has to do; counted from the end, since a resumed run does not
-    begin at the beginning, and a size that has converged leaves out steps."""
+    """Steps × pixels that a run still has to do.
+
+    They are counted from the end, since a resumed run does not begin at the beginning, and a size
+    that has converged leaves out steps.
+    """
     larger = [(shape, n) for shape, n in plan if max(shape) > max(progress.shape)]
     here = progress.steps - progress.step - sum(n for _, n in larger)
     return sum(h * w * n for (h, w), n in [*larger, (progress.shape, here)])

@@ -3,7 +3,6 @@
 It serves runs, cells of grids, and, under `jax.eval_shape`, forecasts of memory.
 """
 
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -11,26 +10,30 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import NamedSharding
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from jnst.execution.devices import keep
-from jnst.image.masks import Masks
+from jnst.image.masks import Masks, resize_mask
 from jnst.image.resizing import resize, resize_styles
 from jnst.losses.build import (
     Recipe,
     build_content_term,
     build_style_term,
+    relate,
     strides_of,
+    style_energies,
 )
 from jnst.losses.content import Content
-from jnst.losses.matting import photorealism_term
+from jnst.losses.matting import make_matting, photorealism_term
 from jnst.losses.objectives import Objective
-from jnst.losses.regions import guides_and_shares, kept_of
+from jnst.losses.regions import Kept, guides_of, region_shares
 from jnst.losses.style import StyleTerm
 from jnst.losses.targets import blend_shares, weigh_terms
 from jnst.losses.terms import Scalar, Term, replace
 from jnst.losses.variation import roughness, variation_term
 from jnst.nn.backbone import Backbone
+from jnst.optim.programs import Programs, program
+from jnst.transfer.canvas import Canvas
 from jnst.transfer.settings import Settings
 
 OwnTerm = Term | Callable[[Backbone, Array], Term]
@@ -45,20 +48,49 @@ class Inputs(NamedTuple):
 
     Attributes:
       model: the network.
-      content: the content image.
-      styles: the style images.
+      content: the content image, (H, W, 3), on the host or on devices.
+      styles: the style images, likewise.
       masks: the regions, of any size; None: there are none.
+      extent: (height, width) of the picture at the upper left of the content, which goes on beyond
+        it; None: the content is the picture.
     """
 
     model: Backbone
-    content: Float[Array, "H W 3"]
-    styles: tuple[Float[Array, "_h _w 3"], ...]
+    content: Any
+    styles: tuple[Any, ...]
     masks: Masks | None = None
+    extent: tuple[int, int] | None = None
 
-    def at(self, shape: tuple[int, int], scale: float) -> "Inputs":
-        """The same for a picture of `shape`, whose strokes are `scale` times the usual ones."""
-        styles = resize_styles(self.styles, shape, scale)
-        return self._replace(content=resize(self.content, shape), styles=styles)
+    def at(self, canvas: Canvas, shape: tuple[int, int], scale: float) -> "Inputs":
+        """The same for a picture that is worked at on a canvas.
+
+        Args:
+          canvas: where the picture lies.
+          shape: of the picture, by which the styles are sized.
+          scale: of the strokes.
+        """
+        return self._replace(
+            content=on_canvas(self.content, canvas),
+            styles=resize_styles(self.styles, shape, scale),
+            extent=None if canvas.exact else canvas.extent,
+        )
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(height, width) of the picture."""
+        return tuple(self.content.shape[:2]) if self.extent is None else self.extent
+
+    @property
+    def traced_extent(self) -> Int[Array, "2"] | None:
+        """The extent as an array, so that another one compiles nothing."""
+        return None if self.extent is None else jnp.asarray(self.extent, jnp.int32)
+
+
+def on_canvas(image: Any, canvas: Canvas) -> Any:
+    """An image on a canvas; one that lies on devices is only resized."""
+    if isinstance(image, np.ndarray):
+        return canvas.put(image)
+    return resize(image, canvas.shape)
 
 
 def build_objective(
@@ -77,29 +109,41 @@ def build_objective(
       settings: of the run.
       own: terms of one's own, beside ours.
       sharding: how images lie on several devices.
-      remember: gives parts that were made before: `"content"`, `"style"`, `"roughness"`,
-        `"photorealism"`, `"guides"`.
+      remember: gives parts that were made before, by their names.
       photorealism: whether there is that term; None: where the settings weigh it.
 
     Returns:
       The objective, its numbers set as the settings say.
     """
-    model, content, styles, masks = inputs
-    recipe = settings.recipe()
+    model, content, styles, masks, _ = inputs
+    recipe, extent = settings.recipe(), inputs.traced_extent
+    static = {"recipe": recipe, "sharding": sharding}
     shares = shares_of(settings, len(styles))
-    variation = variation_term(
-        content.shape,
-        recipe.weighing,
-        remember("roughness", lambda: roughness_part(styles, shares)),
-    )
-    terms: list[Term] = [
-        remember("content", lambda: content_part(model, content, recipe, sharding)),
-        remember("style", lambda: style_part(model, styles, shares, masks, recipe, sharding)),
-        variation,
-    ]
+    of_content = remember("content", lambda: content_part(model, content, extent, **static))
+    of_styles = remember("style", lambda: style_part(model, styles, shares, masks, **static))
+    rough = remember("roughness", lambda: roughness_part(styles, shares))
+    content_rough = remember("content roughness", lambda: roughness_part((content,), (1.0,)))
+    variation = variation_term((*inputs.shape, 3), recipe.weighing, rough, content_rough)
+    terms: list[Term] = [of_content, of_styles, replace(variation, extent=extent)]
     if settings.photorealism if photorealism is None else photorealism:
-        terms.append(remember("photorealism", lambda: photorealism_part(content, recipe.weighing)))
-    return finish_objective(inputs, settings, terms, own, remember)
+        matting = remember("matting", lambda: matting_part(content))
+        shape = (*inputs.shape, 3)
+        terms.append(photorealism_term(matting, shape, recipe.weighing, extent))
+    objective = finish_objective(inputs, settings, terms, own, remember)
+    if recipe.weighing != "relative":
+        return objective
+    energies = remember("energies", lambda: energies_part(model, styles, shares, recipe=recipe))
+    of_content, of_styles, *others = objective.terms
+
+    def units() -> tuple[Any, Any]:
+        return units_part(
+            model, content, (of_content, of_styles), energies, extent, sharding=sharding
+        )
+
+    content_scales, style_scales = remember("units", units)
+    of_content = replace(of_content, scales=content_scales)
+    of_styles = replace(of_styles, scales=style_scales)
+    return objective._replace(terms=(of_content, of_styles, *others))
 
 
 def finish_objective(
@@ -110,19 +154,38 @@ def finish_objective(
     remember: Remember = lambda part, make: make(),
 ) -> Objective:
     """Give the terms of a picture its regions, the settings' weights, and terms of one's own."""
-    model, content, styles, masks = inputs
+    model, content, styles, masks, _ = inputs
+    kept = None
     if masks is not None:
         strides = tuple(strides_of(model, settings.recipe().style_layers).items())
         shares = shares_of(settings, len(styles))
-        guides, of_regions = remember(
-            "guides", lambda: guides_part(masks, content.shape[:2], shares, strides)
+        guides, of_regions, kept = remember(
+            "guides", lambda: regions_part(inputs, masks, shares, strides)
         )
+        kept = None if kept is None else Kept(mask=kept, content=content)
         terms = [
             replace(term, guides=guides, shares=of_regions) if isinstance(term, StyleTerm) else term
             for term in terms
         ]
     terms = [*weigh_terms(terms, settings.loss_weights()), *make_own(own, model, content)]
-    return Objective(model=model, terms=tuple(terms), kept=kept_of(masks, content))
+    check_names([term.name for term in terms])
+    return Objective(model=model, terms=tuple(terms), kept=kept, extent=inputs.traced_extent)
+
+
+def regions_part(
+    inputs: Inputs, masks: Masks, shares: tuple[Scalar, ...], strides: Any
+) -> tuple[Any, Array, Array | None]:
+    """The guides and the shares of a picture's regions, and the mask of what is kept."""
+    shape = inputs.shape
+    painted = masks.painted(shape)
+    of_regions = region_shares(painted, masks, shares)
+    keep = None if masks.keep is None else resize_mask(masks.keep, shape)
+    if inputs.extent is not None:
+        (height, width), (h, w) = inputs.content.shape[:2], shape
+        beyond = (0, height - h), (0, width - w)
+        painted = jnp.pad(painted, ((0, 0), *beyond))
+        keep = None if keep is None else jnp.pad(keep, beyond)
+    return guides_part(painted, inputs.traced_extent, strides=strides), of_regions, keep
 
 
 def make_own(own: Sequence[OwnTerm], model: Backbone, content: Array) -> list[Term]:
@@ -134,28 +197,40 @@ def make_own(own: Sequence[OwnTerm], model: Backbone, content: Array) -> list[Te
     return made
 
 
+def check_names(names: Sequence[str]) -> None:
+    """Raise ValueError unless every term has a name of its own, which its loss is reported by."""
+    for name in names:
+        if name == "total" or names.count(name) > 1:
+            raise ValueError(
+                f"terms must have different names, none of them 'total', got {', '.join(names)}"
+            )
+
+
 def shares_of(settings: Settings, count: int) -> tuple[Scalar, ...]:
     """A weight for each of `count` style images."""
     return tuple(np.float32(share) for share in blend_shares(settings.style_weights, count))
 
 
-@functools.partial(jax.jit, static_argnames=("recipe", "sharding"))
+@program(static_argnames=("recipe", "sharding"))
 def content_part(
     model: Backbone,
     content: Float[Array, "H W 3"],
+    extent: Int[Array, "2"] | None,
+    *,
     recipe: Recipe,
     sharding: NamedSharding | None = None,
 ) -> Content:
     """The content term, compiled."""
-    return build_content_term(model, keep(content, sharding), recipe)
+    return build_content_term(model, keep(content, sharding), recipe, extent)
 
 
-@functools.partial(jax.jit, static_argnames=("recipe", "sharding"))
+@program(static_argnames=("recipe", "sharding"))
 def style_part(
     model: Backbone,
     styles: tuple[Float[Array, "_h _w 3"], ...],
     shares: tuple[Scalar, ...],
     masks: Masks | None,
+    *,
     recipe: Recipe,
     sharding: NamedSharding | None = None,
 ) -> StyleTerm:
@@ -164,19 +239,46 @@ def style_part(
     return build_style_term(model, styles, shares, masks, recipe, keep_rows=sharding is not None)
 
 
-roughness_part = jax.jit(roughness)
-photorealism_part = jax.jit(photorealism_term, static_argnames="weighing")
-
-
-@functools.partial(jax.jit, static_argnames=("shape", "strides"))
-def guides_part(
-    masks: Masks,
-    shape: tuple[int, int],
+@program(static_argnames=("recipe",))
+def energies_part(
+    model: Backbone,
+    styles: tuple[Float[Array, "_h _w 3"], ...],
     shares: tuple[Scalar, ...],
+    *,
+    recipe: Recipe,
+) -> dict[str, Array]:
+    """The styles' energies at the content's layers, compiled."""
+    return style_energies(model, styles, shares, recipe)
+
+
+@program(static_argnames=("sharding",))
+def units_part(
+    model: Backbone,
+    content: Float[Array, "H W 3"],
+    terms: tuple[Content, StyleTerm],
+    energies: Any,
+    extent: Int[Array, "2"] | None,
+    *,
+    sharding: NamedSharding | None = None,
+) -> tuple[Any, Any]:
+    """The factors of content and style with relative weighing, compiled."""
+    related = relate(model, keep(content, sharding), *terms, energies, extent)
+    return related[0].scales, related[1].scales
+
+
+roughness_part = Programs(roughness)
+matting_part = Programs(make_matting)
+
+
+@program(static_argnames=("strides",))
+def guides_part(
+    painted: Float[Array, "R H W"],
+    extent: Int[Array, "2"] | None,
+    *,
     strides: tuple[tuple[str, int], ...],
 ) -> Any:
-    """The guides and shares of regions, compiled."""
-    return guides_and_shares(masks, shape, shares, dict(strides))
+    """The guides of regions, compiled."""
+    return guides_of(painted, dict(strides), extent)
 
 
 def abstract(tree: Any) -> Any:

@@ -2,27 +2,43 @@
 
 import dataclasses
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from numbers import Integral
 from typing import Any, TypedDict
 
 import numpy as np
 import optax
 
-from jnst._checks import check_choice, check_integer, check_number, near_match
+from jnst._checks import check_choice, check_integer, check_number, near_match, plain_number
 from jnst.image.color import COLORS
 from jnst.image.fitting import SMALLEST_EDGE, fit
 from jnst.losses.build import CONTENT_LAYERS, STYLE_LAYERS, Recipe
 from jnst.losses.normalization import WEIGHINGS
 from jnst.losses.registry import STYLE_LOSSES
 from jnst.losses.targets import LossWeights
-from jnst.nn.blocks import VGG19_BLOCKS
-from jnst.nn.geometry import Geometry, vgg_geometry
+from jnst.nn.geometry import Geometry
 from jnst.optim.optimizers import PRECONDITIONED, Descent
 from jnst.optim.step import Controls
 from jnst.transfer.plan import Plan, coarse_to_fine, share
+from jnst.transfer.setting_values import (
+    LayerWeights,
+    blend_weights,
+    weighted_layers,
+    whole_numbers,
+)
 
 LARGEST_EDGE = 10**6
+NUMBERS = (
+    "alpha",
+    "beta",
+    "gamma",
+    "style_scale",
+    "learning_rate",
+    "averaging",
+    "tolerance",
+    "photorealism",
+)
+"""Settings that are a number each; one of NumPy's or JAX's is kept as Python's."""
 SMALLEST_SCALE, LARGEST_SCALE = 0.1, 10.0
 """Of the style image; beyond these it holds next to no strokes, or only parts of one."""
 
@@ -56,7 +72,8 @@ class Settings:
       steps: updates in all, shared out over the sizes, coarser ones getting more; or a number for
         each size.
       optimizer: `"adam"`; `"preconditioned"`, Adam in the bands of a pyramid and along the axes of
-        the style's colours, which leaves fewer coloured specks; `"lbfgs"`; or any Optax transformation, whose own learning rate counts.
+        the style's colours, which leaves fewer coloured specks; `"lbfgs"`; or any Optax
+        transformation, whose own learning rate counts.
       learning_rate: of the first step, in units of the pixels' range; None: the optimiser's own.
       schedule: `"cosine"`: at each size the rate falls to a tenth; `"constant"`: it stays; None:
         cosine for Adam, by bands too, constant for L-BFGS.
@@ -66,9 +83,9 @@ class Settings:
         than this share than the best one before them; in [0, 1], 0 is never. Not for grids.
       colors: `"style"`: the picture takes the style's colours, which the content is given before
         anything else; `"free"`: the same, but the content keeps its own, which shine through;
-        `"pca"`, `"cholesky"`: the style
-        image is first given the content's, by `jnst.match_colors`; `"luminance"`: only light and
-        dark are transferred, and the picture keeps the content's chrominance.
+        `"pca"`, `"cholesky"`: the style image is first given the content's, by
+        `jnst.match_colors`; `"luminance"`: only light and dark are transferred, and the picture
+        keeps the content's chrominance.
       photorealism: weight of `jnst.matting_loss`, at least 0, which keeps the picture a photograph:
         within every 3×3 window its colours stay an affine function of the content's. At 0 it is
         not computed. With relative weighing, Gram matrices and beta 10, 100 leaves strokes in flat
@@ -105,6 +122,8 @@ class Settings:
     photorealism: float = 0.0
 
     def __post_init__(self) -> None:
+        for name in (*NUMBERS, "steps"):
+            object.__setattr__(self, name, plain_number(getattr(self, name)))
         for name in ("alpha", "beta", "gamma"):
             check_number(name, getattr(self, name), least=0)
         if self.alpha == self.beta == 0:
@@ -148,10 +167,15 @@ class Settings:
 
     @classmethod
     def of(cls, geometry: Geometry | None = None, **settings: Any) -> "Settings":
-        """Settings by name, for a network of this geometry, whose layers they may name; None: VGG-19.
+        """Make settings by name.
+
+        Args:
+          geometry: of the network whose layers they may name; None: VGG-19's.
+          **settings: the fields.
 
         Raises:
-          TypeError: for an unknown name, with the nearest one that exists.
+          TypeError: for an unknown name; it says the nearest one that exists.
+          ValueError, TypeError: as `Settings`.
         """
         for name in settings:
             if name not in SETTINGS:
@@ -266,50 +290,3 @@ class SettingsDict(TypedDict, total=False):
     tolerance: float
     colors: str
     photorealism: float
-
-
-class LayerWeights(dict[str, float]):
-    """{layer: weight}, checked against the layers of a network."""
-
-
-def whole_numbers(name: str, values: Any, *, least: int, most: int = 10**9) -> tuple[int, ...]:
-    """One whole number or several as a tuple, each checked."""
-    if isinstance(values, Integral):
-        values = (values,)
-    elif isinstance(values, str) or not isinstance(values, Iterable):
-        raise TypeError(f"{name} must be a whole number or several, got {values!r}")
-    values = tuple(values)
-    for value in values:
-        check_integer(name, value, least=least, most=most)
-    return tuple(map(int, values))
-
-
-def weighted_layers(
-    name: str,
-    layers: Mapping[str, float] | Sequence[str],
-    geometry: Geometry | None = None,
-) -> LayerWeights:
-    """{layer: weight}; names alone get equal weights that sum to 1. Without a geometry the layers
-    are VGG-19's."""
-    names = (geometry or vgg_geometry(VGG19_BLOCKS)).check_layers(name, layers)
-    if isinstance(layers, Mapping):
-        for layer, weight in layers.items():
-            check_number(f"{name}: the weight of {layer}", weight, least=0)
-        if not any(layers.values()):
-            raise ValueError(f"{name}: every weight is 0")
-        return LayerWeights(layers)
-    if len(set(names)) < len(names):
-        raise ValueError(f"{name} names a layer twice: {', '.join(names)}")
-    return LayerWeights.fromkeys(names, 1 / len(names))
-
-
-def blend_weights(weights: Any) -> tuple[float, ...]:
-    """The weights of several style images as a tuple, each checked."""
-    if isinstance(weights, str) or not isinstance(weights, Iterable):
-        raise TypeError(f"style_weights must be several numbers, got {weights!r}")
-    weights = tuple(weights)
-    for weight in weights:
-        check_number("style_weights", weight, least=0)
-    if not any(weights):
-        raise ValueError("style_weights must not all be 0")
-    return tuple(map(float, weights))

@@ -8,7 +8,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax.stages import Compiled
-from jaxtyping import Array, Float
 
 from jnst.execution import memory
 from jnst.image.fitting import SMALLEST_EDGE, fit
@@ -19,8 +18,15 @@ from jnst.losses.registry import style_loss_named
 from jnst.nn.backbone import Backbone
 from jnst.nn.geometry import Geometry
 from jnst.optim.whole import Whole
+from jnst.transfer.levels import levels_of
 from jnst.transfer.plan import Plan
-from jnst.transfer.problem import Inputs, abstract, build_objective, shares_of, style_part
+from jnst.transfer.problem import (
+    Inputs,
+    abstract,
+    build_objective,
+    shares_of,
+    style_part,
+)
 from jnst.transfer.settings import Settings
 from jnst.transfer.tile_memory import Shape, memory_of_style, memory_of_tiles
 from jnst.transfer.tiled_problem import check_additive, pixels_of
@@ -59,7 +65,7 @@ def window_edges(
     plan: Plan,
     model: Backbone,
     settings: Settings,
-    styles: Sequence[Float[Array, "_h _w 3"]] = (),
+    styles: Sequence[Any] = (),
     masks: Masks | None = None,
 ) -> list[int | None]:
     """The largest edge of a window for each size of a plan; None where no tiles are needed.
@@ -189,12 +195,14 @@ def untiled(
     model: Backbone, shape: Shape, settings: Settings, masks: Masks | None = None
 ) -> Compiled:
     """The step on a whole picture; running it compiles nothing anew."""
-    image = jax.ShapeDtypeStruct((*shape, 3), jnp.float32)
+    canvas = levels_of([(shape, 1)], settings)[0].canvas
+    extent = None if canvas.exact else canvas.extent
+    image = jax.ShapeDtypeStruct((*canvas.shape, 3), jnp.float32)
     small = jax.ShapeDtypeStruct((SMALLEST_EDGE, SMALLEST_EDGE, 3), jnp.float32)
     styles = (small,) * (1 if masks is None else len(masks.styles))
     objective = jax.eval_shape(
         lambda model, content, styles: build_objective(
-            Inputs(model, content, styles, masks), settings
+            Inputs(model, content, styles, masks, extent), settings
         ),
         model,
         image,
@@ -212,5 +220,5 @@ def untiled_styles(
     images = tuple(jax.ShapeDtypeStruct((*shape, 3), jnp.float32) for shape in shapes)
     shares = shares_of(settings, len(images))
     return style_part.lower(  # called as for a run, since otherwise that would compile it anew
-        model, images, shares, masks, settings.recipe(), None
+        model, images, shares, masks, recipe=settings.recipe(), sharding=None
     ).compile()

@@ -1,9 +1,8 @@
 """The objective of a picture in tiles: what `jnst.transfer.problem` makes, a window at a time."""
 
-import functools
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -12,18 +11,27 @@ from jaxtyping import Array, Float
 from jnst.execution.tile_layout import Tiles, cover
 from jnst.execution.tiling import Tiled
 from jnst.execution.windows import Look, Place, add_up, cut_out, own_features, places_of, views_of
+from jnst.losses.blending import blend
 from jnst.losses.build import assemble_style, equal_weights, is_exact, positions_of, strides_of
-from jnst.losses.content import Content, content_energy, content_scales
+from jnst.losses.content import (
+    Content,
+    Energy,
+    content_energy,
+    content_scales,
+    relative_to_style,
+)
+from jnst.losses.matting import photorealism_term
 from jnst.losses.regions import style_guides
-from jnst.losses.style import StyleTerm
+from jnst.losses.style import StyleTerm, relative_scales
 from jnst.losses.terms import PIXELS, Term, replace
 from jnst.losses.variation import variation_term
 from jnst.nn.backbone import Backbone
+from jnst.optim.programs import Programs, program
 from jnst.transfer.problem import (
     Inputs,
     OwnTerm,
     finish_objective,
-    photorealism_part,
+    matting_part,
     roughness_part,
     shares_of,
 )
@@ -56,24 +64,36 @@ def tiled_execution(
       edge: the largest edge of a window.
       own: terms of one's own.
     """
-    model, content, styles, masks = inputs
+    model, content, styles, _, _ = inputs
     recipe = settings.recipe()
     shares = shares_of(settings, len(styles))
     layers = (*recipe.content_layers, *recipe.style_layers)
-    tiles = cover(model.geometry, *content.shape[:2], layers, edge)
+    tiles = cover(model.geometry, content.shape[0], content.shape[1], layers, edge)
     scales, crops = content_windows(model, content, tiles, settings)
     terms: list[Term] = [
         Content(targets={}, scales=scales, weights=equal_weights(recipe.content_layers)),
         tiled_style_term(inputs, settings, edge),
-        variation_term(content.shape, recipe.weighing, roughness_part(styles, shares)),
+        variation_term(
+            content.shape,
+            recipe.weighing,
+            roughness_part(styles, shares),
+            roughness_part((content,), (1.0,)),
+        ),
     ]
     if settings.photorealism:
-        terms.append(photorealism_part(content, recipe.weighing))
+        matting = matting_part(content)
+        terms.append(photorealism_term(matting, content.shape, recipe.weighing))
     # With the crop of any window the content term has its layers, which the weights are checked by.
     terms[0] = replace(terms[0], targets=crops[0])
     objective = finish_objective(inputs, settings, terms, own)
+    content_term: Any
+    rest: list[Any]
     content_term, *rest = objective.terms
     check_additive([term for term in rest if any(layer != PIXELS for layer in term.layers)])
+    if recipe.weighing == "relative":
+        content_term, rest[0] = tiled_units(
+            inputs, settings, content_term, cast(StyleTerm, rest[0]), edge
+        )
     objective = objective._replace(terms=(replace(content_term, targets={}), *rest))
     return assemble_tiled(objective, crops, tiles, settings)
 
@@ -113,7 +133,7 @@ def content_windows(
     return content_scales(energies, values, weighing), crops
 
 
-@functools.partial(jax.jit, static_argnames=("layers", "window"))
+@program(static_argnames=("layers", "window"))
 def crop_and_energies(
     model: Backbone,
     content: Float[Array, "H W 3"],
@@ -130,18 +150,40 @@ def crop_and_energies(
 
 def tiled_style_term(inputs: Inputs, settings: Settings, edge: int) -> StyleTerm:
     """The style term without the picture's regions, its styles looked at in tiles."""
-    model, _, styles, masks = inputs
+    model, _, styles, masks, _ = inputs
     recipe = settings.recipe()
     layers = recipe.style_layers
     guides = style_guides(masks, [x.shape[:2] for x in styles], strides_of(model, layers))
-    each = []
+    each: list[Any] = []
     for style, of_mask in zip(styles, guides, strict=True):
-        tiles = cover(model.geometry, *style.shape[:2], layers, edge)
+        tiles = cover(model.geometry, style.shape[0], style.shape[1], layers, edge)
         measuring = measuring_term(model, settings, of_mask)
         windows = [Look(model, (measuring.at(v),)) for v in views_of(tiles, model, layers)]
         each += add_up(style, windows, places_of(tiles), tiles.window)
     shares = shares_of(settings, len(styles))
     return _assemble_style(each, shares, masks, recipe, is_exact(model))
+
+
+def tiled_units(
+    inputs: Inputs, settings: Settings, content: Content, style: StyleTerm, edge: int
+) -> tuple[Content, StyleTerm]:
+    """Give both terms the units of relative weighing; see `jnst.losses.build.relate`."""
+    model, image, styles = inputs.model, inputs.content, inputs.styles
+    layers = content.layers
+    tiles = cover(model.geometry, image.shape[0], image.shape[1], (*layers, *style.layers), edge)
+    shares = shares_of(settings, len(styles))
+    each: list[Any] = []
+    for of_style in styles:
+        of_tiles = cover(model.geometry, of_style.shape[0], of_style.shape[1], layers, edge)
+        looks = [Look(model, (Energy(weights=equal_weights(layers)),))] * len(of_tiles.spans)
+        each += add_up(jnp.asarray(of_style), looks, places_of(of_tiles), of_tiles.window)
+    views = views_of(tiles, model, style.layers)
+    looks = [Look(model, (jax.device_get(style.at(view)),)) for view in views]
+    (measured,) = add_up(jnp.asarray(image), looks, places_of(tiles), tiles.window)
+    return (
+        relative_to_style(content, blend(each, shares), positions_of(model, layers, image.shape)),
+        replace(style, scales=_relative_scales(style, measured)),
+    )
 
 
 def measuring_term(model: Backbone, settings: Settings, guides: Any) -> StyleTerm:
@@ -151,7 +193,8 @@ def measuring_term(model: Backbone, settings: Settings, guides: Any) -> StyleTer
     return recipe.loss(targets={}, scales={}, weights=weights, guides=guides, exact=is_exact(model))
 
 
-_assemble_style = jax.jit(assemble_style, static_argnames=("recipe", "exact"))
+_relative_scales = Programs(relative_scales)
+_assemble_style = Programs(assemble_style, static_argnames=("recipe", "exact"))
 
 
 def pixels_of(shapes: Sequence[tuple[int, int]]) -> int:

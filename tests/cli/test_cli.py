@@ -33,7 +33,7 @@ def finished(real_folder):
     return run_jnst(
         real_folder, "stylize", *BOTH, "-o", "out.png", "--sizes", "48,64",
         "--steps", "3,4", "--beta", "20", "--save-every", "5", "--log", "losses.csv",
-        "--style-layers", "relu1_1:3,relu2_1:1", "--seed", "7",
+        "--style-layers", "relu1_1:3,relu2_1:1", "--content-layers", "relu2_1", "--seed", "7",
     )  # fmt: skip
 
 
@@ -142,18 +142,9 @@ def test_the_alpha_of_the_content_is_kept(folder):
     alpha = np.ones((64, 80), np.float32)
     alpha[:, 40:] = 0
     jnst.save_image(folder / "cut.png", jnst.load_image(folder / "content.png"), alpha=alpha)
-    done = run_jnst(
-        folder,
-        "stylize",
-        "cut.png",
-        "style.png",
-        "-o",
-        "cut-out.png",
-        "--size",
-        "80",
-        "--steps",
-        "1",
-    )
+    options = "--size", "80", "--steps", "1", "--content-layers", "relu2_1"
+    command = "stylize", "cut.png", "style.png", *options, "--style-layers", "relu1_1"
+    done = run_jnst(folder, *command, "-o", "cut-out.png")
     assert done.returncode == 0, done.stderr
     np.testing.assert_array_equal(read_picture(folder / "cut-out.png").alpha, alpha)
 
@@ -280,9 +271,9 @@ MISTAKES = {
     "missing style": (["content.png", "none.jpg"], "none.jpg cannot be read"),
     "empty": (["empty.png", "style.png"], "empty.png is empty"),
     "truncated": (["short.png", "style.png"], "short.png is damaged"),
-    "no image": (["text.jpg", "style.png"], "text.jpg is not a readable picture"),
+    "no image": (["text.jpg", "style.png"], "text.jpg is a text, not a picture"),
     "folder": ([".", "style.png"], ". cannot be read (Is a directory)"),
-    "one pixel": (["dot.png", "style.png"], "dot.png has only 1×1 px; both edges need at least 32"),
+    "one pixel": (["dot.png", "style.png"], "dot.png has only 1×1 px; both edges need at least 8"),
     "one pixel of style": (["content.png", "dot.png"], "dot.png has only 1×1 px"),
     "bomb": (["bomb.png", "style.png"], "bomb.png has more than"),
     "too narrow": ([*BOTH, "--size", "33"], "33×26 px is too small"),

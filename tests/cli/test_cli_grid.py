@@ -12,12 +12,15 @@ from commands import put_weights, run_jnst, start_jnst
 
 import jnst
 from jnst.cli.arguments import numbers
-from jnst.cli.grid import names_of
+from jnst.grid.folder import names_of
 from jnst.image.pictures import read_picture, read_settings
 
 CELLS = ["alpha1_beta2.png", "alpha1_beta20.png"]
 FILES = {*CELLS, "grid.json", "grid.csv", "sheet.png", "trade-off.png"}
-QUICK = "--size", "48", "--steps", "2", "--style-loss", "gram", "--quiet"
+QUICK = (
+    *("--size", "48", "--steps", "2", "--style-loss", "gram", "--quiet", "--precision", "highest"),
+    *("--content-layers", "relu2_1"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -180,7 +183,10 @@ def test_a_cell_painted_anew_by_hand_is_not_taken_for_the_grids(made, folder):
         (["--beta", "1:10"], "'1:10' is not a range; write FROM:TO:COUNT, as in 1e2:1e5:4"),
         (["--beta", "0:10:3"], "'0:10:3' must have both ends above 0"),
         (["--beta", "1:10:1"], "'1:10:1' has 1 values; a range can have 2 to 1,000,000"),
-        (["--beta", "1:9:1000", "--alpha", "1:9:1000"], "the grid has 1,000,000 cells, which"),
+        (
+            ["--beta", "1:9:1000", "--alpha", "1:9:1000"],
+            "a grid has at most 10,000 cells, got 1,000,000",
+        ),
         (["--beta", "5,7,5.0"], "--beta must have every value once, and 5 repeats another"),
         (["--beta", "1,nan"], "--beta must be finite, got nan"),
         (["--alpha", "0,1", "--beta", "0,1"], "alpha and beta are both 0"),
@@ -194,7 +200,7 @@ def test_a_cell_painted_anew_by_hand_is_not_taken_for_the_grids(made, folder):
         (["--batch", "all"], "--batch must be auto or a whole number, got 'all'"),
         (["--distributed", "here,1"], "--distributed must be HOST:PORT,COUNT,NUMBER"),
         (["--distributed", "here:1,2,2"], "with a NUMBER from 0 to COUNT - 1"),
-        (["--steps", "3,4"], "--steps given a size need sizes of the same number"),
+        (["--steps", "3,4"], "--steps and sizes must have the same length"),
         (["--size", "20"], "--size must be at least 32, got 20"),
         (["--bet", "1", "--alpa", "2"], "there is no option --alpa (did you mean '--alpha'?)"),
     ],
@@ -234,7 +240,7 @@ def test_a_damaged_record_is_told(made, folder):
 
 
 def test_a_grid_that_does_not_fit_leaves_no_folder(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr("jnst.execution.memory.free", lambda device: 10**6)
+    monkeypatch.setattr("jnst.execution.memory.free_bytes", lambda device: 10**4)
     error = refused(folder, output=tmp_path / "out")
     assert re.search(r"needs [\d.]+ GiB of memory", error) and "choose a smaller size" in error
     assert not list(tmp_path.iterdir())
@@ -259,8 +265,9 @@ def test_diverged_cells_are_written_and_told(folder, tmp_path):
 def test_a_stopped_grid_continues_and_redoes_nothing(folder, tmp_path, how):
     output = tmp_path / "out"
     command = (
-        "grid", "content.png", "style.png", "--beta", "1,2,3", "--size", "64", "--steps", "40",
-        "--batch", "1", "--style-loss", "gram", "-o", output,
+        "grid", "content.png", "style.png", "--beta", "1,2,3", "--size", "64", "--steps", "1500",
+        "--batch", "1", "--style-loss", "gram", "-o", output, "--precision", "highest",
+        "--content-layers", "relu2_1", "--style-layers", "relu1_1,relu2_1",
     )  # fmt: skip
     process = start_jnst(folder, *command)
     deadline = time.monotonic() + 240

@@ -8,15 +8,16 @@ import pytest
 from commands import run_jnst
 
 import jnst
-from jnst.image.inputs import resize, style_shape
 from jnst.image.pictures import read_settings
+from jnst.image.resizing import resize, style_shape
 from jnst.nn.discovery import find_weights, open_weights
 from jnst.nn.loading import make_vgg
 from jnst.nn.weights import write_weights
 from jnst.transfer.settings import Settings
 from jnst.transfer.stylization import stylize
 
-SHAPE = 51, 64
+SHAPE = 32, 64
+"""Which fills its canvas."""
 QUICK = (
     *("--size", "64", "--steps", "1", "--init", "start.png", "--precision", "highest"),
     *("--content-layers", "relu2_1", "--style-layers", "relu1_1,relu2_1"),
@@ -29,8 +30,10 @@ STEP = {"step", "size"}
 
 @pytest.fixture(scope="module")
 def studio(folder, pictures, file_weights):
-    """Beside the pictures one to start from, and weights for which red is blue."""
-    jnst.save_image(folder / "start.png", 1 - pictures[0][::-1])
+    """Half of the content, a picture to start from, and weights for which red is blue."""
+    content = pictures[0][:40]
+    jnst.save_image(folder / "content.png", content)
+    jnst.save_image(folder / "start.png", 1 - content[::-1])
     kernel, bias = file_weights.layers["conv1_1"]
     swapped = file_weights.layers | {"conv1_1": (kernel[:, :, ::-1], bias)}
     write_weights(folder / "swapped.h5", dataclasses.replace(file_weights, layers=swapped))
@@ -132,7 +135,7 @@ def test_a_number_of_px_makes_tiles(paint, monkeypatch):
         told.append(tile)
         return stylize(*arguments, tile=tile, **options)
 
-    monkeypatch.setattr("jnst.cli.stylize.stylize", spy)
+    monkeypatch.setattr("jnst.cli.single.stylize", spy)
     whole, tiled = paint("--tile", "off"), paint("--tile", "40")
     assert told == [None, 40]
     np.testing.assert_allclose(tiled[0], whole[0], atol=1.5 / 255)

@@ -19,9 +19,10 @@ from PIL import Image
 import jnst
 from jnst.cli import preview
 from jnst.cli import program as cli
-from jnst.cli.preview import Preview, check_preview, draw_curves
+from jnst.cli.curves import draw_curves
+from jnst.cli.preview import Preview, check_preview
+from jnst.optim.minimization import Progress
 from jnst.transfer.settings import Settings
-from jnst.transfer.stylization import Progress
 
 PLAN = [((32, 40), 2), ((64, 80), 3)]
 SVG = "{http://www.w3.org/2000/svg}"

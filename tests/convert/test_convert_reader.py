@@ -75,11 +75,18 @@ def test_torchvision(form, lineage, network, tmp_path):
     "tree",
     [
         {f"module.{key}": tensor for key, tensor in torchvision_tree().items()},
+        {f"_orig_mod.{key}": tensor for key, tensor in torchvision_tree().items()},
+        {f"model._orig_mod.module.{key}": tensor for key, tensor in torchvision_tree().items()},
+        {f"net.net.vgg.{key}": tensor for key, tensor in torchvision_tree().items()},
+        {"state_dict": {f"model.{key}": tensor for key, tensor in torchvision_tree().items()}},
         {"epoch": 3, "state_dict": torchvision_tree()},
         torch_tree("{}", TORCHVISION["vgg19"]),
         Ordered(torchvision_tree()),
     ],
-    ids=["DataParallel", "checkpoint", "features alone", "OrderedDict"],
+    ids=[
+        *("DataParallel", "compiled", "several wrappers", "one wrapper twice", "Lightning"),
+        *("checkpoint", "features alone", "OrderedDict"),
+    ],
 )
 def test_variants_of_torchvision(tree, tmp_path):
     path = write(tmp_path / "x.pth", zip_bytes(tree))

@@ -20,9 +20,10 @@ PROGRAM = Path(__file__).parents[1] / "many_devices.py"
 def start(devices, *arguments):
     """The program under test, with a number of virtual devices on the processor."""
     flags = f"--xla_force_host_platform_device_count={devices}"
+    # Collectives that run side by side each hold a thread a device; with few they wait for ever.
     return subprocess.Popen(
         [sys.executable, str(PROGRAM), *arguments],
-        env=os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"},
+        env=os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu", "NPROC": "32"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -30,21 +31,21 @@ def start(devices, *arguments):
 
 
 @pytest.fixture(scope="module")
-def found(real_weights):
-    """What eight devices computed, beside one."""
-    process = start(8)
+def found():
+    """What four devices computed, beside one."""
+    process = start(4)
     output, errors = process.communicate(timeout=600)
     assert process.returncode == 0, errors
     return json.loads(output.splitlines()[-1])
 
 
-def test_a_grid_on_eight_devices_is_the_grid_on_one(found):
-    assert found["devices"] == 8
+def test_a_grid_on_four_devices_is_the_grid_on_one(found):
+    assert found["devices"] == 4
     assert found["grid"] < 1e-4
     assert found["losses"] < 1e-4
 
 
-def test_a_cell_on_one_of_eight_devices_is_the_single_run(found):
+def test_a_cell_on_one_of_four_devices_is_the_single_run(found):
     assert found["single"] < 1e-4
 
 
@@ -54,19 +55,18 @@ def test_a_picture_split_by_rows_is_the_picture_of_one_device(found):
 
 
 def test_a_longer_run_differs_by_nothing_but_rounding(found):
-    assert set(found["rows_in_float64"]) == {"96 adam", "77 lbfgs"}
+    assert set(found["rows_in_float64"]) == {"adam", "lbfgs"}
     assert max(found["rows_in_float64"].values()) < 1e-12
 
 
-@pytest.mark.parametrize("height", ["512", "500"])
-def test_the_memory_of_each_device_falls_with_their_number(found, height):
-    one, two, four, eight = found["memory"][height]
+def test_the_memory_of_each_device_falls_with_their_number(found):
+    one, two, four = found["memory"]
     assert two < 0.8 * one
     assert four < 0.75 * two
-    assert eight < 0.75 * four
 
 
-def test_two_processes_make_the_grid_of_one(real_weights, tmp_path, pictures):
+def test_two_processes_make_the_grid_of_one(weights_file, tmp_path, pictures, monkeypatch):
+    monkeypatch.setenv("JNST_WEIGHTS", str(weights_file))
     for name, image in zip(("content.png", "style.png"), pictures, strict=True):
         jnst.save_image(tmp_path / name, image)
     inputs = str(tmp_path / "content.png"), str(tmp_path / "style.png")

@@ -1,14 +1,21 @@
 """What a grid consists of, and what is refused."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jnst.grid.axes import make_grid
+from jnst.grid.axes import make_grid as make_grid_of
+from jnst.nn.blocks import NETWORKS
+from jnst.nn.geometry import vgg_geometry
 
 CONTENT = np.full((40, 48, 3), 0.5, np.float32)
 STYLE = np.linspace(0, 1, 36 * 36 * 3, dtype=np.float32).reshape(36, 36, 3)
+
+
+make_grid = functools.partial(make_grid_of, vgg_geometry(NETWORKS["vgg19"].blocks))
 
 
 def grid(**settings):
@@ -98,7 +105,7 @@ def test_keys_are_an_axis_in_either_form():
         ({"key": 7}, "key must be a key of jax.random or an array of several, got 7"),
         ({"key": jax.random.split(jax.random.key(0), (2, 2))}, "a row of several"),
         ({"alpa": [1, 2]}, "there is no setting 'alpa' .did you mean 'alpha'"),
-        ({"sizes": (40,), "steps": [1, 2]}, "steps given a size need sizes of the same number"),
+        ({"sizes": (40,), "steps": [1, 2]}, "steps and sizes must have the same length"),
     ],
 )
 def test_what_will_not_do_is_named(settings, message):
@@ -106,9 +113,9 @@ def test_what_will_not_do_is_named(settings, message):
         grid(**settings)
 
 
-def test_a_grid_of_a_million_is_refused_with_the_time_it_would_take():
+def test_a_grid_of_a_million_is_refused():
     thousand = np.geomspace(1, 100, 1000)
-    with pytest.raises(ValueError, match=r"1,000,000 cells, which would take about [\d.e+]+ \w+"):
+    with pytest.raises(ValueError, match=r"at most 10,000 cells, got 1,000,000"):
         grid(alpha=thousand, beta=thousand)
     assert len(grid(alpha=thousand[:100], beta=thousand[:100], steps=1).cells) == 10_000
 

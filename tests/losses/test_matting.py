@@ -81,10 +81,10 @@ def edges():
     return picture
 
 
-def test_a_photograph_stays_one_while_the_style_comes_over(model, pictures):
+def test_a_photograph_stays_one_while_the_style_comes_over(tiny, pictures):
     content, style = edges(), pictures[1]
     free, held = (
-        stylize(model, content, style, gamma=0, steps=30, sizes=(64,), photorealism=weight)
+        stylize(tiny, content, style, gamma=0, steps=30, sizes=(64,), photorealism=weight)
         for weight in (0.0, 1000.0)
     )
     matting = make_matting(content)
@@ -98,18 +98,18 @@ def test_a_photograph_stays_one_while_the_style_comes_over(model, pictures):
     assert losses["photorealism"][0] < 1e-6 < losses["photorealism"][-1]
 
 
-def test_tiles_and_grids_come_out_as_without(model, pictures):
+def test_tiles_and_grids_come_out_as_without(tiny, pictures):
     content, style = pictures
     quick = {"content_layers": ("relu2_2",), "style_layers": ("relu1_1", "relu2_1"), "steps": 3}
     quick |= {"sizes": (80,), "photorealism": 500.0}
-    whole = stylize(model, content, style, tile=None, **quick)
-    tiled = stylize(model, content, style, tile=56, **quick)
+    whole = stylize(tiny, content, style, tile=None, **quick)
+    tiled = stylize(tiny, content, style, tile=56, **quick)
     np.testing.assert_allclose(tiled.image, whole.image, atol=1e-3)
     np.testing.assert_allclose(
         tiled.losses["photorealism"], whole.losses["photorealism"], rtol=1e-3, atol=1e-7
     )
     contents = [content, np.ascontiguousarray(content[:, ::-1])]
-    grid = stylize_grid(model, contents, style, **(quick | {"photorealism": [0.0, 500.0]}))
+    grid = stylize_grid(tiny, contents, style, **(quick | {"photorealism": [0.0, 500.0]}))
     assert list(grid.axes) == ["alpha", "beta", "content", "photorealism"]
     np.testing.assert_allclose(grid.images[0, 0, 0, 1], whole.image, atol=1e-3)
     terms = grid.losses["photorealism"][0, 0, :, :, -1]
@@ -127,11 +127,11 @@ def test_style_noise_has_the_colours_of_the_style():
     np.testing.assert_allclose(np.cov(colours.T), np.cov(wanted.T), atol=2e-4)
 
 
-def test_style_noise_starts_a_picture_that_its_key_decides(model, pictures):
+def test_style_noise_starts_a_picture_that_its_key_decides(tiny, pictures):
     content, style = pictures
     first, second = (
         stylize(
-            model, content, style, steps=1, sizes=(64,), init="style-noise", key=key, averaging=0
+            tiny, content, style, steps=1, sizes=(64,), init="style-noise", key=key, averaging=0
         ).image
         for key in jax.random.split(jax.random.key(2))
     )

@@ -4,12 +4,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from tiny import tiny_vgg
 
 import jnst
-from jnst.losses.normalization import SMOOTHEST
-from jnst.losses.objectives import flat_loss_terms
-from jnst.losses.targets import STYLE_LAYERS
-from jnst.nn.loading import make_vgg
+from jnst.losses.build import STYLE_LAYERS
+from jnst.losses.style import AGREEMENT
+from jnst.losses.variation import SMOOTHEST
+from jnst.optim.whole import on_leaves
 
 LAYERS = {"content": {"relu2_2": 1.0}, "style": {"relu1_1": 0.25, "relu2_1": 0.75}}
 
@@ -59,68 +60,90 @@ def float64_variation(image):
     return (np.diff(image, axis=0) ** 2).sum() + (np.diff(image, axis=1) ** 2).sum()
 
 
-def test_paper_weighing_is_the_papers_formulas(model, pictures, terms):
+def test_paper_weighing_is_the_papers_formulas(tiny, pictures, terms):
     content, style = pictures
     image = np.random.default_rng(5).uniform(size=content.shape).astype(np.float32)
-    expected = float64_terms(model, image, content, style)
+    expected = float64_terms(tiny, image, content, style)
     expected["total"] = (
         2 * expected["content"] + 300 * expected["style"] + 5 * expected["variation"]
     )
-    args = (model, targets(model, pictures, "paper"), weights(2.0, 300.0, 5.0))
+    args = (tiny, targets(tiny, pictures, "paper"), weights(2.0, 300.0, 5.0))
     actual = terms(jnp.asarray(image), args)
     assert {name: float(value) for name, value in actual.items()} == pytest.approx(
         expected, rel=1e-6
     )
 
 
-def test_relative_terms_are_0_for_a_match_and_1_for_silence(model, pictures, terms):
+def test_relative_terms_are_0_for_a_match_and_1_by_their_units(tiny, pictures, terms):
     content, _ = pictures
-    args = (model, targets(model, (content, content)), weights())
+    args = (tiny, targets(tiny, (content, content)), weights())
     matched = terms(jnp.asarray(content), args)
     assert float(matched["content"]) == 0
     assert float(matched["style"]) < 1e-10
+    # Where the two agree, the style's unit is a part of what there is; the content's is all of it.
     made = args[1]
     for name, target in made.content.items():
         silent = jnst.content_loss(jnp.zeros_like(target), target) * made.content_scale[name]
         assert float(silent) == pytest.approx(1, rel=1e-5)
     for name, target in made.style.items():
         silent = jnst.style_loss(jnp.zeros_like(target), target) * made.style_scale[name]
-        assert float(silent) == pytest.approx(1, rel=1e-5)
+        assert float(silent) == pytest.approx(1 / AGREEMENT, rel=1e-5)
+    # Where they are apart, the unpainted content is 1, and the content as loud as the style.
+    made = targets(tiny, pictures)
+    features, of_style = (
+        tiny(jnp.asarray(x), ["relu1_1", "relu2_1", "relu2_2"]) for x in pictures
+    )
+    for name, target in made.style.items():
+        apart = jnst.style_loss(jnst.gram_matrix(features[name]), target)
+        energies = [
+            jnst.style_loss(0 * target, jnst.gram_matrix(x[name])) for x in (features, of_style)
+        ]
+        wanted = 1 / max(float(apart), AGREEMENT * float(max(energies)))
+        assert float(made.style_scale[name]) == pytest.approx(wanted, rel=1e-4)
+    own, other = (np.square(np.float64(x["relu2_2"])) / 2 for x in (features, of_style))
+    wanted = 1 / max(own.sum(), other.sum(axis=-1).mean() * own[..., 0].size)
+    assert float(made.content_scale["relu2_2"]) == pytest.approx(wanted, rel=1e-4)
 
 
 def mean_variation(image):
     return float64_variation(image) / image.size
 
 
-def test_the_relative_variation_is_1_for_an_image_as_rough_as_the_style(model, pictures, terms):
+def test_the_relative_variation_is_1_for_an_image_as_rough_as_the_rougher(tiny, pictures, terms):
     content, style = map(np.asarray, pictures)
+    flat, own = np.full_like(style, 0.5), mean_variation(content)
     other = content[::2, ::-1]
-    for styles, shares, rough in (
-        ([style], None, mean_variation(style)),
-        ([style, other], [3.0, 1.0], 0.75 * mean_variation(style) + 0.25 * mean_variation(other)),
-        ([np.full_like(style, 0.5)], None, SMOOTHEST),
+    for image, styles, shares, rough in (
+        (content, [style], None, mean_variation(style)),
+        (
+            content,
+            [style, other],
+            [3.0, 1.0],
+            0.75 * mean_variation(style) + 0.25 * mean_variation(other),
+        ),
+        (content, [flat], None, own),
+        (flat[:64, :64], [flat], None, SMOOTHEST),
     ):
         made = jnst.make_targets(
-            *(model, content, styles),
+            *(tiny, image, styles),
             **{"content_layers": ["relu1_1"], "style_layers": ["relu1_1"]},
             style_weights=shares,
         )
         few = jnst.LossWeights(1.0, 1.0, 1.0, {"relu1_1": 1.0}, {"relu1_1": 1.0})
-        variation = float(terms(jnp.asarray(content), (model, made, few))["variation"])
-        assert variation == pytest.approx(mean_variation(content) / rough, rel=1e-5)
+        painted = content[: image.shape[0], : image.shape[1]]
+        variation = float(terms(jnp.asarray(painted), (tiny, made, few))["variation"])
+        assert variation == pytest.approx(mean_variation(painted) / rough, rel=1e-5)
 
 
-def test_relative_weighing_does_not_depend_on_the_scale_of_the_weights(
-    real_weights, model, pictures, terms
-):
+def test_relative_weighing_does_not_depend_on_the_scale_of_the_weights(pictures, terms):
     # Twice the first kernel and bias doubles every later activation up to the next bias.
     image = np.random.default_rng(6).uniform(size=pictures[0].shape).astype(np.float32)
-    louder = make_vgg(real_weights)
+    louder = tiny_vgg()
     louder.conv1_1.kernel[...] *= 2
     louder.conv1_1.bias[...] *= 2
     layers = {"content": {"relu1_1": 1.0}, "style": {"relu1_1": 1.0}}
     losses = []
-    for network in (model, louder):
+    for network in (tiny_vgg(), louder):
         made = jnst.make_targets(
             network,
             *map(jnp.asarray, pictures),
@@ -132,8 +155,8 @@ def test_relative_weighing_does_not_depend_on_the_scale_of_the_weights(
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
 
 
-def test_a_silent_layer_counts_nothing(real_weights, pictures):
-    quiet = make_vgg(real_weights)
+def test_a_silent_layer_counts_nothing(pictures):
+    quiet = tiny_vgg()
     quiet.conv1_1.kernel[...] *= 0
     quiet.conv1_1.bias[...] *= 0
     content, style = map(jnp.asarray, pictures)
@@ -144,16 +167,45 @@ def test_a_silent_layer_counts_nothing(real_weights, pictures):
     assert float(made.style_scale["relu1_1"]) == 0
 
 
-def test_the_default_layers_are_the_papers(model, pictures):
-    made = jnst.make_targets(model, *map(jnp.asarray, pictures))
+def test_the_default_layers_are_the_papers(tiny, pictures):
+    made = jnst.make_targets(tiny, *map(jnp.asarray, pictures))
     assert tuple(made.content) == ("relu4_2",)
     assert tuple(made.style) == STYLE_LAYERS == tuple(f"relu{n}_1" for n in range(1, 6))
 
 
-def test_the_gradient_of_the_whole_agrees_with_differences_in_float64(model):
+class Wide:
+    """The same network in float64, by the definitions of its layers; jnst's own are float32."""
+
+    def __init__(self, model):
+        self.model, self.geometry = model, model.geometry
+
+    def __call__(self, image, layers):
+        x = (image - self.model.mean[...]) / self.model.std[...]
+        features = {}
+        for name in self.geometry.layers[: self.geometry.depth_of(tuple(layers))]:
+            if name.startswith("conv"):
+                conv = getattr(self.model, name)
+                kernel, bias = (jnp.float64(of_layer[...]) for of_layer in (conv.kernel, conv.bias))
+                layout = ("NHWC", "HWIO", "NHWC")
+                x = (
+                    jax.lax.conv_general_dilated(
+                        x[None], kernel, (1, 1), "SAME", dimension_numbers=layout
+                    )[0]
+                    + bias
+                )
+            elif name.startswith("relu"):
+                x = jnp.maximum(x, 0)
+            else:
+                height, width, channels = x.shape
+                x = x.reshape(height // 2, 2, width // 2, 2, channels).max(axis=(1, 3))
+            features[name] = x
+        return {name: features[name] for name in layers}
+
+
+def test_the_gradient_of_the_whole_agrees_with_differences_in_float64(tiny):
     random = np.random.default_rng(9)
     with jax.enable_x64(True):
-        wide = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), model)
+        wide = Wide(tiny)
         content, style, image = (jnp.asarray(random.uniform(size=(32, 32, 3))) for _ in range(3))
         made = jnst.make_targets(wide, content, style)
         every = jnst.LossWeights(1.0, 10.0, 0.1, {"relu4_2": 1.0}, dict.fromkeys(made.style, 0.2))
@@ -165,8 +217,8 @@ def test_the_gradient_of_the_whole_agrees_with_differences_in_float64(model):
         assert float(slope) == pytest.approx(float(difference), rel=1e-5)
 
 
-def test_user_code_can_differentiate_compile_and_vmap_it(model, pictures):
-    image, args = jnp.asarray(pictures[0]) * 0.9, (model, targets(model, pictures), weights())
+def test_user_code_can_differentiate_compile_and_vmap_it(tiny, pictures):
+    image, args = jnp.asarray(pictures[0]) * 0.9, (tiny, targets(tiny, pictures), weights())
 
     @jax.jit
     def gradient(image, args, beta):
@@ -181,27 +233,28 @@ def test_user_code_can_differentiate_compile_and_vmap_it(model, pictures):
     assert gradient._cache_size() == 1  # another beta is another number, not another program
 
 
-def test_a_flat_model_gives_the_same_terms(model, pictures):
-    image, made = jnp.asarray(pictures[0]) * 0.9, targets(model, pictures)
-    leaves, structure = jax.tree.flatten(model)
-    flat = flat_loss_terms(structure)(image, (tuple(leaves), made, weights()))
-    assert flat == jnst.loss_terms(image, (model, made, weights()))
-    assert flat_loss_terms(structure) is flat_loss_terms(jax.tree.structure(model))
+def test_a_model_that_travels_as_bare_leaves_gives_the_same_terms(tiny, pictures):
+    image, args = jnp.asarray(pictures[0]) * 0.9, (tiny, targets(tiny, pictures), weights())
+    leaves, structure = jax.tree.flatten(args)
+    leaves = map(jnp.asarray, leaves)
+    flat = on_leaves(jnst.loss_terms, structure)
+    assert flat(image, tuple(leaves)) == jnst.loss_terms(image, args)
+    assert flat is on_leaves(jnst.loss_terms, jax.tree.structure(args))
 
 
-def test_weights_and_image_must_fit_the_targets(model, pictures):
-    content, made = jnp.asarray(pictures[0]), targets(model, pictures)
+def test_weights_and_image_must_fit_the_targets(tiny, pictures):
+    content, made = jnp.asarray(pictures[0]), targets(tiny, pictures)
     other = weights()._replace(style={"relu3_1": 1.0})
     with pytest.raises(ValueError, match="no style target at relu3_1, only at relu1_1, relu2_1"):
-        jnst.objective(content, (model, made, other))
+        jnst.objective(content, (tiny, made, other))
     with pytest.raises(ValueError, match="image must have the content's size"):
-        jnst.objective(content[:40], (model, made, weights()))
+        jnst.objective(content[:40], (tiny, made, weights()))
 
 
-def test_unknown_layers_and_weighings_are_named(model, pictures):
+def test_unknown_layers_and_weighings_are_named(tiny, pictures):
     content, style = map(jnp.asarray, pictures)
     with pytest.raises(ValueError, match=r"content_layers must be one of .* \(did you mean"):
-        jnst.make_targets(model, content, style, content_layers=["relu4_5"])
+        jnst.make_targets(tiny, content, style, content_layers=["relu4_5"])
     wanted = "weighing must be one of relative, paper, mean, got 'papers'"
     with pytest.raises(ValueError, match=wanted):
-        jnst.make_targets(model, content, style, weighing="papers")
+        jnst.make_targets(tiny, content, style, weighing="papers")

@@ -130,6 +130,18 @@ def test_the_overlap_has_derivatives_forwards_and_backwards():
         )
 
 
+def test_second_derivatives_are_those_of_differences_in_float64():
+    with jax.enable_x64(True):
+        a, b = jnp.asarray(spread(5, 30, 1)), spread(5, 30, 2)
+        check_grads(
+            lambda a, factor: overlap(jnp.asarray(a + a.T) / 2, jnp.tril(factor)),
+            (a, jnp.linalg.cholesky(b)),
+            order=2,
+            modes=["rev"],
+            rtol=1e-4,
+        )
+
+
 def features(positions, channels, seed):
     """As after a ReLU, (positions, 1, channels)."""
     random = np.random.default_rng(seed)

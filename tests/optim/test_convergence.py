@@ -9,14 +9,17 @@ import pytest
 import jnst
 from jnst.cli.progress import ProgressReport
 from jnst.optim.convergence import WINDOW, converged
-from jnst.optim.minimization import Controls, init_state, minimize
+from jnst.optim.descent import Schedule, descend
+from jnst.optim.minimization import Progress
 from jnst.optim.optimizers import make_optimizer
-from jnst.transfer.stylization import Progress
+from jnst.optim.step import Controls
+from jnst.optim.whole import Whole
 
 TOLERANCE = 0.05
 SETTINGS = {
     "content_layers": ["relu2_1"],
     "style_layers": ["relu1_1", "relu2_1"],
+    "style_loss": "gram",
     "sizes": (40, 48),
     "steps": (120, 30),
 }
@@ -46,9 +49,9 @@ def test_the_improvement_is_that_of_the_best_losses():
 
 
 @pytest.fixture(scope="module")
-def results(model, pictures):
+def results(tiny, pictures):
     """The run with all its steps, and the one that ends where it has converged."""
-    return [jnst.stylize(model, *pictures, tolerance=t, **SETTINGS) for t in (0, TOLERANCE)]
+    return [jnst.stylize(tiny, *pictures, tolerance=t, **SETTINGS) for t in (0, TOLERANCE)]
 
 
 def test_a_size_ends_at_the_step_that_the_definition_says(results):
@@ -64,21 +67,21 @@ def test_a_size_ends_at_the_step_that_the_definition_says(results):
     assert (everything.reason, everything.plan) == ("finished", (((32, 40), 120), ((38, 48), 30)))
 
 
-def test_the_reason_is_that_of_the_last_size(model, pictures):
+def test_the_reason_is_that_of_the_last_size(tiny, pictures):
     settings = SETTINGS | {"steps": (3, 60)}
-    result = jnst.stylize(model, *pictures, tolerance=1.0, **settings)
+    result = jnst.stylize(tiny, *pictures, tolerance=1.0, **settings)
     assert (result.reason, result.plan[1][1]) == ("converged", WINDOW + 2)
-    result = jnst.stylize(model, *pictures, tolerance=1.0, **settings | {"steps": (60, 3)})
+    result = jnst.stylize(tiny, *pictures, tolerance=1.0, **settings | {"steps": (60, 3)})
     assert (result.reason, [steps for _, steps in result.plan]) == ("finished", [WINDOW + 2, 3])
 
 
 @pytest.mark.parametrize("step", [21, 22, 40])
-def test_a_run_that_goes_on_converges_at_the_same_step(model, pictures, tmp_path, step):
+def test_a_run_that_goes_on_converges_at_the_same_step(tiny, pictures, tmp_path, step):
     options = {"tolerance": 1.0, "checkpoint": tmp_path / "run.npz", "resume": True} | SETTINGS
-    expected = jnst.stylize(model, *pictures, **options | {"checkpoint": None, "resume": False})
+    expected = jnst.stylize(tiny, *pictures, **options | {"checkpoint": None, "resume": False})
     for _ in range(2):  # once stopped, once gone on; and then it is done
         result = jnst.stylize(
-            model, *pictures, callback=lambda progress: progress.step == step, **options
+            tiny, *pictures, callback=lambda progress: progress.step == step, **options
         )
     np.testing.assert_array_equal(result.image, expected.image)
     assert result[2:] == expected[2:]
@@ -98,30 +101,31 @@ def test_the_device_is_never_waited_for():
             return 1.0
 
         def __array__(self, dtype=None, copy=None):
-            return np.float32(1)
+            assert len(begun) > self.number or len(begun) == WINDOW + 2  # at the very end
+            return np.asarray(1.0, np.float32)
 
-    def update(state, args, controls, **_):
-        begun.append(True)
-        return state._replace(steps=jnp.asarray(len(begun))), {"total": Loss()}, False
+    class Counting(Whole):
+        def advance(self, state, controls):
+            begun.append(True)
+            return state._replace(steps=jnp.asarray(len(begun))), {"total": Loss()}, False
 
-    optimizer = make_optimizer("adam")
-    run = minimize(
-        len,  # never called
-        init_state(jnp.zeros((2, 2, 3)), optimizer),
-        (),
-        Controls(1.0, 1.0, 1.0),
-        optimizer=optimizer,
-        steps=99,
-        update=update,
-        tolerance=0.5,
+    execution = Counting(len, (), make_optimizer("adam"))  # the objective is never called
+    run = descend(
+        execution,
+        execution.begin(jnp.zeros((2, 2, 3))),
+        execution.controls(Controls(learning_rate=1.0, final_learning_rate=1.0, steps=1.0)),
+        Schedule(steps=99, tolerance=0.5),
     )
     assert run.converged and not run.stopped
     assert len(begun) == WINDOW + 2
 
 
-def test_a_grid_has_no_tolerance(model, pictures):
-    with pytest.raises(ValueError, match=r"tolerance must be 0 in a grid.*got 0\.1"):
-        jnst.stylize_grid(model, *pictures, tolerance=0.1)
+def test_the_cells_of_a_grid_converge_each_by_itself(tiny, pictures):
+    settings = SETTINGS | {"sizes": (40,), "steps": 40, "tolerance": 1.0}
+    grid = jnst.stylize_grid(tiny, *pictures, beta=[5.0, 50.0], **settings)
+    finite = np.isfinite(grid.losses["total"])
+    assert (finite.sum(axis=-1) == WINDOW + 2).all()
+    assert finite[..., : WINDOW + 2].all()
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ def test_a_grey_style_makes_a_grey_picture():
     grey = STYLE.mean(axis=-1, keepdims=True).repeat(3, axis=-1)
     assert (
         np.abs(chroma(adopt_colors(CONTENT, [grey], share=1.0))).mean()
-        < 0.15 * np.abs(chroma(CONTENT)).mean()
+        < 0.25 * np.abs(chroma(CONTENT)).mean()
     )
 
 

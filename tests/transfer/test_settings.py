@@ -2,13 +2,15 @@
 
 import math
 
+import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
 
 import jnst
-from jnst.image.pictures import fit
-from jnst.transfer.settings import SMALLEST_EDGE, Settings, share
+from jnst.image.fitting import SMALLEST_EDGE, fit
+from jnst.transfer.plan import share
+from jnst.transfer.settings import NUMBERS, Settings
 
 
 @pytest.mark.parametrize(
@@ -23,7 +25,7 @@ from jnst.transfer.settings import SMALLEST_EDGE, Settings, share
         ({"steps": 0}, ValueError, "steps must be at least 1, got 0"),
         ({"steps": 10.0}, TypeError, "steps must be a whole number or several, got 10.0"),
         ({"steps": True}, TypeError, "steps must be a whole number, got True"),
-        ({"steps": (5, 5)}, ValueError, "steps given a size need sizes of the same number"),
+        ({"steps": (5, 5)}, ValueError, "steps and sizes must have the same length"),
         ({"steps": (5, 5), "sizes": (64,)}, ValueError, "got 2 steps and sizes (64,)"),
         ({"sizes": "64"}, TypeError, "sizes must be a whole number or several, got '64'"),
         ({"steps": 10**400}, ValueError, "steps must be at most 1000000000"),
@@ -31,8 +33,8 @@ from jnst.transfer.settings import SMALLEST_EDGE, Settings, share
         ({"gamma": 1e39}, ValueError, "gamma must lie between 0 and 1e+30"),
         ({"clip": "no"}, TypeError, "clip must be True or False, got 'no'"),
         ({"style_layers": None}, TypeError, "a sequence of layer names, got None"),
-        ({"sizes": ()}, ValueError, "sizes must rise from one to the next, got ()"),
-        ({"sizes": (64, 64)}, ValueError, "sizes must rise"),
+        ({"sizes": ()}, ValueError, "sizes must be strictly increasing, got ()"),
+        ({"sizes": (64, 64)}, ValueError, "sizes must be strictly increasing"),
         ({"sizes": (16, 64)}, ValueError, f"sizes must be at least {SMALLEST_EDGE}, got 16"),
         ({"weighing": "relativ"}, ValueError, "(did you mean 'relative'?)"),
         ({"content_layers": ()}, ValueError, "content_layers must name at least one layer"),
@@ -50,6 +52,18 @@ from jnst.transfer.settings import SMALLEST_EDGE, Settings, share
         ({"learning_rate": 0}, ValueError, "learning_rate must be above 0, got 0"),
         ({"schedule": "linear"}, ValueError, "schedule must be one of cosine, constant"),
         ({"averaging": 1.0}, ValueError, "averaging must lie between 0 and 0.9999, got 1"),
+        (
+            {"optimizer": optax.sgd(0.1), "learning_rate": 0.1},
+            ValueError,
+            "learning_rate has no effect beside an Optax transformation",
+        ),
+        (
+            {"optimizer": optax.sgd(0.1), "schedule": "cosine"},
+            ValueError,
+            "schedule has no effect beside an Optax transformation",
+        ),
+        ({"beta": jnp.array([1.0])}, TypeError, "beta must be a number"),
+        ({"steps": np.True_}, TypeError, "steps must be a whole number"),
         ({"step": 5}, TypeError, "there is no setting 'step' (did you mean 'steps'?)"),
     ],
 )
@@ -113,13 +127,43 @@ def test_a_picture_too_small_is_refused_with_what_would_do():
 
 
 def test_an_optimizer_of_ones_own_brings_its_own_rate():
-    assert Settings(optimizer=optax.sgd(0.1)).controls(10).rate == 1.0
+    assert Settings(optimizer=optax.sgd(0.1)).controls(10).learning_rate == 1.0
     controls = Settings(learning_rate=0.5).controls(10)
-    assert (controls.rate, controls.final_rate, controls.steps) == pytest.approx((0.5, 0.05, 10))
-    assert Settings(optimizer="lbfgs").controls(10).final_rate == 1.0
-    assert Settings(optimizer="lbfgs", schedule="cosine").controls(10).final_rate == 0.1
-    assert Settings(learning_rate=0.5, schedule="constant").controls(10).final_rate == 0.5
+    assert (controls.learning_rate, controls.final_learning_rate, controls.steps) == pytest.approx(
+        (0.5, 0.05, 10)
+    )
+    assert Settings(optimizer="lbfgs").controls(10).final_learning_rate == 1.0
+    assert Settings(optimizer="lbfgs", schedule="cosine").controls(10).final_learning_rate == 0.1
+    assert Settings(learning_rate=0.5, schedule="constant").controls(10).final_learning_rate == 0.5
     assert Settings(clip=False).controls(1).lower == -math.inf
+
+
+@pytest.mark.parametrize("scalar", [np.float32, np.float64, jnp.float32, jnp.bfloat16, np.array])
+def test_scalars_of_numpy_and_jax_are_kept_as_numbers(scalar):
+    number = scalar(0.5)
+    settings = Settings(
+        alpha=number,
+        beta=number,
+        gamma=number,
+        learning_rate=number,
+        averaging=number,
+        tolerance=number,
+        style_scale=number,
+        photorealism=number,
+        style_layers={"relu1_1": number},
+        style_weights=[number, number],
+    )
+    for name in NUMBERS:
+        assert getattr(settings, name) == 0.5 and type(getattr(settings, name)) is float
+    assert (settings.style_layers, settings.style_weights) == ({"relu1_1": 0.5}, (0.5, 0.5))
+    assert type(settings.style_layers["relu1_1"]) is float
+
+
+@pytest.mark.parametrize("scalar", [np.int64, np.uint8, jnp.int32, np.array])
+def test_whole_numbers_may_be_numpys_and_jaxs(scalar):
+    settings = Settings(steps=scalar(5), sizes=scalar(64))
+    assert (settings.steps, settings.sizes) == (5, (64,)) and type(settings.steps) is int
+    assert Settings(steps=[scalar(5)], sizes=[scalar(64)]).steps == (5,)
 
 
 def test_settings_are_public():

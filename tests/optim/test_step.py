@@ -1,43 +1,15 @@
-"""The step and the loop on objectives whose minimum is known."""
+"""The step: what an update does to an image, whatever loop is around it."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from bowl import GOAL, START, bowl, controls, run
 
-from jnst.optim.minimization import Controls, init_state, minimize, picture, step
 from jnst.optim.optimizers import ADAM_EPSILON, OPTIMIZERS, make_optimizer
-
-START = np.random.default_rng(0).uniform(size=(4, 5, 3)).astype(np.float32)
-GOAL = np.random.default_rng(1).uniform(0.1, 0.9, size=(4, 5, 3)).astype(np.float32)
-
-
-def bowl(image, args):
-    """An elongated quadratic bowl around `goal`, of any height."""
-    goal, height = args
-    stretch = jnp.linspace(1, 30, image.size).reshape(image.shape)
-    return {"total": height * jnp.sum(stretch * (image - goal) ** 2)}
-
-
-def controls(**changed):
-    return Controls(**({"rate": 0.05, "final_rate": 0.05, "steps": 100} | changed))
-
-
-def run(steps, objective=bowl, args=(GOAL, 1.0), optimizer="adam", watch=None, **changed):
-    settings = controls(steps=steps, **changed)
-    if isinstance(optimizer, str):
-        optimizer = make_optimizer(optimizer)
-    done = minimize(
-        objective,
-        init_state(jnp.asarray(START), optimizer),
-        args,
-        settings,
-        optimizer=optimizer,
-        steps=steps,
-        watch=watch,
-    )
-    return done, np.asarray(picture(done.state, settings))
+from jnst.optim.step import init_state, step
+from jnst.optim.whole import Whole
 
 
 def test_adam_is_optax_adam_on_gradients_of_unit_size():
@@ -53,7 +25,7 @@ def test_adam_is_optax_adam_on_gradients_of_unit_size():
     np.testing.assert_allclose(result, image, rtol=1e-5)
     np.testing.assert_allclose(done.losses["total"], losses, rtol=1e-5)
     assert int(done.state.steps) == 7
-    assert not done.state.halted and not done.stopped
+    assert not done.state.diverged and not done.stopped
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
@@ -61,14 +33,20 @@ def test_adam_is_optax_adam_on_gradients_of_unit_size():
 def test_optimizers_reach_the_minimum_whatever_the_scale_of_the_loss(optimizer, height):
     rate = {"adam": 0.05, "lbfgs": 1.0}[optimizer]
     done, result = run(
-        150, args=(GOAL, height), optimizer=optimizer, rate=rate, final_rate=rate / 50
+        150,
+        args=(GOAL, height),
+        optimizer=optimizer,
+        learning_rate=rate,
+        final_learning_rate=rate / 50,
     )
     assert done.losses["total"][-1] < 1e-5 * done.losses["total"][0]
     np.testing.assert_allclose(result, GOAL, atol=2e-3)
 
 
 def test_lbfgs_does_not_stall_at_the_start():
-    done, _ = run(10, args=(GOAL, 1e-8), optimizer="lbfgs", rate=1.0, final_rate=1.0)
+    done, _ = run(
+        10, args=(GOAL, 1e-8), optimizer="lbfgs", learning_rate=1.0, final_learning_rate=1.0
+    )
     assert done.losses["total"][-1] < 0.3 * done.losses["total"][0]
 
 
@@ -81,12 +59,12 @@ def test_lbfgs_does_not_diverge_where_the_curvature_is_negative():
         objective=waves,
         args=(),
         optimizer="lbfgs",
-        rate=1.0,
-        final_rate=1.0,
+        learning_rate=1.0,
+        final_learning_rate=1.0,
         lower=-9,
         upper=9,
     )
-    assert not done.state.halted and not done.stopped
+    assert not done.state.diverged and not done.stopped
     assert done.losses["total"][-1] < -0.9 * START.size
     assert np.abs(result).max() < 2
 
@@ -103,10 +81,11 @@ def test_the_rate_falls_along_half_a_cosine_from_first_to_last():
 
     images = []
 
-    def watch(state, *_):
+    def keep(state, *_):
         images.append(np.asarray(state.image))
 
-    run(10, objective=slope, args=(), watch=watch, rate=0.05, final_rate=0.01, lower=-9.0)
+    rates = {"learning_rate": 0.05, "final_learning_rate": 0.01}
+    run(10, objective=slope, args=(), callback=keep, lower=-9.0, **rates)
     moved = -np.diff([START, *images], axis=0)[:, 0, 0, 0]
     expected = 0.01 + 0.04 * (1 + np.cos(np.pi * np.arange(10) / 10)) / 2
     np.testing.assert_allclose(moved * (1 + ADAM_EPSILON), expected, rtol=1e-3)
@@ -115,10 +94,14 @@ def test_the_rate_falls_along_half_a_cosine_from_first_to_last():
 def test_pixels_stay_in_the_box_at_every_step():
     seen = []
     outside = np.where(GOAL > 0.5, 3.0, -2.0).astype(np.float32)
-    run(40, args=(outside, 1.0), watch=lambda state, *_: seen.append(np.asarray(state.image)) and 0)
+    run(
+        40,
+        args=(outside, 1.0),
+        callback=lambda state, *_: seen.append(np.asarray(state.image)),
+    )
     assert len(seen) == 40
     assert all(image.min() >= 0 and image.max() <= 1 for image in seen)
-    _, free = run(200, args=(outside, 1.0), rate=0.1, lower=-9.0, upper=9.0)
+    _, free = run(200, args=(outside, 1.0), learning_rate=0.1, lower=-9.0, upper=9.0)
     assert free.min() < -1.5
     assert free.max() > 2.5
 
@@ -126,7 +109,7 @@ def test_pixels_stay_in_the_box_at_every_step():
 def test_the_picture_is_the_bias_corrected_average_of_the_iterates():
     iterates = [START]
     done, result = run(
-        6, watch=lambda state, *_: iterates.append(np.asarray(state.image)), decay=0.8
+        6, callback=lambda state, *_: iterates.append(np.asarray(state.image)), ema_decay=0.8
     )
     weights = 0.8 ** np.arange(6, -1, -1)
     expected = np.tensordot(weights / weights.sum(), np.array(iterates, np.float64), 1)
@@ -134,73 +117,30 @@ def test_the_picture_is_the_bias_corrected_average_of_the_iterates():
     assert int(done.state.steps) == 6
 
 
-def cliff(image, args):
-    """A bowl that is NaN from the call on at which all of the image is below `edge`."""
-    goal, edge = args
-    total = jnp.sum((image - goal) ** 2)
-    return {"total": jnp.where(image.max() < edge, jnp.nan, total)}
-
-
-@pytest.mark.parametrize("decay", [0.0, 0.8])
-def test_a_loss_that_is_not_finite_ends_the_run_at_the_last_finite_picture(decay):
-    iterates = [START]
-    done, result = run(
-        100,
-        objective=cliff,
-        args=(np.zeros_like(START), 0.5),
-        watch=lambda state, *_: iterates.append(np.asarray(state.image)),
-        decay=decay,
-    )
-    count = int(done.state.steps)
-    assert done.state.halted and not done.stopped
-    assert 0 < count < 30
-    assert len(done.losses["total"]) == count
-    assert np.isfinite(done.losses["total"]).all()
-    finite = np.array(iterates[:count])  # the next one's loss was NaN
-    assert finite[-1].max() >= 0.5
-    weights = decay ** np.arange(count - 1, -1, -1.0)
-    expected = np.tensordot(weights / weights.sum(), finite, 1)
-    np.testing.assert_allclose(result, expected, rtol=1e-4)
-    assert len(iterates) <= count + 4  # and it ended at once
-
-
-def test_a_gradient_that_is_not_finite_ends_the_run_too():
-    def kink(image, args):
-        return {"total": jnp.sum(jnp.sqrt(image - image))}  # 0, with a gradient of NaN
-
-    done, result = run(50, objective=kink, args=())
-    assert done.state.halted and int(done.state.steps) == 0
-    np.testing.assert_array_equal(result, START)
-
-
-def test_watch_stops_the_run():
-    done, _ = run(50, watch=lambda state, controls, losses, count: count == 3)
-    assert done.stopped and int(done.state.steps) == 3
-    assert done.losses["total"].shape == (3,)
-
-
-def test_watch_sees_the_losses_of_the_step_before():
-    seen = []
-    done, _ = run(5, watch=lambda state, controls, losses, count: seen.append(losses["total"]))
-    expected = done.losses["total"][[0, 0, 1, 2, 3]]
-    np.testing.assert_array_equal(np.array(seen), expected)
-
-
 def test_other_numbers_never_recompile():
     run(3)
-    before = step._cache_size()
-    run(4, args=(GOAL / 2, 7.0), rate=0.01, final_rate=0.001, lower=-1.0, decay=0.5)
-    assert step._cache_size() == before
+    before = step.made
+    run(
+        4,
+        args=(GOAL / 2, 7.0),
+        learning_rate=0.01,
+        final_learning_rate=0.001,
+        lower=-1.0,
+        ema_decay=0.5,
+    )
+    assert step.made == before
 
 
 def test_the_state_can_be_donated_and_the_start_survives():
     start = jnp.asarray(START)
-    optimizer = make_optimizer("lbfgs")
-    state = init_state(start, optimizer)
+    execution = Whole(bowl, (GOAL, 1.0), make_optimizer("lbfgs"))
+    state = execution.begin(start)
     buffers = [leaf.unsafe_buffer_pointer() for leaf in jax.tree.leaves(state)]
     assert len(set(buffers)) == len(buffers)
-    minimize(bowl, state, (GOAL, 1.0), controls(), optimizer=optimizer, steps=3)
+    for _ in range(3):
+        state, *_ = execution.advance(state, execution.controls(controls()))
     np.testing.assert_array_equal(start, START)
+    assert np.abs(state.image - START).max() > 0.01
 
 
 def test_pixels_without_a_gradient_make_the_others_move_no_more():
@@ -208,7 +148,7 @@ def test_pixels_without_a_gradient_make_the_others_move_no_more():
     within = jnp.pad(gradient, ((0, 24), (8, 0), (0, 0)))  # of a picture that else is kept
     optimizer = make_optimizer("adam")
     alone, among = (
-        optimizer.update(values, optimizer.init(values), rate=0.1)[0]
+        optimizer.update(values, optimizer.init(values), learning_rate=0.1)[0]
         for values in (gradient, within)
     )
     assert jnp.abs(alone).max() > 0.05
@@ -228,6 +168,30 @@ def test_the_step_can_be_vmapped():
     for index, height in enumerate((1.0, 2.0)):
         alone = advance(init_state(starts[index], optimizer), height)
         np.testing.assert_allclose(states.image[index], alone.image, rtol=1e-5)
+
+
+def test_an_image_that_is_not_active_stays_as_it_is():
+    optimizer = make_optimizer("adam")
+    state = init_state(jnp.asarray(START), optimizer)
+    resting = controls(active=False)
+    after, losses, diverged = step(state, (GOAL, 1.0), resting, objective=bowl, optimizer=optimizer)
+    np.testing.assert_array_equal(after.image, START)
+    assert int(after.steps) == 0 and not diverged and losses["total"] > 0
+
+
+def test_every_step_draws_another_key_from_the_runs():
+    drawn = []
+
+    def noisy(image, args, key):
+        number = jax.random.uniform(key)
+        return {"total": jnp.sum((image - args) ** 2) + 0 * number, "drawn": number}
+
+    for seed in (1, 1, 2):
+        done, _ = run(5, objective=noisy, args=GOAL, key=jax.random.key(seed))
+        drawn.append(done.losses["drawn"])
+        assert len(set(done.losses["drawn"].tolist())) == 5
+    np.testing.assert_array_equal(drawn[0], drawn[1])
+    assert not set(drawn[0].tolist()) & set(drawn[2].tolist())
 
 
 def test_an_unknown_optimizer_is_named():

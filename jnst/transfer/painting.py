@@ -1,0 +1,257 @@
+"""A picture painted from coarse to fine, once all that it is made of has been checked."""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh
+from jaxtyping import Array, Float
+
+from jnst.execution.devices import fetch, place, split, whole
+from jnst.execution.rows import Rows
+from jnst.image.color import keep_colors
+from jnst.image.masks import Mask, resize_mask
+from jnst.image.palette import color_moments
+from jnst.image.resizing import resize
+from jnst.losses.objectives import evaluate
+from jnst.losses.regions import composite
+from jnst.optim import checkpoint as checkpoints
+from jnst.optim.checkpoint import Checkpoint, Losses
+from jnst.optim.descent import Execution, Run, StepCallback
+from jnst.optim.minimization import Callback, Progress
+from jnst.optim.preconditioning import color_axes
+from jnst.optim.step import Controls, State, init_state, picture
+from jnst.optim.stored_state import storable
+from jnst.optim.whole import Whole
+from jnst.transfer.ahead import compile_ahead
+from jnst.transfer.identity import run_identity
+from jnst.transfer.levels import NOT_KEPT, Keeper, Level, Outcome, Steering, coarse_to_fine
+from jnst.transfer.problem import Inputs, OwnTerm, build_objective
+from jnst.transfer.settings import Settings
+from jnst.transfer.tiled_problem import tiled_execution
+
+
+class Result(NamedTuple):
+    """What `stylize` comes back with.
+
+    Attributes:
+      image: the picture, (H, W, 3), sRGB in [0, 1].
+      losses: {term: (steps,)}: the terms "content", "style" and "variation", and "photorealism"
+        if that is not 0, before their weights, and "total", the weighted sum, each at the iterate
+        before its update.
+      steps: updates made, at all sizes.
+      reason: why it ended: `"finished"`, `"stopped"` (the callback returned True) or `"diverged"`
+        (a loss or pixel was no longer finite; the image is the last finite one), or `"converged"`
+        (at the last size the loss improved by less than `tolerance`).
+      plan: ((height, width), steps) of each size, the steps made there; empty for a grid's cell.
+    """
+
+    image: Float[Array, "H W 3"]
+    losses: dict[str, np.ndarray]
+    steps: int
+    reason: str
+    plan: Sequence[tuple[tuple[int, int], int]] = ()
+
+
+class Job(NamedTuple):
+    """One picture that is to be painted, checked.
+
+    Attributes:
+      inputs: of any size, as the transfer is to see them.
+      content: as it came.
+      settings: of the run.
+      levels: coarse to fine.
+      start: the image that the first step is made from.
+      own: terms of one's own.
+      key: for terms that draw something at every step.
+    """
+
+    inputs: Inputs
+    content: Any
+    settings: Settings
+    levels: list[Level]
+    start: Any
+    own: tuple[OwnTerm, ...]
+    key: Array
+
+
+def keeper_of(job: Job, file: Checkpoint | None) -> Keeper:
+    """What keeps a picture's run in a file; raises ValueError where the file is of another run."""
+    if file is None:
+        return NOT_KEPT
+    inputs = job.inputs
+    identity = run_identity(
+        job.settings, inputs.model, inputs.content, inputs.styles, job.start, inputs.masks, job.own
+    )
+    saved = None
+    if file.resume:
+        shapes = [state_shape(level.canvas.shape, job.settings) for level in job.levels]
+        steps = [level.steps for level in job.levels]
+        saved = checkpoints.read_checkpoint(file.path, identity, steps, shapes)
+
+    def save(execution: Execution, run: Run, losses: Losses) -> None:
+        state = execution.fetch(storable(run.state))
+        checkpoints.write_checkpoint(file.path, identity, state, losses)
+
+    return Keeper(saved=saved, save=save, every=file.every)
+
+
+def paint(
+    job: Job,
+    callback: Callback | None = None,
+    keeper: Keeper = NOT_KEPT,
+    mesh: Mesh | None = None,
+) -> Result:
+    """Paint a picture that has been checked."""
+    if mesh is not None:
+        job = on_mesh(job, mesh)
+    masks = job.inputs.masks
+    show = functools.partial(
+        shown, job.settings.colors, job.content, keep=None if masks is None else masks.keep
+    )
+
+    outcome = coarse_to_fine(
+        job.levels,
+        job.start,
+        Steering(
+            execute=functools.partial(execution_of, job, mesh=mesh),
+            controls=functools.partial(
+                controls_of, job.settings, job.inputs.styles, job.own, job.key
+            ),
+            tolerance=float(job.settings.tolerance),
+            callback=callback and functools.partial(_step_callback, callback, show),
+            keeper=keeper,
+            ahead=functools.partial(prepare, job) if mesh is None and not job.own else None,
+        ),
+    )
+    image = show(np.clip(resize(painted(outcome, mesh), job.levels[-1].shape), 0, 1))
+    return result_of(outcome, jnp.asarray(image), job.levels)
+
+
+def painted(outcome: Outcome, mesh: Mesh | None) -> np.ndarray:
+    """The picture that a run has come to, on the host, in the shape of its last level."""
+    return np.asarray(outcome.level.shown(outcome.image) if mesh is None else fetch(outcome.image))
+
+
+def prepare(job: Job, level: Level) -> None:
+    """Compile what a later level will need, while another one is painted."""
+    if level.window is None:
+        compile_ahead(job.inputs, job.settings, level)
+
+
+def result_of(outcome: Outcome, image: Array, levels: Sequence[Level]) -> Result:
+    """What `stylize` gives back of a run."""
+    run, losses = outcome.runs[-1], outcome.losses
+    reason = "converged" if run.converged else "stopped" if run.stopped else "finished"
+    made = tuple(
+        (level.shape, len(part["total"])) for level, part in zip(levels, losses, strict=False)
+    )
+    return Result(
+        image=image,
+        losses={term: np.concatenate([part[term] for part in losses]) for term in losses[0]},
+        steps=sum(steps for _, steps in made),
+        reason="diverged" if run.state.diverged else reason,
+        plan=made,
+    )
+
+
+def execution_of(job: Job, level: Level, mesh: Mesh | None = None) -> Execution:
+    """The execution of one level of a picture: whole, by rows over a mesh, or in tiles."""
+    inputs = job.inputs.at(level.canvas, level.shape, job.settings.style_scale)
+    if level.window is not None:
+        return tiled_execution(inputs, job.settings, level.window, job.own)
+    sharding = None if mesh is None else split(mesh)
+    objective = build_objective(inputs, job.settings, own=job.own, sharding=sharding)
+    optimizer = job.settings.transformation()
+    if mesh is not None:
+        return Rows(objective, optimizer, mesh)
+    return Whole(evaluate, objective, optimizer)
+
+
+def controls_of(
+    settings: Settings,
+    styles: Sequence[Any],
+    own: Sequence[OwnTerm],
+    key: Array,
+    steps: int,
+) -> Controls:
+    """The numbers that steer the steps at one level.
+
+    Args:
+      settings: of the run.
+      styles: as the transfer sees them; a preconditioned descent works along their colours.
+      own: terms of one's own.
+      key: for losses that draw something.
+      steps: at this level.
+    """
+    controls = settings.controls(steps)
+    if controls.colors is not None:
+        covariance = color_moments(styles, settings.style_weights)[1]
+        controls = controls._replace(colors=color_axes(covariance))
+    # L-BFGS compares the gradients of different steps, which must then be of one function.
+    draws = settings.optimizer != "lbfgs" and any(
+        getattr(term, "stochastic", False) for term in (settings.recipe().loss, *own)
+    )
+    return controls._replace(key=key) if draws else controls
+
+
+def on_mesh(job: Job, mesh: Mesh) -> Job:
+    """The same with its arrays on the devices of a mesh."""
+    model = job.inputs.model
+    if hasattr(model, "for_sharding"):
+        model = model.for_sharding()
+    inputs, content, start = place(
+        (job.inputs._replace(model=model), job.content, job.start), whole(mesh)
+    )
+    return job._replace(inputs=inputs, content=content, start=start)
+
+
+def state_shape(shape: tuple[int, ...], settings: Settings) -> State:
+    """The shapes of the state of a picture of this (height, width), or of a batch (n, …)."""
+    image = jax.ShapeDtypeStruct((*shape, 3), jnp.float32)
+    return jax.eval_shape(functools.partial(init_state, optimizer=settings.transformation()), image)
+
+
+def shown(
+    colors: str,
+    content: Any,
+    image: Any,
+    keep: Mask | None = None,
+) -> Any:
+    """Give an image what it is shown with: the content's chrominance, and what is kept of it.
+
+    Args:
+      colors: as in `Settings`.
+      content: of the size asked for.
+      image: that is optimised, at any size.
+      keep: where the content's pixels stay; None: nowhere.
+    """
+    if colors != "luminance" and keep is None:
+        return image
+    height, width, _ = image.shape
+    content = resize(content, (height, width))
+    if colors == "luminance":
+        image = keep_colors(image, content)
+    return image if keep is None else composite(image, content, resize_mask(keep, (height, width)))
+
+
+def _step_callback(
+    callback: Callback, show: Callable[[Array], Array], level: Level, done: int, total: int
+) -> StepCallback:
+    """What is called after every step of a level, telling `callback` of the run as a whole."""
+
+    def call(state: State, controls: Controls, losses: dict[str, Array], count: int) -> bool | None:
+        return callback(
+            Progress(
+                step=done + count,
+                steps=total,
+                shape=level.shape,
+                losses=losses,
+                picture=lambda: jnp.asarray(show(level.shown(picture(state, controls)))),
+            )
+        )
+
+    return call
