@@ -63,11 +63,16 @@ def total_loss(
 ) -> torch.Tensor:
     """Relative weighing, alpha 1, beta 10, the default layers."""
     f, p, a = (features(network, x) for x in (image, content, style))
-    loss = ((f["relu4_2"] - p["relu4_2"]) ** 2).sum() / (p["relu4_2"] ** 2).sum()
+    p_deep, a_deep = p["relu4_2"], a["relu4_2"]
+    positions = p_deep[0, 0].numel() / a_deep[0, 0].numel()
+    unit = max((p_deep**2).sum(), (a_deep**2).sum() * positions)
+    loss = ((f["relu4_2"] - p_deep) ** 2).sum() / unit
     for block in range(1, 6):
         name = f"relu{block}_1"
-        target = gram(a[name])
-        loss = loss + 10 / 5 * ((gram(f[name]) - target) ** 2).sum() / (target**2).sum()
+        target, own = gram(a[name]), gram(p[name])
+        floor = 0.2 * max((target**2).sum(), (own**2).sum())
+        unit = max(((own - target) ** 2).sum(), floor)
+        loss = loss + 10 / 5 * ((gram(f[name]) - target) ** 2).sum() / unit
     return loss
 
 
