@@ -107,11 +107,14 @@ def test_the_border_is_padded_as_asked(quick, pictures, padding):
     np.testing.assert_allclose(one, other, atol=2e-4 * float(jnp.abs(other).max()))
 
 
-def test_a_picture_differs_no_more_than_rounding_makes_it(quick, pictures):
-    """ReLU and pooling make a visible difference, in time, of the least one in the start."""
+def test_a_picture_differs_no_more_than_noise_in_its_start_makes_it(quick, pictures):
+    """ReLU and pooling make a visible difference, in time, of one in the start.
+
+    The noise is of the size that features may err by, see above.
+    """
     content, style = pictures
     model, fast = tiny_vgg(), quick()
-    noise = 1e-6 * np.random.default_rng(0).normal(size=content.shape)
+    noise = 2e-4 * np.random.default_rng(0).normal(size=content.shape)
     nearly = np.clip(content + noise, 0, 1).astype(np.float32)
     wanted, disturbed, image = (
         jnst.stylize(m, content, style, steps=30, init=init, **QUICK).image
