@@ -70,6 +70,21 @@ def is_floating(dtype: Any) -> bool:
     return dtype.kind == "f" or dtype.name == "bfloat16"
 
 
+def unit_floats(name: str, values: Any) -> Any:
+    """Return a NumPy array as float32; raise ValueError unless all are finite and in [0, 1]."""
+    import numpy as np  # which `jnst --help` should not wait for
+
+    with np.errstate(over="ignore"):  # what is too large becomes infinite, which is refused
+        values = values.astype(np.float32)
+    if not np.isfinite(values).all():
+        raise ValueError(f"{name} holds NaN or infinite values")
+    if values.min() < 0 or values.max() > 1:
+        raise ValueError(
+            f"{name} must lie in [0, 1], got values from {values.min():g} to {values.max():g}"
+        )
+    return values
+
+
 def check_same_length(name: str, what: str, values: Sized, count: int) -> None:
     """Raise ValueError unless there are as many `values` as style images."""
     if len(values) != count:

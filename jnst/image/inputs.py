@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jnst._checks import check_choice, is_floating
+from jnst._checks import check_choice, is_floating, unit_floats
 from jnst.image.resizing import resize
 
 INITS = ("content", "noise", "style-noise")
@@ -38,15 +38,7 @@ def check_image(name: str, image: Any, least: int = SMALLEST_INPUT) -> Float[np.
             f"{name} has only {image.shape[1]}×{image.shape[0]} px; both edges need at least "
             f"{least} px"
         )
-    with np.errstate(over="ignore"):  # what is too large becomes infinite, which is refused
-        image = image.astype(np.float32)
-    if not np.isfinite(image).all():
-        raise ValueError(f"{name} holds NaN or infinite values")
-    if image.min() < 0 or image.max() > 1:
-        raise ValueError(
-            f"{name} must lie in [0, 1], got values from {image.min():g} to {image.max():g}"
-        )
-    return np.asarray(image, np.float32)
+    return unit_floats(name, image)
 
 
 def check_images(name: str, value: Any) -> list[Float[np.ndarray, "_h _w 3"]]:

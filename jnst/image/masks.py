@@ -10,7 +10,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from jnst._checks import check_same_length, is_floating
+from jnst._checks import check_same_length, is_floating, unit_floats
 
 MAX_ASPECT_ERROR = 0.02
 """Largest relative difference between the aspect ratios of a mask and its picture."""
@@ -187,14 +187,7 @@ def check_mask(name: str, mask: Any, picture: str, shape: tuple[int, ...]) -> Fl
         raise ValueError(f"{name} must have the shape (h, w), got {mask.shape}")
     if not (is_floating(mask.dtype) or mask.dtype == bool):
         raise TypeError(f"{name} must hold floats in [0, 1], got {mask.dtype}")
-    with np.errstate(over="ignore"):  # what is too large becomes infinite, which is refused
-        mask = mask.astype(np.float32)
-    if not np.isfinite(mask).all():
-        raise ValueError(f"{name} holds NaN or infinite values")
-    if mask.min() < 0 or mask.max() > 1:
-        raise ValueError(
-            f"{name} must lie in [0, 1], got values from {mask.min():g} to {mask.max():g}"
-        )
+    mask = unit_floats(name, mask)
     (high, wide), (height, width) = mask.shape, shape[:2]
     if abs(math.log(wide * height / (high * width))) > math.log1p(MAX_ASPECT_ERROR):
         raise ValueError(
