@@ -30,7 +30,7 @@ MOST_CELLS = 10_000
 
 Index = tuple[int, ...]
 """Where a cell stands along every axis."""
-Blend = tuple[Float[Array, "_h _w 3"], ...]
+Blend = tuple[Float[np.ndarray, "_h _w 3"], ...]
 """The style images of a cell, one or several, whose moments are averaged."""
 
 
@@ -65,11 +65,11 @@ class Grid(NamedTuple):
     """
 
     axes: dict[str, tuple[Any, ...]]
-    contents: list[Float[Array, "H W 3"]]
+    contents: list[Float[np.ndarray, "H W 3"]]
     styles: list[Blend]
     cells: dict[Index, Cell]
     plans: list[Plan]
-    palette: Float[Array, "_h _w 3"] | None = None
+    palette: Float[np.ndarray, "_h _w 3"] | None = None
     masks: Masks | None = None
     own: tuple[OwnTerm, ...] = ()
 
@@ -184,7 +184,7 @@ def several_layers(name: str, value: Any, geometry: Geometry) -> tuple[dict[str,
     return tuple(LayerWeights(layers) for layers in distinct(name, filled))
 
 
-def several_images(name: str, value: Any) -> list[Float[Array, "_h _w 3"]]:
+def several_images(name: str, value: Any) -> list[Float[np.ndarray, "_h _w 3"]]:
     """One image or several, each checked."""
     return distinct(name, check_images(name, value), repr_of=_contents)
 
@@ -207,7 +207,7 @@ def is_blend(value: Any) -> bool:
     return isinstance(value, list | tuple) and any(map(is_image, value))
 
 
-def _contents(image: Float[Array, "_h _w 3"]) -> tuple[tuple[int, ...], bytes]:
+def _contents(image: Float[np.ndarray, "_h _w 3"]) -> tuple[tuple[int, ...], bytes]:
     """What two images that are the same have in common."""
     return image.shape, np.asarray(image).tobytes()
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 from jax.sharding import Mesh
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
 from jnst.execution.batch import Axes
 from jnst.execution.devices import place, whole
@@ -51,7 +51,7 @@ class GridContext(NamedTuple):
     mesh: Mesh
     parts: dict[tuple[str, Index, Canvas], Any]
 
-    def content(self, cell: Cell) -> Float[Array, "H W 3"]:
+    def content(self, cell: Cell) -> Float[np.ndarray, "H W 3"]:
         """The content of a cell, as the transfer is to see it."""
         return np.asarray(prepare_content(cell.settings.colors, self.grid.contents[cell.content]))
 
