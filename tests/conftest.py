@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import tempfile
 
 import jax
@@ -12,6 +13,7 @@ from tiny import tiny_vgg, write_tiny_weights
 
 import jnst
 from jnst.cli.runtime import use_one_blas_thread
+from jnst.cli.signals import SIGNALS
 from jnst.nn.discovery import find_weights, open_weights
 from jnst.nn.loading import make_vgg
 from jnst.nn.weights import read_weights, write_weights
@@ -22,11 +24,23 @@ CACHE_FOLDER = "JAX_COMPILATION_CACHE_DIR"
 MIN_SECONDS = "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"
 
 
+def answer_signals():
+    """Let the commands that tests start answer signals, which they inherit as ignored otherwise.
+
+    Those of a shell script's background jobs are, and SIGHUP is under nohup.
+    """
+    for number in SIGNALS:
+        if signal.getsignal(number) is signal.SIG_IGN:
+            ctrl_c = number == signal.SIGINT
+            signal.signal(number, signal.default_int_handler if ctrl_c else signal.SIG_DFL)
+
+
 def pytest_configure(config):
     """Compile every program once in a run of the tests, whichever process needs it.
 
     The workers of pytest-xdist and the commands that tests start inherit the environment.
     """
+    answer_signals()
     if CACHE_FOLDER not in os.environ:
         os.environ[CACHE_FOLDER] = folder = tempfile.mkdtemp(prefix="jnst-tests-")
         config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
