@@ -56,6 +56,27 @@ def check_same_shape(name: str, array: Array, other: str, wanted: Array) -> None
         )
 
 
+def zero_beyond(
+    values: Float[Array, "..."], extent: Sequence[Any] | Array, *, channels: bool = False
+) -> Float[Array, "..."]:
+    """Return the values of a picture's positions, 0 beyond the picture at their upper left.
+
+    Args:
+      values: (..., H, W), or with `channels` (..., H, W, C).
+      extent: (height, width) of the picture, in positions; traced integers.
+      channels: whether there is an axis after those of the positions.
+    """
+    first = values.ndim - (3 if channels else 2)
+    below, across = (
+        jnp.arange(values.shape[first + axis], dtype=edge.dtype) < edge
+        for axis, edge in enumerate(extent)
+    )
+    inside = below[:, None] & across[None, :]
+    if channels:
+        inside = inside[..., None]
+    return jnp.where(jnp.broadcast_to(inside, values.shape), values, 0)
+
+
 def summed(values: Sequence[Any]) -> Any:
     """Return the sum of arrays of one type; 0 where there are none."""
     return sum(values[1:], start=values[0]) if values else jnp.zeros((), WIDE)

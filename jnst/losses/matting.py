@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from jnst.losses.arrays import as_floats, lifted, widened
+from jnst.losses.arrays import as_floats, lifted, widened, zero_beyond
 from jnst.losses.normalization import per_value
 from jnst.losses.terms import PIXELS, Features, Positions, Scalar, Term, term
 
@@ -161,12 +161,8 @@ class Photorealism(Term):
         image = features[PIXELS]
         if self.extent is None:
             return matting_loss(image, self.matting)
-        losses = window_losses(image, self.matting)
-        height, width = self.extent - 2
-        rows, columns = (jnp.arange(edge, dtype=height.dtype) for edge in losses.shape[-2:])
-        inside = (rows < height)[:, None] & (columns < width)[None, :]
-        inside = jnp.broadcast_to(inside, losses.shape)
-        return jnp.sum(jnp.where(inside, losses, 0), axis=(-2, -1))
+        losses = zero_beyond(window_losses(image, self.matting), self.extent - 2)
+        return jnp.sum(losses, axis=(-2, -1))
 
     def loss(self, statistics: Any) -> Any:
         """The matting loss times its factor."""

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
-from jnst.losses.arrays import summed
+from jnst.losses.arrays import summed, zero_beyond
 from jnst.losses.regions import Kept, composed
 from jnst.losses.terms import PIXELS, Features, Term
 from jnst.nn.backbone import Backbone
@@ -84,11 +84,8 @@ def within(
     for name, of_layer in features.items():
         if name == PIXELS:
             continue
-        height, width = extent // model.geometry.stride_of(name)
-        rows, columns = (jnp.arange(edge, dtype=extent.dtype) for edge in of_layer.shape[-3:-1])
-        inside = (rows < height)[:, None, None] & (columns < width)[None, :, None]
-        inside = jnp.broadcast_to(inside, of_layer.shape)
-        masked[name] = jnp.where(inside, of_layer, 0)
+        height, width = of_picture = extent // model.geometry.stride_of(name)
+        masked[name] = zero_beyond(of_layer, of_picture, channels=True)
         positions[name] = (height * width).astype(jnp.float32)
     return masked, positions
 

@@ -20,7 +20,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jnst.image.masks import Masks, resize_mask
-from jnst.losses.arrays import lifted
+from jnst.losses.arrays import lifted, zero_beyond
 from jnst.losses.terms import Scalar
 
 Guides = Mapping[str, Float[Array, "R _h _w"]]
@@ -98,10 +98,7 @@ def _guide(
     averaged = jnp.mean(cells, axis=(2, 4))
     if extent is not None:
         height, width = extent // cell
-        places = (jnp.arange(edge, dtype=extent.dtype) for edge in (rows, columns))
-        below, across = (place < edge for place, edge in zip(places, (height, width), strict=True))
-        inside = below[:, None] & across[None, :]
-        averaged = jnp.where(jnp.broadcast_to(inside, averaged.shape), averaged, 0)
+        averaged = zero_beyond(averaged, (height, width))
         positions = jnp.maximum(height * width, 1).astype(masks.dtype)
         whole = jnp.sum(averaged, axis=(1, 2), keepdims=True) / positions
     else:

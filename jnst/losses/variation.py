@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from jnst.losses.arrays import as_floats, widened
+from jnst.losses.arrays import as_floats, widened, zero_beyond
 from jnst.losses.blending import blend
 from jnst.losses.normalization import per_value
 from jnst.losses.terms import PIXELS, Features, Positions, Scalar, Term, term
@@ -50,16 +50,11 @@ def variation_within(
     """The total variation of the picture of this (height, width) at the image's upper left."""
     if extent is None:
         return total_variation(image)
-    rows, columns = (jnp.arange(edge, dtype=extent.dtype) for edge in image.shape[-3:-1])
     height, width = extent
     down = jnp.square(image[..., 1:, :, :] - image[..., :-1, :, :])
     across = jnp.square(image[..., :, 1:, :] - image[..., :, :-1, :])
-
-    def inside(there: Array, rows: Array, columns: Array) -> Array:
-        mask = (rows < height)[:, None, None] & (columns < width)[None, :, None]
-        return jnp.where(jnp.broadcast_to(mask, there.shape), there, 0)
-
-    down, across = inside(down, rows[1:], columns), inside(across, rows, columns[1:])
+    down = zero_beyond(down, (height - 1, width), channels=True)
+    across = zero_beyond(across, (height, width - 1), channels=True)
     return down.sum(axis=(-3, -2, -1)) + across.sum(axis=(-3, -2, -1))
 
 

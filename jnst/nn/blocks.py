@@ -60,20 +60,6 @@ def convolutions(blocks: Blocks) -> dict[str, tuple[int, int]]:
     return channels
 
 
-def layer_names(blocks: Blocks) -> tuple[str, ...]:
-    """The names of all layers, in the order of the network.
-
-    >>> layer_names(((2, 64),))
-    ('conv1_1', 'relu1_1', 'conv1_2', 'relu1_2', 'pool1')
-    """
-    names: list[str] = []
-    for block, (count, _) in enumerate(blocks, start=1):
-        for index in range(1, count + 1):
-            names += [f"conv{block}_{index}", f"relu{block}_{index}"]
-        names.append(f"pool{block}")
-    return tuple(names)
-
-
 def check_blocks(name: str, blocks: object) -> Blocks:
     """Return `blocks` as tuples of ints.
 

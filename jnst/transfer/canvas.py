@@ -42,21 +42,14 @@ class Canvas(NamedTuple):
     def put(self, image: Float[np.ndarray, "h w C"]) -> Float[np.ndarray, "H W C"]:
         """An image of any shape on the canvas: resized to the picture's, and mirrored beyond it."""
         resized = resize_on_host(image, self.extent)
-        return np.pad(resized, (*self._beyond, (0, 0)), mode="symmetric")
-
-    def put_mask(self, mask: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "H W"]:
-        """A mask of the picture on the canvas: 0 beyond it."""
-        return np.pad(mask, self._beyond)
+        (height, width), (h, w) = self.shape, self.extent
+        beyond = (0, height - h), (0, width - w)
+        return np.pad(resized, (*beyond, (0, 0)), mode="symmetric")
 
     def take(self, canvas: Float[np.ndarray, "*batch H W C"]) -> Float[np.ndarray, "*batch h w C"]:
         """The picture that is on the canvas."""
         height, width = self.extent
         return canvas[..., :height, :width, :]
-
-    @property
-    def _beyond(self) -> tuple[tuple[int, int], tuple[int, int]]:
-        (height, width), (h, w) = self.shape, self.extent
-        return (0, height - h), (0, width - w)
 
 
 def exact_canvas(shape: Shape) -> Canvas:

@@ -12,13 +12,22 @@ from jnst.nn.blocks import (
     VGG16_BLOCKS,
     VGG19_BLOCKS,
     check_blocks,
-    layer_names,
     network_name,
 )
 from jnst.nn.geometry import Geometry, vgg_geometry
 from jnst.nn.vgg import VGG16, VGG19
 
 VGG_19 = vgg_geometry(VGG19_BLOCKS)
+
+
+def layer_names(blocks):
+    """The names of all layers, in the order of the network."""
+    names = []
+    for block, (count, _) in enumerate(blocks, start=1):
+        for index in range(1, count + 1):
+            names += [f"conv{block}_{index}", f"relu{block}_{index}"]
+        names.append(f"pool{block}")
+    return tuple(names)
 
 
 def test_the_numbers_of_vgg19():
