@@ -99,7 +99,7 @@ def test_regions_and_several_styles(tiny, pictures):
     dark, bright = np.float32(0.2) * style, np.float32(0.6) + np.float32(0.4) * style
     left = np.zeros((64, 80), np.float32)
     left[:, :40] = 1
-    options = QUICK | {"steps": 25, "beta": 200.0}
+    options = QUICK | {"steps": 50, "beta": 200.0}
     result = jnst.stylize(tiny, content, [dark, bright], regions=[left, 1 - left], **options)
     swapped = jnst.stylize(tiny, content, [bright, dark], regions=[left, 1 - left], **options)
     change = np.asarray(result.image - swapped.image).mean(axis=(0, 2))
