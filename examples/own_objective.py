@@ -53,7 +53,7 @@ def main() -> None:
     for weight in axis:
         args = (model, targets, weights), brightness(content), weight
         result = jnst.minimize(objective, content, args, steps=STEPS)
-        print(f"weight {weight:g}: {result.reason}, light {result.losses['light'][-1]:.4f}")
+        print(f"weight {weight:g}: {result.reason}, light {result.losses['light'][-1]:.3g}")
         images.append(result.image)
     axes = {"alpha": (1.0,), "beta": (30.0,), "weight of light": axis}
     jnst.save_sheet("own-objective.png", jnp.stack(images)[None, None], axes)

@@ -14,8 +14,10 @@ EXAMPLES = Path(jnst.__file__).parents[1] / "examples"
 
 
 @pytest.fixture
-def in_folder(tmp_path, monkeypatch, real_weights):
+def in_folder(tmp_path, monkeypatch, weights_file):
+    """An empty working directory, where the weights of a small network are found."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("JNST_WEIGHTS", str(weights_file))
     return tmp_path
 
 
@@ -33,8 +35,8 @@ def test_the_example_with_a_term_of_its_own_keeps_the_light(in_folder, monkeypat
     monkeypatch.setitem(shared, "SIZE", 64)
     monkeypatch.setitem(shared, "STEPS", 12)
     program["main"]()
-    lines = [line for line in capsys.readouterr().out.splitlines() if "off by" in line]
-    none, some, much = (float(line.split("off by ")[1].split()[0]) for line in lines)
+    lines = [line for line in capsys.readouterr().out.splitlines() if "light" in line]
+    none, some, much = (float(line.split("light ")[1]) for line in lines)
     assert much < some < none
     assert (in_folder / "own-objective.png").exists()
 

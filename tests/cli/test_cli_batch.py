@@ -25,6 +25,7 @@ def folder(tmp_path_factory, pictures, weights_file):
     jnst.save_image(folder / "a.png", content, alpha=alpha)
     jnst.save_image(folder / "b.png", content[::-1])
     jnst.save_image(folder / "tall.png", content.transpose(1, 0, 2))
+    jnst.save_image(folder / "long.png", content[:40])
     jnst.save_image(folder / "style.png", style)
     (folder / "sub").mkdir()
     jnst.save_image(folder / "sub" / "a.png", content[:, ::-1])
@@ -85,7 +86,7 @@ def test_an_interruption_keeps_what_is_written(folder, monkeypatch):
         yield lambda: (folder / "kept" / "a.png").exists()
 
     monkeypatch.setattr("jnst.cli.batch.interrupts", after_the_first)
-    command = "stylize", "a.png", "tall.png", "style.png", "-o", "kept", *FEW
+    command = "stylize", "a.png", "long.png", "style.png", "-o", "kept", *FEW
     ran = run_jnst(folder, *command)
     assert ran.returncode == 130
     assert names(folder / "kept") == ["a.png"]
@@ -96,7 +97,7 @@ def test_an_interruption_keeps_what_is_written(folder, monkeypatch):
     assert again.returncode == 0, again.stderr
     assert "2 of 2 pictures, 1 of them before" in again.stderr
     assert (folder / "kept" / "a.png").stat().st_mtime_ns == before
-    assert names(folder / "kept") == ["a.png", "tall.png"]
+    assert names(folder / "kept") == ["a.png", "long.png"]
     third = run_jnst(folder, *command, "--resume")
     assert "2 of 2 pictures, 2 of them before" in third.stderr and "step" not in third.stderr
 
