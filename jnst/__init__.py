@@ -26,7 +26,7 @@ _MODULES = {
     "total_variation": "losses.variation",
     "make_matting": "losses.matting",
     "matting_loss": "losses.matting",
-    "LossWeights": "losses.targets",
+    "LossWeights": "losses.recipe",
     "Targets": "losses.targets",
     "loss_terms": "losses.targets",
     "make_targets": "losses.targets",
@@ -46,7 +46,7 @@ _MODULES = {
     "Preset": "transfer.presets",
     "preset": "transfer.presets",
     "Settings": "transfer.settings",
-    "Result": "transfer.stylization",
+    "Result": "transfer.job",
     "stylize": "transfer.stylization",
     "save_sheet": "grid.sheets",
     "save_trade_off": "grid.sheets",
@@ -69,7 +69,7 @@ if TYPE_CHECKING:
     from jnst.losses.matting import make_matting as make_matting
     from jnst.losses.matting import matting_loss as matting_loss
     from jnst.losses.moments import gram_matrix as gram_matrix
-    from jnst.losses.targets import LossWeights as LossWeights
+    from jnst.losses.recipe import LossWeights as LossWeights
     from jnst.losses.targets import Targets as Targets
     from jnst.losses.targets import loss_terms as loss_terms
     from jnst.losses.targets import make_targets as make_targets
@@ -86,11 +86,11 @@ if TYPE_CHECKING:
     from jnst.optim.minimization import Minimum as Minimum
     from jnst.optim.minimization import Progress as Progress
     from jnst.optim.minimization import minimize as minimize
+    from jnst.transfer.job import Result as Result
     from jnst.transfer.presets import PRESETS as PRESETS
     from jnst.transfer.presets import Preset as Preset
     from jnst.transfer.presets import preset as preset
     from jnst.transfer.settings import Settings as Settings
-    from jnst.transfer.stylization import Result as Result
     from jnst.transfer.stylization import stylize as stylize
 else:
     __all__ = list(_MODULES)  # type checkers, which cannot read this, have the imports

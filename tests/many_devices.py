@@ -17,9 +17,10 @@ from jnst.cli.program import main
 from jnst.execution.devices import make_mesh
 from jnst.optim.descent import Schedule, descend
 from jnst.optim.step import step
+from jnst.transfer.inputs import Inputs
+from jnst.transfer.job import Job
 from jnst.transfer.levels import Level
-from jnst.transfer.painting import Job, execution_of, on_mesh
-from jnst.transfer.problem import Inputs
+from jnst.transfer.painting import execution_of, on_mesh
 
 stylize = functools.partial(jnst.stylize, style_loss="gram")
 stylize_grid = functools.partial(jnst.stylize_grid, style_loss="gram")

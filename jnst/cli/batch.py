@@ -33,14 +33,14 @@ from jnst.grid.runs import GridProgress, Running, run_cells
 from jnst.image.pictures import save_image
 from jnst.optim.checkpoint import Checkpoint
 from jnst.optim.minimization import Progress
-from jnst.transfer.stylization import Result
-from jnst.transfer.tile_selection import check_tile
+from jnst.transfer.job import Result
+from jnst.transfer.tile_checks import check_tile
 
 SHOWN = 3
 """Names shown in a line of progress; the others are counted."""
 
 
-def run_batch(args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> int:
     """Check everything, stylise every content and write; return the exit code."""
     began = time.monotonic()
     if args.distributed:

@@ -48,7 +48,7 @@ from jnst.grid.runs import GridProgress, Running, run_cells
 from jnst.grid.sheets import check_drawing
 from jnst.image.inputs import RANDOM_INITS
 from jnst.optim.checkpoint import check_checkpoint
-from jnst.transfer.tile_selection import check_tile
+from jnst.transfer.tile_checks import check_tile
 
 VARYING = (*NUMBERS, *LAYER_WEIGHTS, "seed")
 """Options that take several values."""

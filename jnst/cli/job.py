@@ -20,7 +20,7 @@ from jnst.execution.memory import free_on_host
 from jnst.image.fitting import SMALLEST_EDGE, fit
 from jnst.image.inputs import INITS, SMALLEST_INPUT
 from jnst.image.pictures import Picture, image_size, read_picture
-from jnst.losses.targets import blend_shares
+from jnst.losses.blending import blend_shares
 from jnst.nn.blocks import network_title
 from jnst.nn.discovery import WeightsFile, find_weights, open_weights
 from jnst.nn.geometry import Geometry, vgg_geometry

@@ -22,7 +22,7 @@ from jnst.optim.checkpoint import EVERY
 from jnst.optim.optimizers import OPTIMIZERS, RATES, SCHEDULES
 from jnst.transfer.presets import PRESETS
 from jnst.transfer.settings import LARGEST_EDGE, SETTINGS, Settings
-from jnst.transfer.tile_selection import AUTO
+from jnst.transfer.tile_checks import AUTO
 
 OPTIONS: dict[str, Any] = {
     "size": 512,

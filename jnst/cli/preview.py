@@ -22,9 +22,10 @@ from numpy.typing import ArrayLike
 from jnst._checks import check_integer
 from jnst._text import as_text
 from jnst.cli.curves import CURVES, draw_curves
+from jnst.cli.progress import work_left
 from jnst.image.pictures import resize_picture
 from jnst.optim.minimization import Progress
-from jnst.transfer.plan import Plan, work_left
+from jnst.transfer.plan import Plan
 
 if TYPE_CHECKING:
     from flask import Flask

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from jnst._files import atomic_write
 from jnst.optim.minimization import Progress
-from jnst.transfer.plan import Plan, work_left
+from jnst.transfer.plan import Plan
 
 if TYPE_CHECKING:
     from jnst.grid.runs import GridProgress
@@ -159,3 +159,14 @@ def write_rows(
         writer = csv.writer(file)
         writer.writerow(header)
         writer.writerows(rows)
+
+
+def work_left(plan: Plan, progress: Progress) -> int:
+    """Steps × pixels that a run still has to do.
+
+    They are counted from the end, since a resumed run does not begin at the beginning, and a size
+    that has converged leaves out steps.
+    """
+    larger = [(shape, n) for shape, n in plan if max(shape) > max(progress.shape)]
+    here = progress.steps - progress.step - sum(n for _, n in larger)
+    return sum(h * w * n for (h, w), n in [*larger, (progress.shape, here)])

@@ -33,8 +33,9 @@ from jnst.cli.side_outputs import (
 from jnst.cli.streams import check_picture_output, write_picture
 from jnst.image.pictures import save_image
 from jnst.optim.minimization import Progress
-from jnst.transfer.stylization import Result, stylize
-from jnst.transfer.tile_selection import check_tile
+from jnst.transfer.job import Result
+from jnst.transfer.stylization import stylize
+from jnst.transfer.tile_checks import check_tile
 
 
 class Painting(NamedTuple):
@@ -53,8 +54,9 @@ class Painting(NamedTuple):
     record: dict[str, Any]
 
 
-def run_single(args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> int:
     """Check everything, stylise and write; return the exit code."""
+    args = argparse.Namespace(**vars(args) | {"content": args.content[0]})
     output = check_picture_output("stylized.png" if args.output is None else args.output)
     if args.resume and not args.checkpoint:
         raise ValueError("--resume needs --checkpoint")

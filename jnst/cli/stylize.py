@@ -1,9 +1,9 @@
 """`jnst stylize`: its options, and whether one picture is painted or several."""
 
 import argparse
+import importlib
 
 from jnst.cli.arguments import whole
-from jnst.cli.batch import run_batch
 from jnst.cli.options import (
     add_blend,
     add_distributed,
@@ -13,7 +13,6 @@ from jnst.cli.options import (
     add_running,
 )
 from jnst.cli.regions import add_regions
-from jnst.cli.single import run_single
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,8 +59,9 @@ def port(text: str) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Check everything, stylise and write; return the exit code."""
-    if len(args.content) > 1:
-        return run_batch(args)
-    if args.distributed:
+    several = len(args.content) > 1
+    if args.distributed and not several:
         raise ValueError("--distributed needs several contents to share between the processes")
-    return run_single(argparse.Namespace(**vars(args) | {"content": args.content[0]}))
+    # By its name, as the command itself: of the two only the one that is needed is imported.
+    painting = importlib.import_module("jnst.cli.batch" if several else "jnst.cli.single")
+    return painting.run(args)  # type: ignore[no-any-return]

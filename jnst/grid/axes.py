@@ -14,13 +14,12 @@ from jnst._checks import check_number, plain_number
 from jnst.image.color import check_palette
 from jnst.image.inputs import check_image, check_images, is_image
 from jnst.image.masks import Masks, check_masks
-from jnst.losses.targets import blend_shares
+from jnst.losses.blending import blend_shares
 from jnst.nn.geometry import Geometry
+from jnst.transfer.own_terms import OwnTerm, check_own
 from jnst.transfer.plan import Plan
-from jnst.transfer.problem import OwnTerm
 from jnst.transfer.setting_values import LayerWeights, weighted_layers
 from jnst.transfer.settings import Settings
-from jnst.transfer.stylization import check_own
 
 NUMBERS = ("alpha", "beta", "gamma", "learning_rate", "averaging", "photorealism")
 LAYER_WEIGHTS = ("content_layers", "style_layers")

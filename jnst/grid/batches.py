@@ -23,8 +23,8 @@ from jnst.grid.cells import (
 )
 from jnst.image.resampling import resize_on_host
 from jnst.optim.descent import StepCallback
+from jnst.transfer.job import Result, shown
 from jnst.transfer.levels import NOT_KEPT, Keeper, Level, Outcome, Steering, coarse_to_fine
-from jnst.transfer.painting import Result, shown
 
 LARGEST_BATCH = {"cpu": 4}
 """Cells on a device at most, by platform; more are no faster, and their pictures come later."""

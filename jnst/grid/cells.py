@@ -20,9 +20,10 @@ from jnst.losses.variation import Variation
 from jnst.nn.backbone import Backbone
 from jnst.optim.step import Controls
 from jnst.transfer.canvas import Canvas
+from jnst.transfer.inputs import Inputs, on_canvas
+from jnst.transfer.job import Job, controls_of
 from jnst.transfer.levels import Level, levels_of
-from jnst.transfer.painting import Job, controls_of
-from jnst.transfer.problem import Inputs, build_objective, on_canvas
+from jnst.transfer.problem import build_objective
 
 OF_STYLE = ("style", "roughness", "styles", "energies")
 """Parts that are made from the style images; all others but the guides are from the content."""

@@ -17,8 +17,8 @@ from jnst.optim.descent import Execution, Run
 from jnst.optim.step import State, init_state
 from jnst.optim.stored_state import key_data, storable
 from jnst.transfer.identity import run_identity
+from jnst.transfer.job import Result, state_shape
 from jnst.transfer.levels import Keeper, Level
-from jnst.transfer.painting import Result, state_shape
 from jnst.transfer.settings import Settings
 
 CELLS, FINISHED = "cells", "finished"

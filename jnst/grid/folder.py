@@ -18,7 +18,7 @@ from jnst._files import atomic_write, check_output
 from jnst.grid.axes import Index
 from jnst.grid.sheets import save_sheet, save_trade_off, short, thumb_size, value_text
 from jnst.image.pictures import fit, image_size, load_image, read_settings, save_image
-from jnst.transfer.stylization import Result
+from jnst.transfer.job import Result
 
 RECORD, TABLE, SHEET, TRADE_OFF = "grid.json", "grid.csv", "sheet.png", "trade-off.png"
 """What lies in the folder beside the cells' pictures."""

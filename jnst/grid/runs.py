@@ -24,9 +24,11 @@ from jnst.optim.checkpoint import Checkpoint
 from jnst.optim.descent import StepCallback
 from jnst.optim.minimization import Progress
 from jnst.optim.step import Controls, State
+from jnst.transfer.job import Result
 from jnst.transfer.levels import Keeper, Level
-from jnst.transfer.painting import Result, paint
-from jnst.transfer.tile_selection import AUTO, check_tile, window_edges
+from jnst.transfer.painting import paint
+from jnst.transfer.tile_checks import AUTO, check_tile
+from jnst.transfer.tile_selection import window_edges
 
 
 class GridProgress(NamedTuple):

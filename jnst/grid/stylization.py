@@ -19,7 +19,7 @@ from jnst.image.masks import Mask
 from jnst.nn.backbone import Backbone, check_backbone
 from jnst.optim import checkpoint as checkpoints
 from jnst.optim.concrete import check_concrete
-from jnst.transfer.problem import OwnTerm
+from jnst.transfer.own_terms import OwnTerm
 from jnst.transfer.settings import Settings
 
 

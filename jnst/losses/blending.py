@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jnst._checks import check_same_length
 from jnst.losses.terms import Scalar
 
 
@@ -36,3 +37,11 @@ def side_by_side(each: Sequence[Mapping[str, Any]], axis: int = 0) -> dict[str, 
            [[6.]]], dtype=float32)}
     """
     return jax.tree.map(lambda *leaves: jnp.concatenate(leaves, axis), *each)
+
+
+def blend_shares(weights: Sequence[Scalar | int] | None, count: int) -> tuple[Scalar | int, ...]:
+    """A weight for each of `count` style images; raises ValueError where there are not as many."""
+    if weights is None:
+        return (1.0,) * count
+    check_same_length("style_weights", "weight", weights, count)
+    return tuple(weights)

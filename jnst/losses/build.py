@@ -6,7 +6,7 @@ for other JAX code by `jnst.make_targets`.
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -17,37 +17,12 @@ from jnst.losses.blending import blend
 from jnst.losses.content import Content, Energy, content_term, relative_to_style
 from jnst.losses.matting import make_matting, photorealism_term
 from jnst.losses.objectives import within
+from jnst.losses.recipe import LossWeights, Recipe
 from jnst.losses.regions import guides_and_shares, style_guides
-from jnst.losses.registry import REGISTRY
 from jnst.losses.style import StyleTerm, measure_layers, relative_scales, style_term
 from jnst.losses.terms import Scalar, Term, replace
 from jnst.losses.variation import roughness, variation_term
-from jnst.nn.backbone import Backbone
-
-CONTENT_LAYERS = ("relu4_2",)
-STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
-
-
-class Recipe(NamedTuple):
-    """What decides the structure of the terms, and so what is compiled; hashable.
-
-    Attributes:
-      content_layers, style_layers: where content and style are compared.
-      style_loss: its name, as in `jnst.losses.registry`.
-      weighing: one of `jnst.losses.normalization.WEIGHINGS`.
-      photorealism: whether there is that term.
-    """
-
-    content_layers: tuple[str, ...]
-    style_layers: tuple[str, ...]
-    style_loss: str
-    weighing: str
-    photorealism: bool = False
-
-    @property
-    def loss(self) -> type[StyleTerm]:
-        """The style loss."""
-        return REGISTRY[self.style_loss]
+from jnst.nn.backbone import Backbone, is_exact, strides_of
 
 
 def equal_weights(layers: Sequence[str]) -> dict[str, Scalar]:
@@ -220,19 +195,32 @@ def add_guides(
     return replace(style, guides=guides, shares=of_regions)
 
 
-def strides_of(model: Backbone, layers: Sequence[str]) -> dict[str, int]:
-    """{layer: pixels along one axis of a position}."""
-    return {layer: model.geometry.stride_of(layer) for layer in layers}
+def weigh_terms(terms: Sequence[Term], weights: LossWeights) -> tuple[Term, ...]:
+    """Terms with these weights, and of their layers those that the weights name.
 
-
-def is_exact(model: Backbone) -> bool:
-    """Whether what follows from the network's features is to be as precise as float32."""
-    return getattr(model, "precision", "") == "highest"
-
-
-def positions_of(model: Backbone, layers: Sequence[str], shape: tuple[int, ...]) -> dict[str, int]:
-    """{layer: positions} of a picture of this (height, width)."""
-    return {
-        layer: math.prod(edge // stride for edge in shape[:2])
-        for layer, stride in strides_of(model, layers).items()
+    Raises:
+      ValueError: for a layer without a target.
+    """
+    of_terms = {
+        "content": weights.alpha,
+        "style": weights.beta,
+        "variation": weights.gamma,
+        "photorealism": weights.photorealism,
     }
+    weighed: list[Term] = []
+    for each in terms:
+        changes: dict[str, Any] = {"weight": of_terms.get(each.name, each.weight)}
+        if isinstance(each, Content | StyleTerm):
+            changes["weights"] = getattr(weights, each.name)
+            for layer in changes["weights"]:
+                if layer not in each.targets:
+                    made = ", ".join(each.targets)
+                    raise ValueError(f"there is no {each.name} target at {layer}, only at {made}")
+        weighed.append(replace(each, **changes))
+    return tuple(weighed)
+
+
+def measuring_term(model: Backbone, recipe: Recipe, guides: Any) -> StyleTerm:
+    """A style term that only measures."""
+    weights = equal_weights(recipe.style_layers)
+    return recipe.loss(targets={}, scales={}, weights=weights, guides=guides, exact=is_exact(model))

@@ -10,38 +10,20 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Array, Float
 
-from jnst._checks import check_choice, check_same_length
+from jnst._checks import check_choice
 from jnst.image.masks import Mask, gather_masks
 from jnst.losses.arrays import as_floats
-from jnst.losses.build import CONTENT_LAYERS, STYLE_LAYERS, Recipe, build_terms
+from jnst.losses.blending import blend_shares
+from jnst.losses.build import build_terms, weigh_terms
 from jnst.losses.content import Content
 from jnst.losses.normalization import WEIGHINGS
 from jnst.losses.objectives import Objective, evaluate
+from jnst.losses.recipe import CONTENT_LAYERS, STYLE_LAYERS, LossWeights, Recipe
 from jnst.losses.regions import Kept, kept_of
 from jnst.losses.registry import STYLE_LOSSES
 from jnst.losses.style import StyleTerm
-from jnst.losses.terms import Scalar, Term, replace
+from jnst.losses.terms import Scalar, Term
 from jnst.nn.backbone import Backbone
-
-
-class LossWeights(NamedTuple):
-    """How much each term counts. All leaves are traced: changing them never recompiles.
-
-    Attributes:
-      alpha: weight of the content term.
-      beta: weight of the style term.
-      gamma: weight of the total variation.
-      content: {layer: weight} within the content term.
-      style: {layer: weight} within the style term, w_l in the paper.
-      photorealism: weight of the matting loss; it counts where the targets hold a matting.
-    """
-
-    alpha: Scalar
-    beta: Scalar
-    gamma: Scalar
-    content: Mapping[str, Scalar]
-    style: Mapping[str, Scalar]
-    photorealism: Scalar = 0.0
 
 
 class Targets(NamedTuple):
@@ -147,14 +129,6 @@ def make_targets(
     return Targets(terms=terms, kept=kept_of(masks, content))
 
 
-def blend_shares(weights: Sequence[Scalar | int] | None, count: int) -> tuple[Scalar | int, ...]:
-    """A weight for each of `count` style images; raises ValueError where there are not as many."""
-    if weights is None:
-        return (1.0,) * count
-    check_same_length("style_weights", "weight", weights, count)
-    return tuple(weights)
-
-
 def loss_terms(
     image: Float[Array | np.ndarray, "*batch H W 3"], args: tuple[Backbone, Targets, LossWeights]
 ) -> dict[str, Float[Array, "*batch"]]:
@@ -195,31 +169,6 @@ def objective(
       ValueError, TypeError: as `jnst.loss_terms`.
     """
     return loss_terms(image, args)["total"]
-
-
-def weigh_terms(terms: Sequence[Term], weights: LossWeights) -> tuple[Term, ...]:
-    """Terms with these weights, and of their layers those that the weights name.
-
-    Raises:
-      ValueError: for a layer without a target.
-    """
-    of_terms = {
-        "content": weights.alpha,
-        "style": weights.beta,
-        "variation": weights.gamma,
-        "photorealism": weights.photorealism,
-    }
-    weighed: list[Term] = []
-    for each in terms:
-        changes: dict[str, Any] = {"weight": of_terms.get(each.name, each.weight)}
-        if isinstance(each, Content | StyleTerm):
-            changes["weights"] = getattr(weights, each.name)
-            for layer in changes["weights"]:
-                if layer not in each.targets:
-                    made = ", ".join(each.targets)
-                    raise ValueError(f"there is no {each.name} target at {layer}, only at {made}")
-        weighed.append(replace(each, **changes))
-    return tuple(weighed)
 
 
 def _check_size(image: Array, model: Backbone, targets: Targets) -> None:

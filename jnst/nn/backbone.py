@@ -1,6 +1,7 @@
 """The backbone: what a network must have for its features to be compared."""
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import jax
@@ -66,6 +67,24 @@ def check_backbone(model: Any, name: str = "model") -> Backbone:
             f"jitted functions, got {_described(model)}"
         )
     return model  # type: ignore[no-any-return]
+
+
+def strides_of(model: Backbone, layers: Sequence[str]) -> dict[str, int]:
+    """{layer: pixels along one axis of a position}."""
+    return {layer: model.geometry.stride_of(layer) for layer in layers}
+
+
+def positions_of(model: Backbone, layers: Sequence[str], shape: tuple[int, ...]) -> dict[str, int]:
+    """{layer: positions} of a picture of this (height, width)."""
+    return {
+        layer: math.prod(edge // stride for edge in shape[:2])
+        for layer, stride in strides_of(model, layers).items()
+    }
+
+
+def is_exact(model: Backbone) -> bool:
+    """Whether what follows from the network's features is to be as precise as float32."""
+    return getattr(model, "precision", "") == "highest"
 
 
 def _described(model: Any) -> str:

@@ -11,15 +11,9 @@ import jax.numpy as jnp
 from jnst.image.resizing import style_shape
 from jnst.losses.objectives import evaluate
 from jnst.optim.whole import Whole
+from jnst.transfer.inputs import Inputs
 from jnst.transfer.levels import Level
-from jnst.transfer.problem import (
-    Inputs,
-    abstract,
-    build_objective,
-    content_part,
-    shares_of,
-    style_part,
-)
+from jnst.transfer.problem import abstract, build_objective, content_part, shares_of, style_part
 from jnst.transfer.settings import Settings
 
 REMEMBERED = 256

@@ -2,78 +2,29 @@
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
 from jnst.execution.devices import fetch, place, split, whole
 from jnst.execution.rows import Rows
-from jnst.image.color import keep_colors
-from jnst.image.masks import Mask, resize_mask
 from jnst.image.resizing import resize
 from jnst.losses.objectives import evaluate
-from jnst.losses.regions import composite
 from jnst.optim import checkpoint as checkpoints
 from jnst.optim.checkpoint import Checkpoint, Losses
 from jnst.optim.descent import Execution, Run, StepCallback
 from jnst.optim.minimization import Callback, Progress
-from jnst.optim.step import Controls, State, init_state, picture
+from jnst.optim.step import Controls, State, picture
 from jnst.optim.stored_state import storable
 from jnst.optim.whole import Whole
 from jnst.transfer.ahead import compile_ahead
 from jnst.transfer.identity import run_identity
+from jnst.transfer.job import Job, Result, controls_of, shown, state_shape
 from jnst.transfer.levels import NOT_KEPT, Keeper, Level, Outcome, Steering, coarse_to_fine
-from jnst.transfer.problem import Inputs, OwnTerm, build_objective
-from jnst.transfer.settings import Settings
+from jnst.transfer.problem import build_objective
 from jnst.transfer.tiled_problem import tiled_execution
-
-
-class Result(NamedTuple):
-    """What `stylize` comes back with.
-
-    Attributes:
-      image: the picture, (H, W, 3), sRGB in [0, 1].
-      losses: {term: (steps,)}: the terms "content", "style" and "variation", and "photorealism"
-        if that is not 0, before their weights, and "total", the weighted sum, each at the iterate
-        before its update.
-      steps: updates made, at all sizes.
-      reason: why it ended: `"finished"`, `"stopped"` (the callback returned True) or `"diverged"`
-        (a loss or pixel was no longer finite; the image is the last finite one), or `"converged"`
-        (at the last size the loss improved by less than `tolerance`).
-      plan: ((height, width), steps) of each size, the steps made there; empty for a grid's cell.
-    """
-
-    image: Float[Array, "H W 3"]
-    losses: dict[str, np.ndarray]
-    steps: int
-    reason: str
-    plan: Sequence[tuple[tuple[int, int], int]] = ()
-
-
-class Job(NamedTuple):
-    """One picture that is to be painted, checked.
-
-    Attributes:
-      inputs: of any size, as the transfer is to see them.
-      content: as it came.
-      settings: of the run.
-      levels: coarse to fine.
-      start: the image that the first step is made from.
-      own: terms of one's own.
-      key: for terms that draw something at every step.
-    """
-
-    inputs: Inputs
-    content: Any
-    settings: Settings
-    levels: list[Level]
-    start: Any
-    own: tuple[OwnTerm, ...]
-    key: Array
 
 
 def keeper_of(job: Job, file: Checkpoint | None) -> Keeper:
@@ -167,16 +118,6 @@ def execution_of(job: Job, level: Level, mesh: Mesh | None = None) -> Execution:
     return Whole(evaluate, objective, optimizer)
 
 
-def controls_of(settings: Settings, own: Sequence[OwnTerm], key: Array, steps: int) -> Controls:
-    """The numbers that steer the steps at one level; with a key where a loss draws something."""
-    controls = settings.controls(steps)
-    # L-BFGS compares the gradients of different steps, which must then be of one function.
-    draws = settings.optimizer != "lbfgs" and any(
-        getattr(term, "stochastic", False) for term in (settings.recipe().loss, *own)
-    )
-    return controls._replace(key=key) if draws else controls
-
-
 def on_mesh(job: Job, mesh: Mesh) -> Job:
     """The same with its arrays on the devices of a mesh."""
     model = job.inputs.model
@@ -186,35 +127,6 @@ def on_mesh(job: Job, mesh: Mesh) -> Job:
         (job.inputs._replace(model=model), job.content, job.start), whole(mesh)
     )
     return job._replace(inputs=inputs, content=content, start=start)
-
-
-def state_shape(shape: tuple[int, ...], settings: Settings) -> State:
-    """The shapes of the state of a picture of this (height, width), or of a batch (n, …)."""
-    image = jax.ShapeDtypeStruct((*shape, 3), jnp.float32)
-    return jax.eval_shape(functools.partial(init_state, optimizer=settings.transformation()), image)
-
-
-def shown(
-    colors: str,
-    content: Any,
-    image: Any,
-    keep: Mask | None = None,
-) -> Any:
-    """Give an image what it is shown with: the content's chrominance, and what is kept of it.
-
-    Args:
-      colors: as in `Settings`.
-      content: of the size asked for.
-      image: that is optimised, at any size.
-      keep: where the content's pixels stay; None: nowhere.
-    """
-    if colors != "luminance" and keep is None:
-        return image
-    height, width, _ = image.shape
-    content = resize(content, (height, width))
-    if colors == "luminance":
-        image = keep_colors(image, content)
-    return image if keep is None else composite(image, content, resize_mask(keep, (height, width)))
 
 
 def _step_callback(

@@ -3,7 +3,6 @@
 import math
 
 from jnst.image.fitting import SMALLEST_EDGE
-from jnst.optim.minimization import Progress
 
 COARSEST = 128
 """Pixels: the long edge at which a picture is begun. It decides the layout, and so is the same for
@@ -41,14 +40,3 @@ def share(steps: int, sizes: int) -> list[int]:
         rest, total = steps - sum(counts), sum(shares[: level + 1])
         counts.insert(0, max(min(rest, 1), round(rest * shares[level] / total)))
     return counts
-
-
-def work_left(plan: Plan, progress: Progress) -> int:
-    """Steps × pixels that a run still has to do.
-
-    They are counted from the end, since a resumed run does not begin at the beginning, and a size
-    that has converged leaves out steps.
-    """
-    larger = [(shape, n) for shape, n in plan if max(shape) > max(progress.shape)]
-    here = progress.steps - progress.step - sum(n for _, n in larger)
-    return sum(h * w * n for (h, w), n in [*larger, (progress.shape, here)])

@@ -4,7 +4,7 @@ It serves runs, cells of grids, and, under `jax.eval_shape`, forecasts of memory
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,83 +14,30 @@ from jaxtyping import Array, Float, Int
 
 from jnst.execution.devices import keep
 from jnst.image.masks import Masks, resize_mask
-from jnst.image.resizing import resize, resize_styles
+from jnst.losses.blending import blend_shares
 from jnst.losses.build import (
-    Recipe,
     build_content_term,
     build_style_term,
     relate,
-    strides_of,
     style_energies,
+    weigh_terms,
 )
 from jnst.losses.content import Content
 from jnst.losses.matting import make_matting, photorealism_term
 from jnst.losses.objectives import Objective
+from jnst.losses.recipe import Recipe
 from jnst.losses.regions import Kept, guides_of, region_shares
 from jnst.losses.style import StyleTerm
-from jnst.losses.targets import blend_shares, weigh_terms
 from jnst.losses.terms import Scalar, Term, replace
 from jnst.losses.variation import roughness, variation_term
-from jnst.nn.backbone import Backbone
+from jnst.nn.backbone import Backbone, strides_of
 from jnst.optim.programs import Programs, program
-from jnst.transfer.canvas import Canvas
+from jnst.transfer.inputs import Inputs
+from jnst.transfer.own_terms import OwnTerm, check_names, make_own
 from jnst.transfer.settings import Settings
-
-OwnTerm = Term | Callable[[Backbone, Array], Term]
-"""A term of one's own, or `make(model, content)` that makes one for the content at each size."""
 
 Remember = Callable[[str, Callable[[], Any]], Any]
 """`remember(part, make)`: a part of an objective, made now or before."""
-
-
-class Inputs(NamedTuple):
-    """What a picture is made of.
-
-    Attributes:
-      model: the network.
-      content: the content image, (H, W, 3), on the host or on devices.
-      styles: the style images, likewise.
-      masks: the regions, of any size; None: there are none.
-      extent: (height, width) of the picture at the upper left of the content, which goes on beyond
-        it; None: the content is the picture.
-    """
-
-    model: Backbone
-    content: Any
-    styles: tuple[Any, ...]
-    masks: Masks | None = None
-    extent: tuple[int, int] | None = None
-
-    def at(self, canvas: Canvas, shape: tuple[int, int], scale: float) -> "Inputs":
-        """The same for a picture that is worked at on a canvas.
-
-        Args:
-          canvas: where the picture lies.
-          shape: of the picture, by which the styles are sized.
-          scale: of the strokes.
-        """
-        return self._replace(
-            content=on_canvas(self.content, canvas),
-            styles=resize_styles(self.styles, shape, scale),
-            extent=None if canvas.exact else canvas.extent,
-        )
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(height, width) of the picture."""
-        return tuple(self.content.shape[:2]) if self.extent is None else self.extent
-
-    @property
-    def traced_extent(self) -> Int[Array, "2"] | None:
-        """The extent as an array, so that another one compiles nothing."""
-        return None if self.extent is None else jnp.asarray(self.extent, jnp.int32)
-
-
-def on_canvas(image: Any, canvas: Canvas) -> Any:
-    """An image on a canvas; one that lies on devices is only resized."""
-    if isinstance(image, np.ndarray):
-        return canvas.put(image)
-    return resize(image, canvas.shape)
 
 
 def build_objective(
@@ -186,24 +133,6 @@ def regions_part(
         painted = jnp.pad(painted, ((0, 0), *beyond))
         keep = None if keep is None else jnp.pad(keep, beyond)
     return guides_part(painted, inputs.traced_extent, strides=strides), of_regions, keep
-
-
-def make_own(own: Sequence[OwnTerm], model: Backbone, content: Array) -> list[Term]:
-    """The terms of one's own for a content image."""
-    made = [term if isinstance(term, Term) else term(model, content) for term in own]
-    for term in made:
-        if not isinstance(term, Term):
-            raise TypeError(f"terms must be jnst.Term objects or make some, got {term!r}")
-    return made
-
-
-def check_names(names: Sequence[str]) -> None:
-    """Raise ValueError unless every term has a name of its own, which its loss is reported by."""
-    for name in names:
-        if name == "total" or names.count(name) > 1:
-            raise ValueError(
-                f"terms must have different names, none of them 'total', got {', '.join(names)}"
-            )
 
 
 def shares_of(settings: Settings, count: int) -> tuple[Scalar, ...]:

@@ -12,10 +12,9 @@ import optax
 from jnst._checks import check_choice, check_integer, check_number, near_match, plain_number
 from jnst.image.color import COLORS
 from jnst.image.fitting import SMALLEST_EDGE, fit
-from jnst.losses.build import CONTENT_LAYERS, STYLE_LAYERS, Recipe
 from jnst.losses.normalization import WEIGHINGS
+from jnst.losses.recipe import CONTENT_LAYERS, STYLE_LAYERS, LossWeights, Recipe
 from jnst.losses.registry import STYLE_LOSSES
-from jnst.losses.targets import LossWeights
 from jnst.nn.geometry import Geometry
 from jnst.optim.optimizers import Descent
 from jnst.optim.step import Controls

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from typing import Any, Unpack
+from typing import Unpack
 
 import jax
 import numpy as np
@@ -14,16 +14,19 @@ from jnst.execution.devices import checked_mesh
 from jnst.image.color import check_palette, prepare_content, prepare_style
 from jnst.image.inputs import check_image, check_images, check_init, initial_image
 from jnst.image.masks import Mask, check_masks
-from jnst.losses.targets import blend_shares
+from jnst.losses.blending import blend_shares
 from jnst.nn.backbone import Backbone, check_backbone
 from jnst.optim import checkpoint as checkpoints
 from jnst.optim.concrete import check_concrete
 from jnst.optim.minimization import Callback
+from jnst.transfer.inputs import Inputs
+from jnst.transfer.job import Job, Result
 from jnst.transfer.levels import levels_of
-from jnst.transfer.painting import Job, Result, keeper_of, paint
-from jnst.transfer.problem import Inputs, OwnTerm
+from jnst.transfer.own_terms import OwnTerm, check_own
+from jnst.transfer.painting import keeper_of, paint
 from jnst.transfer.settings import Settings, SettingsDict
-from jnst.transfer.tile_selection import check_tile, window_edges
+from jnst.transfer.tile_checks import check_tile
+from jnst.transfer.tile_selection import window_edges
 
 
 def stylize(
@@ -157,15 +160,3 @@ def stylize(
         key=key,
     )
     return paint(job, callback, keeper_of(job, file), mesh)
-
-
-def check_own(terms: Any) -> tuple[OwnTerm, ...]:
-    """Terms of one's own as a tuple; raises TypeError unless each is a term or makes one."""
-    if not isinstance(terms, list | tuple):
-        raise TypeError(f"terms must be a list of jnst.Term objects, got {terms!r}")
-    for term in terms:
-        if not callable(term) and not hasattr(term, "statistics"):
-            raise TypeError(
-                f"terms must be jnst.Term objects or functions that make one, got {term!r}"
-            )
-    return tuple(terms)

@@ -13,14 +13,14 @@ from jnst.execution.tiling import Tiled
 from jnst.execution.windows import Look, View, add_statistics, views_of
 from jnst.image.fitting import SMALLEST_EDGE
 from jnst.image.masks import Masks
-from jnst.losses.build import strides_of
+from jnst.losses.build import measuring_term
 from jnst.losses.regions import guides_of
 from jnst.losses.terms import PIXELS, replace
-from jnst.nn.backbone import Backbone
+from jnst.nn.backbone import Backbone, strides_of
 from jnst.optim.step import init_state
-from jnst.transfer.problem import Inputs, abstract, build_objective
+from jnst.transfer.inputs import Inputs
+from jnst.transfer.problem import abstract, build_objective
 from jnst.transfer.settings import Settings
-from jnst.transfer.tiled_problem import measuring_term
 
 Shape = tuple[int, int]
 """(height, width) in pixels."""
@@ -95,7 +95,7 @@ def memory_of_style(
         guides = jax.eval_shape(
             functools.partial(guides_of, strides=strides_of(model, layers)), mask
         )
-    term = abstract(measuring_term(model, settings, guides))
+    term = abstract(measuring_term(model, settings.recipe(), guides))
     view = views_of(tiles, model, layers)[0]
     look = Look(model, (jax.eval_shape(functools.partial(_at, view=view), term),))
     image = jax.ShapeDtypeStruct((*shape, 3), jnp.float32)

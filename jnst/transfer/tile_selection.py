@@ -16,22 +16,15 @@ from jnst.image.resizing import style_shape
 from jnst.losses.objectives import evaluate
 from jnst.losses.registry import style_loss_named
 from jnst.nn.backbone import Backbone
-from jnst.nn.geometry import Geometry
 from jnst.optim.whole import Whole
+from jnst.transfer.inputs import Inputs
 from jnst.transfer.levels import levels_of
 from jnst.transfer.plan import Plan
-from jnst.transfer.problem import (
-    Inputs,
-    abstract,
-    build_objective,
-    shares_of,
-    style_part,
-)
+from jnst.transfer.problem import abstract, build_objective, shares_of, style_part
 from jnst.transfer.settings import Settings
+from jnst.transfer.tile_checks import check_additive
 from jnst.transfer.tile_memory import Shape, memory_of_style, memory_of_tiles
-from jnst.transfer.tiled_problem import check_additive, pixels_of
 
-AUTO = "auto"
 LARGEST_WINDOW = 1184
 """Pixels: the edge of windows that `"auto"` chooses at most; larger ones save little more."""
 SPARE = 0.95
@@ -39,25 +32,6 @@ SPARE = 0.95
 SURELY_FITS = 1024, 4 * 2**30
 """A picture and styles of no longer edge, where no fewer bytes are free, are not measured: that
 would keep a small run waiting for nothing, as no optimiser of ours takes so much for it."""
-
-
-def check_tile(
-    tile: Any, settings: Settings, geometry: Geometry, mesh: Any = None, *, name: str = "tile"
-) -> None:
-    """Raise unless `tile` is None, `"auto"` or an edge that windows may have."""
-    if tile is None or (isinstance(tile, str) and tile == AUTO):
-        return
-    wrong = f"{name} must be a whole number, {AUTO!r} or None, got {tile!r}"
-    if isinstance(tile, str):
-        raise ValueError(wrong)
-    if isinstance(tile, bool) or not isinstance(tile, Integral):
-        raise TypeError(wrong)
-    least = geometry.least_window((*settings.content_layers, *settings.style_layers))
-    if tile < least:
-        raise ValueError(f"{name} must be at least {least} px for these layers, got {tile}")
-    if mesh is not None:
-        raise ValueError(f"{name} and mesh are mutually exclusive")
-    check_additive([style_loss_named(settings.style_loss)], name)
 
 
 def window_edges(
@@ -222,3 +196,8 @@ def untiled_styles(
     return style_part.lower(  # called as for a run, since otherwise that would compile it anew
         model, images, shares, masks, recipe=settings.recipe(), sharding=None
     ).compile()
+
+
+def pixels_of(shapes: Sequence[Shape]) -> int:
+    """Of all these images."""
+    return sum(map(math.prod, shapes))

@@ -1,6 +1,5 @@
 """The objective of a picture in tiles: what `jnst.transfer.problem` makes, a window at a time."""
 
-import math
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -12,7 +11,7 @@ from jnst.execution.tile_layout import Tiles, cover
 from jnst.execution.tiling import Tiled
 from jnst.execution.windows import Look, Place, add_up, cut_out, own_features, places_of, views_of
 from jnst.losses.blending import blend
-from jnst.losses.build import assemble_style, equal_weights, is_exact, positions_of, strides_of
+from jnst.losses.build import assemble_style, equal_weights, measuring_term
 from jnst.losses.content import (
     Content,
     Energy,
@@ -25,32 +24,13 @@ from jnst.losses.regions import style_guides
 from jnst.losses.style import StyleTerm, relative_scales
 from jnst.losses.terms import PIXELS, Term, replace
 from jnst.losses.variation import variation_term
-from jnst.nn.backbone import Backbone
+from jnst.nn.backbone import Backbone, is_exact, positions_of, strides_of
 from jnst.optim.programs import Programs, program
-from jnst.transfer.problem import (
-    Inputs,
-    OwnTerm,
-    finish_objective,
-    matting_part,
-    roughness_part,
-    shares_of,
-)
+from jnst.transfer.inputs import Inputs
+from jnst.transfer.own_terms import OwnTerm
+from jnst.transfer.problem import finish_objective, matting_part, roughness_part, shares_of
 from jnst.transfer.settings import Settings
-
-
-def check_additive(terms: Sequence[Any], said: str = "tile") -> None:
-    """Raise ValueError for terms, or classes of terms, that see pictures as a whole only."""
-    for term in terms:
-        if not term.additive:
-            raise ValueError(
-                f"{said}: the loss {type_name(term)} sees a picture as a whole and cannot be "
-                "computed in tiles; choose another loss, or a size that needs no tiles"
-            )
-
-
-def type_name(term: Any) -> str:
-    """What messages call a term."""
-    return (term if isinstance(term, type) else type(term)).__name__
+from jnst.transfer.tile_checks import check_additive
 
 
 def tiled_execution(
@@ -157,7 +137,7 @@ def tiled_style_term(inputs: Inputs, settings: Settings, edge: int) -> StyleTerm
     each: list[Any] = []
     for style, of_mask in zip(styles, guides, strict=True):
         tiles = cover(model.geometry, style.shape[0], style.shape[1], layers, edge)
-        measuring = measuring_term(model, settings, of_mask)
+        measuring = measuring_term(model, settings.recipe(), of_mask)
         windows = [Look(model, (measuring.at(v),)) for v in views_of(tiles, model, layers)]
         each += add_up(style, windows, places_of(tiles), tiles.window)
     shares = shares_of(settings, len(styles))
@@ -186,17 +166,5 @@ def tiled_units(
     )
 
 
-def measuring_term(model: Backbone, settings: Settings, guides: Any) -> StyleTerm:
-    """A style term that only measures."""
-    recipe = settings.recipe()
-    weights = equal_weights(recipe.style_layers)
-    return recipe.loss(targets={}, scales={}, weights=weights, guides=guides, exact=is_exact(model))
-
-
 _relative_scales = Programs(relative_scales)
 _assemble_style = Programs(assemble_style, static_argnames=("recipe", "exact"))
-
-
-def pixels_of(shapes: Sequence[tuple[int, int]]) -> int:
-    """Of all these images."""
-    return sum(map(math.prod, shapes))

@@ -12,7 +12,8 @@ from jnst.losses.objectives import evaluate
 from jnst.losses.registry import STYLE_LOSSES, style_loss_named
 from jnst.optim.descent import Schedule, descend
 from jnst.optim.whole import Whole
-from jnst.transfer.problem import Inputs, build_objective
+from jnst.transfer.inputs import Inputs
+from jnst.transfer.problem import build_objective
 from jnst.transfer.settings import Settings
 from jnst.transfer.tiled_problem import tiled_execution
 

@@ -10,7 +10,7 @@ from unchecked import unchecked
 
 import jnst
 from jnst.losses.moments import moments
-from jnst.losses.registry import REGISTRY
+from jnst.losses.registry import STYLE_LOSSES, style_loss_named
 from jnst.losses.sliced_wasserstein import sliced_wasserstein_loss
 
 random = np.random.default_rng(11)
@@ -20,7 +20,7 @@ WEIGHTS = jnst.LossWeights(1.0, 10.0, 0.1, {"relu2_1": 1.0}, {"relu1_1": 1.0, "r
 
 
 def style_distance(name):
-    kind = REGISTRY[name]
+    kind = style_loss_named(name)
 
     def loss(a, b):
         seen, of_style = (
@@ -38,7 +38,7 @@ LOSSES = {
     "total_variation": lambda a, b: jnst.total_variation(a),
     "matting_loss": lambda a, b: jnst.matting_loss(a, jnst.make_matting(b)),
     "moments": lambda a, b: moments(a).mean,
-    **{name: style_distance(name) for name in REGISTRY},
+    **{name: style_distance(name) for name in STYLE_LOSSES},
 }
 """Each as a function of two pictures, or arrays of features."""
 

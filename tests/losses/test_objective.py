@@ -7,7 +7,7 @@ import pytest
 from tiny import tiny_vgg
 
 import jnst
-from jnst.losses.build import STYLE_LAYERS
+from jnst.losses.recipe import STYLE_LAYERS
 from jnst.losses.style import AGREEMENT
 from jnst.losses.variation import SMOOTHEST
 from jnst.optim.whole import on_leaves

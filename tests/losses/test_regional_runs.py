@@ -16,7 +16,8 @@ from jnst.losses.objectives import evaluate
 from jnst.optim.step import step
 from jnst.optim.whole import Whole
 from jnst.transfer import tile_selection
-from jnst.transfer.problem import Inputs, build_objective
+from jnst.transfer.inputs import Inputs
+from jnst.transfer.problem import build_objective
 from jnst.transfer.settings import Settings
 from jnst.transfer.tiled_problem import tiled_execution
 

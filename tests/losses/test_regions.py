@@ -15,7 +15,7 @@ from jnst.losses.regions import guides_of
 from jnst.losses.style import measure_layers
 from jnst.losses.wasserstein import Wasserstein
 from jnst.transfer.canvas import exact_canvas
-from jnst.transfer.problem import Inputs
+from jnst.transfer.inputs import Inputs
 from jnst.transfer.settings import Settings
 
 

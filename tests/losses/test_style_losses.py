@@ -12,7 +12,7 @@ from jax.test_util import check_grads
 import jnst
 from jnst.losses.moments import RELATIVE_EPS, moments
 from jnst.losses.optimal_transport import overlap, squared_distance
-from jnst.losses.registry import REGISTRY, STYLE_LOSSES
+from jnst.losses.registry import STYLE_LOSSES, style_loss_named
 
 random = np.random.default_rng(4)
 OF_MOMENTS = tuple(name for name in STYLE_LOSSES if name != "sliced-wasserstein")
@@ -22,15 +22,15 @@ KEY = jax.random.key(5)
 
 def measured(name, features):
     """What a style loss sees of features."""
-    return REGISTRY[name].measure(features, None, key=KEY, keep_rows=False)
+    return style_loss_named(name).measure(features, None, key=KEY, keep_rows=False)
 
 
 def style_target(name, features):
-    return REGISTRY[name].target(measured(name, features))
+    return style_loss_named(name).target(measured(name, features))
 
 
 def style_distance(name, features, target):
-    return REGISTRY[name].distance(measured(name, features), target, KEY)
+    return style_loss_named(name).distance(measured(name, features), target, KEY)
 
 
 def silent(name, features):
@@ -40,7 +40,7 @@ def silent(name, features):
 
 def unit_of(name, features, target):
     """The loss of the content, or a fifth of that of an empty image where the two are near."""
-    loss, key = REGISTRY[name], jax.random.key(0)
+    loss, key = style_loss_named(name), jax.random.key(0)
     content = loss.measure(features, None, key=key, keep_rows=False)
     nothing = silent(name, features)
     own = loss.distance(nothing, loss.target(content), key)
@@ -172,7 +172,7 @@ def test_it_is_0_for_the_style_itself_1_for_the_content_and_has_a_finite_slope(
 
 @pytest.mark.parametrize("name", STYLE_LOSSES[1:])
 def test_a_silent_layer_leaves_the_loss_finite(name):
-    target = REGISTRY[name].target(silent(name, jnp.ones((3, 3, 4))))
+    target = style_loss_named(name).target(silent(name, jnp.ones((3, 3, 4))))
     value, slope = jax.value_and_grad(lambda x: style_distance(name, x, target))(
         jnp.float32(cloud(4, 9, 1))
     )
@@ -301,7 +301,7 @@ def test_a_style_far_weaker_than_the_picture_leaves_the_loss_finite():
 
 
 def test_a_silent_layer_has_nothing_to_say():
-    kind, nothing = REGISTRY["wasserstein"], silent("wasserstein", jnp.ones((3, 3, 8)))
+    kind, nothing = style_loss_named("wasserstein"), silent("wasserstein", jnp.ones((3, 3, 8)))
     assert kind.energy(nothing, kind.target(nothing), None) == 0
     lively = measured("wasserstein", jnp.float32(cloud(8, 60, 3)))
     assert kind.energy(lively, kind.target(lively), None) > 0

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import jnst
-from jnst.losses.build import STYLE_LAYERS
+from jnst.losses.recipe import STYLE_LAYERS
 from jnst.transfer.settings import SETTINGS
 
 CHANNELS = (64, 128, 256, 512, 512)

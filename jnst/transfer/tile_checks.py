@@ -1,0 +1,45 @@
+"""Whether a picture can be worked at in tiles."""
+
+from collections.abc import Sequence
+from numbers import Integral
+from typing import Any
+
+from jnst.losses.registry import style_loss_named
+from jnst.nn.geometry import Geometry
+from jnst.transfer.settings import Settings
+
+AUTO = "auto"
+
+
+def check_tile(
+    tile: Any, settings: Settings, geometry: Geometry, mesh: Any = None, *, name: str = "tile"
+) -> None:
+    """Raise unless `tile` is None, `"auto"` or an edge that windows may have."""
+    if tile is None or (isinstance(tile, str) and tile == AUTO):
+        return
+    wrong = f"{name} must be a whole number, {AUTO!r} or None, got {tile!r}"
+    if isinstance(tile, str):
+        raise ValueError(wrong)
+    if isinstance(tile, bool) or not isinstance(tile, Integral):
+        raise TypeError(wrong)
+    least = geometry.least_window((*settings.content_layers, *settings.style_layers))
+    if tile < least:
+        raise ValueError(f"{name} must be at least {least} px for these layers, got {tile}")
+    if mesh is not None:
+        raise ValueError(f"{name} and mesh are mutually exclusive")
+    check_additive([style_loss_named(settings.style_loss)], name)
+
+
+def check_additive(terms: Sequence[Any], said: str = "tile") -> None:
+    """Raise ValueError for terms, or classes of terms, that see pictures as a whole only."""
+    for term in terms:
+        if not term.additive:
+            raise ValueError(
+                f"{said}: the loss {type_name(term)} sees a picture as a whole and cannot be "
+                "computed in tiles; choose another loss, or a size that needs no tiles"
+            )
+
+
+def type_name(term: Any) -> str:
+    """What messages call a term."""
+    return (term if isinstance(term, type) else type(term)).__name__
