@@ -21,7 +21,7 @@ from jnst.image.pictures import read_settings
 SHALLOW = "--content-layers", "relu2_1", "--style-layers", "relu1_1", "--precision", "highest"
 """Which compile in a second."""
 QUICK = "--size", "48", "--steps", "2", *SHALLOW
-LONG = "--size", "48", "--steps", "1000000", *SHALLOW
+LONG = "--size", "48", "--steps", "1000000", *SHALLOW, "--style-loss", "gram"
 
 
 def wait_for_steps(process):
@@ -32,28 +32,44 @@ def wait_for_steps(process):
     raise AssertionError("no step was made")
 
 
-@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: signal.Signals(number).name)
-def test_every_signal_writes_the_picture_and_gives_its_exit_code(folder, number):
-    name = f"{signal.Signals(number).name}.png"
-    with start_jnst(folder, "stylize", "content.png", "style.png", *LONG, "-o", name) as process:
-        wait_for_steps(process)
-        process.send_signal(number)
-        rest = process.stderr.read()
-    assert process.returncode == 128 + number
+def name_of(number):
+    return signal.Signals(number).name
+
+
+@pytest.fixture(scope="module")
+def runs(folder):
+    """A run for each signal and one whose terminal goes, all of them making steps."""
+    command = "stylize", "content.png", "style.png", *LONG, "-o"
+    names = (*map(name_of, SIGNALS), "gone")
+    runs = {name: start_jnst(folder, *command, f"{name}.png") for name in names}
+    yield runs
+    for process in runs.values():
+        process.kill()
+        process.stderr.close()
+        process.wait()
+
+
+@pytest.mark.parametrize("number", SIGNALS, ids=name_of)
+def test_every_signal_writes_the_picture_and_gives_its_exit_code(folder, runs, number):
+    process = runs[name_of(number)]
+    wait_for_steps(process)
+    process.send_signal(number)
+    rest = process.stderr.read()
+    assert process.wait() == 128 + number
     assert "Traceback" not in rest
-    assert jnst.load_image(folder / name).shape == (38, 48, 3)
-    assert not list(folder.glob(".jnst-*"))
+    assert jnst.load_image(folder / f"{name_of(number)}.png").shape == (38, 48, 3)
+    assert not list(folder.glob(f".jnst-*{name_of(number)}*"))
 
 
-def test_a_signal_while_a_terminal_has_gone_loses_nothing(folder):
+def test_a_signal_while_a_terminal_has_gone_loses_nothing(folder, runs):
     """As when a window is closed: first what is printed fails, then SIGHUP comes."""
-    with start_jnst(folder, "stylize", "content.png", "style.png", *LONG, "-o", "gone.png") as run:
-        wait_for_steps(run)
-        run.stderr.close()
-        time.sleep(6)  # until the next line would be printed
-        assert run.poll() is None
-        run.send_signal(signal.SIGHUP)
-        run.wait(60)
+    process = runs["gone"]
+    wait_for_steps(process)
+    process.stderr.close()
+    time.sleep(6)  # until the next line would be printed
+    assert process.poll() is None
+    process.send_signal(signal.SIGHUP)
+    process.wait(60)
     assert jnst.load_image(folder / "gone.png").shape == (38, 48, 3)
 
 

@@ -152,6 +152,7 @@ def test_the_alpha_of_the_content_is_kept(folder):
 def test_a_process_of_its_own_keeps_what_it_compiles_in_the_cache_folder(folder, monkeypatch):
     monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR")
     monkeypatch.delenv("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS")
+    monkeypatch.delenv("XLA_FLAGS")  # with which nothing takes long enough to be kept
     options = "--size", "48", "--steps", "2", "--content-layers", "relu2_1"
     command = "stylize", *BOTH, *options, "--style-layers", "relu1_1", "-o", "own.png"
     with start_jnst(folder, *command) as process:

@@ -266,7 +266,7 @@ def test_diverged_cells_are_written_and_told(folder, tmp_path):
 def test_a_stopped_grid_continues_and_redoes_nothing(folder, tmp_path, how):
     output = tmp_path / "out"
     command = (
-        "grid", "content.png", "style.png", "--beta", "1,2,3", "--size", "64", "--steps", "1500",
+        "grid", "content.png", "style.png", "--beta", "1,2,3", "--size", "64", "--steps", "400",
         "--batch", "1", "--style-loss", "gram", "-o", output, "--precision", "highest",
         "--content-layers", "relu2_1", "--style-layers", "relu1_1,relu2_1",
     )  # fmt: skip

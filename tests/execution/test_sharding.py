@@ -19,7 +19,7 @@ PROGRAM = Path(__file__).parents[1] / "many_devices.py"
 
 def start(devices, *arguments):
     """The program under test, with a number of virtual devices on the processor."""
-    flags = f"--xla_force_host_platform_device_count={devices}"
+    flags = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count={devices}"
     # Collectives that run side by side each hold a thread a device; with few they wait for ever.
     return subprocess.Popen(
         [sys.executable, str(PROGRAM), *arguments],
