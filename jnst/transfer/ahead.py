@@ -2,7 +2,7 @@
 
 import collections
 import threading
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from typing import Any
 
 import jax
@@ -44,22 +44,24 @@ def compile_ahead(inputs: Inputs, settings: Settings, level: Level) -> threading
         _seen[key] = None
         while len(_seen) > REMEMBERED:
             _seen.popitem(last=False)
-    thread = threading.Thread(
-        target=_quietly, args=(_compile, inputs, settings, level, styles), daemon=True
-    )
+    # No daemon: the end of the interpreter would kill it within the compiler, which aborts then.
+    thread = threading.Thread(target=_quietly, args=(_compile, inputs, settings, level, styles))
     thread.start()
     return thread
 
 
-def _quietly(function: Callable[..., None], *args: Any) -> None:
-    """Call a function whose failure shows where its work is wanted."""
+def _quietly(function: Callable[..., Iterator[None]], *args: Any) -> None:
+    """Do the parts of some work whose failure shows where it is wanted, until the program ends."""
     try:
-        function(*args)
+        for _ in function(*args):
+            if not threading.main_thread().is_alive():
+                return
     except Exception:
         return
 
 
-def _compile(inputs: Inputs, settings: Settings, level: Level, styles: Any) -> None:
+def _compile(inputs: Inputs, settings: Settings, level: Level, styles: Any) -> Iterator[None]:
+    """Compile one program after the other."""
     canvas = level.canvas
     image = jax.ShapeDtypeStruct((*canvas.shape, 3), jnp.float32)
     extent = None if canvas.exact else canvas.extent
@@ -67,7 +69,9 @@ def _compile(inputs: Inputs, settings: Settings, level: Level, styles: Any) -> N
     of_extent = None if extent is None else jax.ShapeDtypeStruct((2,), jnp.int32)
     shares, recipe = shares_of(settings, len(styles)), settings.recipe()
     content_part.lower(model, image, of_extent, recipe=recipe, sharding=None).compile()
+    yield
     style_part.lower(model, styles, shares, masks, recipe=recipe, sharding=None).compile()
+    yield
     objective = jax.eval_shape(
         lambda content, styles: build_objective(
             Inputs(model, content, styles, masks, extent), settings
@@ -78,4 +82,5 @@ def _compile(inputs: Inputs, settings: Settings, level: Level, styles: Any) -> N
     execution = Whole(
         evaluate, abstract(objective._replace(model=model)), settings.transformation()
     )
+    yield
     execution.compiled(image, settings.controls(level.steps))

@@ -13,7 +13,12 @@ from jnst.transfer import tile_selection, tiled_problem
 from jnst.transfer.settings import Settings
 from jnst.transfer.tile_memory import memory_of_style
 
-QUICK = {"content_layers": ("relu2_2",), "style_layers": ("relu1_1", "relu2_1"), "steps": 2}
+QUICK = {
+    "content_layers": ("relu2_2",),
+    "style_layers": ("relu1_1", "relu2_1"),
+    "style_loss": "gram",
+    "steps": 2,
+}
 
 
 @pytest.fixture
