@@ -20,7 +20,10 @@ from jnst.cli.job import read_input, read_palette, read_seen
 from jnst.cli.recolor import visible
 from jnst.image.pictures import Picture
 
-SHALLOW = "--content-layers", "relu2_1", "--style-layers", "relu1_1", "--precision", "highest"
+SHALLOW = (
+    *("--content-layers", "relu2_1", "--style-layers", "relu1_1", "--style-loss", "gram"),
+    *("--precision", "highest"),
+)
 """Which compile in a second."""
 QUICK = "--size", "48", "--steps", "1", *SHALLOW
 

@@ -18,10 +18,13 @@ from jnst.cli import main
 from jnst.cli.signals import SIGNALS, exit_code, interrupts, received
 from jnst.image.pictures import read_settings
 
-SHALLOW = "--content-layers", "relu2_1", "--style-layers", "relu1_1", "--precision", "highest"
+SHALLOW = (
+    *("--content-layers", "relu2_1", "--style-layers", "relu1_1", "--style-loss", "gram"),
+    *("--precision", "highest"),
+)
 """Which compile in a second."""
 QUICK = "--size", "48", "--steps", "2", *SHALLOW
-LONG = "--size", "48", "--steps", "1000000", *SHALLOW, "--style-loss", "gram"
+LONG = "--size", "48", "--steps", "1000000", *SHALLOW
 
 
 def wait_for_steps(process):

@@ -15,6 +15,7 @@ from jnst.cli.program import build_parser
 
 RUN = ["stylize", "content.png", "style.png", "--sizes", "40,56", "--steps", "60,90",
        "--content-layers", "relu2_1", "--style-layers", "relu1_1,relu2_1",
+       "--style-loss", "gram",
        "--precision", "highest"]  # fmt: skip
 KEEP = ["--checkpoint", "run.npz", "--checkpoint-every", "1"]
 

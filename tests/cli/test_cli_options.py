@@ -13,14 +13,13 @@ from jnst.image.resizing import resize, style_shape
 from jnst.nn.discovery import find_weights, open_weights
 from jnst.nn.loading import make_vgg
 from jnst.nn.weights import write_weights
-from jnst.transfer.settings import Settings
 from jnst.transfer.stylization import stylize
 
 SHAPE = 32, 64
 """Which fills its canvas."""
 QUICK = (
     *("--size", "64", "--steps", "1", "--init", "start.png", "--precision", "highest"),
-    *("--content-layers", "relu2_1", "--style-layers", "relu1_1,relu2_1"),
+    *("--content-layers", "relu2_1", "--style-layers", "relu1_1,relu2_1", "--style-loss", "gram"),
 )
 """Shallow layers, which compile in a second."""
 NETWORK = {"pooling", "padding", "precision"}
@@ -74,7 +73,7 @@ def expected(studio, weights, alpha=1.0, beta=5.0, gamma=0.1, photorealism=0.0, 
         content_layers=tuple(of_content),
         style_layers=tuple(of_style),
         photorealism=photorealism > 0,
-        **{"style_loss": Settings.style_loss} | chosen,
+        **{"style_loss": "gram"} | chosen,
     )
     weights = jnst.LossWeights(alpha, beta, gamma, of_content, of_style, photorealism)
     return jnst.loss_terms(resize(start, SHAPE), (model, targets, weights))

@@ -26,9 +26,9 @@ MASKS = "--region", "left.png", "--region", "right.png", "--keep", "hole.png"
 SETTINGS = {
     "content_layers": ["relu2_1"],
     "style_layers": ["relu1_1", "relu2_1"],
+    "style_loss": "gram",
     "steps": 3,
     "sizes": 80,
-    "style_loss": "gram",
 }
 
 

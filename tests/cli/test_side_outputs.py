@@ -25,7 +25,8 @@ QUICK = (
         "--style-loss",
         "gram",
     ),
-    *("--content-layers", "relu2_1", "--style-layers", "relu1_1", "--precision", "highest"),
+    *("--content-layers", "relu2_1", "--style-layers", "relu1_1", "--style-loss", "gram"),
+    *("--precision", "highest"),
 )
 
 

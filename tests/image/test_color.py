@@ -21,7 +21,11 @@ from jnst.image.color import (
 from jnst.image.inputs import resize
 from jnst.image.pictures import read_picture, read_settings
 
-LAYERS = {"content_layers": ["relu2_1"], "style_layers": ["relu1_1", "relu2_1"]}
+LAYERS = {
+    "content_layers": ["relu2_1"],
+    "style_layers": ["relu1_1", "relu2_1"],
+    "style_loss": "gram",
+}
 """Few and shallow, which compile sooner and say enough of colours."""
 QUICK = {"sizes": (64,), "steps": 60, "beta": 1000.0, **LAYERS}
 TO_YIQ = np.array([[0.299, 0.587, 0.114], [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]])
@@ -340,6 +344,7 @@ def test_the_command_line_paints_with_colors_and_like_carries_them(folder, monke
         return run_jnst(folder, *arguments).returncode
 
     layers = ["--content-layers", "relu2_1", "--style-layers", "relu1_1,relu2_1"]
+    layers += ["--style-loss", "gram"]
     quick = ["content.png", "style.png", "--size", "48", "--steps", "2", "--quiet", *layers]
     quick += ["--precision", "highest"]
     grid = ["grid", *quick, "--beta", "10,20", "--colors", "cholesky", "--palette", "style.png"]
