@@ -8,12 +8,11 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 
-from jnst._checks import check_integer
-from jnst._files import check_output
+from jnst._text import as_option
 from jnst.cli.arguments import layers, number, whole
 from jnst.cli.dream_options import (
     DREAM_SETTINGS,
@@ -25,13 +24,20 @@ from jnst.cli.dream_options import (
 )
 from jnst.cli.network import add_network
 from jnst.cli.options import OPTIONS, tile
-from jnst.cli.preview import Preview, check_preview
+from jnst.cli.preview import Preview
 from jnst.cli.program import Diverged
 from jnst.cli.progress import ProgressReport, write_log
 from jnst.cli.runtime import interrupts, make_ready
-from jnst.cli.side_outputs import numbered
+from jnst.cli.side_outputs import (
+    SideOutputs,
+    check_log,
+    check_names_differ,
+    numbered,
+    saved_between,
+)
+from jnst.cli.streams import STREAM, check_picture_output, check_streams, write_picture
 from jnst.cli.stylize import port
-from jnst.image.pictures import check_image_output, save_image
+from jnst.image.pictures import save_image
 from jnst.optim.minimization import Progress
 from jnst.transfer.job import Result
 from jnst.transfer.tile_checks import AUTO
@@ -109,15 +115,15 @@ def channels(text: str) -> list[list[int]]:
 
 def run(args: argparse.Namespace) -> int:
     """Check everything, dream and write; return the exit code."""
-    began = time.monotonic()
+    check_streams(args)
     if args.frames is not None:
         # By its name, as the command itself: what videos need is imported for a video only.
         video = importlib.import_module("jnst.cli.dream_video")
         return video.run_video(args)  # type: ignore[no-any-return]
     for option in ("zoom", "rotate", "frame_steps", "fps"):
         if getattr(args, option) is not None:
-            raise ValueError(f"--{option.replace('_', '-')} needs --frames")
-    output = check_image_output("dream.png" if args.output is None else args.output)
+            raise ValueError(f"{as_option(option)} needs --frames")
+    output = check_picture_output("dream.png" if args.output is None else args.output)
     log = check_log(args)
     job = prepare_dream(args)
     outputs = files_of(output, job)
@@ -125,34 +131,59 @@ def run(args: argparse.Namespace) -> int:
     if len(job.each) > 1:
         for option in ("save_every", "preview", "log"):
             if getattr(args, option) is not None:
-                raise ValueError(f"--{option.replace('_', '-')} is for a single dream")
-    steps = sum(steps for _, steps in job.plan)
-    every = args.save_every
-    between = [numbered(output, n) for n in range(every, steps + 1, every)] if every else []
-    check_kept(args, job, [output, *outputs, *between, *([log] if log else [])])
+                raise ValueError(f"{as_option(option)} is for a single dream")
+    written = [output, *outputs, *saved_between(output, args.save_every, job.plan)]
+    check_kept(args, job, [*written, *([log] if log else [])])
+    check_names_differ(None, log, written)
     records = [dream_record(job, sought) for sought in job.each]
-    make_ready()
-    if not args.quiet:
-        print(headline(job), file=sys.stderr, flush=True)
     with contextlib.ExitStack() as stack:
         page = None
         if args.preview is not None:
             shown = {"content": records[0]["content"]} | records[0]["options"]
             page = stack.enter_context(Preview(job.plan, shown, args.preview))
+            # Even with --quiet: the page cannot be found without its address.
             print(f"preview at {page.address}", file=sys.stderr, flush=True)
-        interrupted = stack.enter_context(interrupts())
+        return dream_and_write(args, Dreams(job, output, outputs, log, records), page)
+
+
+class Dreams(NamedTuple):
+    """Dreams to dream, and where everything of them goes.
+
+    Attributes:
+      job: what to dream.
+      output: the file of the picture, or of the sheet.
+      outputs: the file of each dream.
+      log: the file of --log.
+      records: what each dream carries.
+    """
+
+    job: DreamJob
+    output: Path
+    outputs: list[Path]
+    log: Path | None
+    records: list[dict[str, Any]]
+
+
+def dream_and_write(args: argparse.Namespace, dreams: Dreams, page: Preview | None) -> int:
+    """Dream, write and show on the preview page; return the exit code."""
+    began = time.monotonic()
+    job, output, every = dreams.job, dreams.output, args.save_every
+    side = SideOutputs(args.parser.prog)
+    make_ready()
+    if not args.quiet:
+        print(headline(job), file=sys.stderr, flush=True)
+    with interrupts() as interrupted, contextlib.ExitStack() as stack:
         show = None if args.quiet else Reports(job, sys.stderr, stack)
 
         def callback(progress: Progress) -> bool:
             if show:
                 show(progress)
             if page:
-                page(with_response(progress))
+                with side.attempt("--preview"):
+                    page(with_response(progress))
             if every and progress.step % every == 0:
-                at_final_size = progress.shape == job.photo.pixels.shape[:2]
-                alpha = job.photo.alpha if at_final_size else None
-                path = numbered(output, progress.step)
-                save_image(path, progress.picture(), alpha=alpha, settings=records[0])
+                with side.attempt("--save-every"):
+                    save_on_the_way(dreams, progress)
             return interrupted()
 
         results = dream_each(
@@ -165,17 +196,17 @@ def run(args: argparse.Namespace) -> int:
             callback=callback,
             **job.settings,
         )
-        write(output, outputs, job, results, records)
-        if log:
-            write_log(log, results[0].losses, results[0].plan)
-        if page:
-            page.finish(results[0].image, results[0].reason)
+    write(dreams, results)
+    if dreams.log:
+        with side.attempt(f"--log {dreams.log}"):
+            write_log(dreams.log, results[0].losses, results[0].plan)
     if not args.quiet:
-        seconds = time.monotonic() - began
-        made = sum(result.steps for result in results)
-        print(
-            f"wrote {output}: {made} steps in {seconds:.0f} s{response(results)}", file=sys.stderr
-        )
+        steps, seconds = sum(result.steps for result in results), time.monotonic() - began
+        said = f"{steps} steps in {seconds:.0f} s{response(results)}"
+        print(f"wrote {output}: {said}", file=sys.stderr)
+    if page:
+        with side.attempt("--preview"):
+            page.finish(results[0].image, results[0].reason)
     if any(result.reason == "diverged" for result in results):
         raise Diverged(
             f"a loss was no longer finite; {output} holds the last finite picture; a lower "
@@ -200,26 +231,28 @@ class Reports:
         self.report(progress)
 
 
-def check_log(args: argparse.Namespace) -> Path | None:
-    """Check what is written beside the picture; return the file of --log."""
-    log = check_output(args.log, "--log") if args.log else None
-    if log and log.suffix.lower() != ".csv":
-        raise ValueError(f"--log must be a .csv file, got {log}")
-    if args.save_every is not None:
-        check_integer("--save-every", args.save_every, least=1)
-    if args.preview is not None:
-        check_preview(args.preview, name="--preview")
-    return log
-
-
 def files_of(output: Path, job: DreamJob) -> list[Path]:
     """List the file of each dream; of a single one the output itself."""
     if len(job.each) == 1:
         return [output]
+    if str(output) == STREAM:
+        raise ValueError("several dreams are a file each, which standard output cannot be")
     names = [re.sub(r"[^\w+.]+", "-", sought.label) for sought in job.each]
     if len(set(names)) < len(names):
         raise ValueError("--layers and --channels must name each dream once")
     return [output.with_stem(f"{output.stem}-{name}") for name in names]
+
+
+def save_on_the_way(dreams: Dreams, progress: Progress) -> None:
+    """Write the dream as it is after a step."""
+    photo = dreams.job.photo
+    at_final_size = progress.shape == photo.pixels.shape[:2]
+    save_image(
+        numbered(dreams.output, progress.step),
+        progress.picture(),
+        alpha=photo.alpha if at_final_size else None,
+        settings=dreams.records[0],
+    )
 
 
 def with_response(progress: Progress) -> Progress:
@@ -234,20 +267,14 @@ def response(results: Sequence[Result]) -> str:
     return f", response {-results[0].losses['total'][-1]:.3g} times the photograph's"
 
 
-def write(
-    output: Path,
-    outputs: Sequence[Path],
-    job: DreamJob,
-    results: Sequence[Result],
-    records: Sequence[dict[str, Any]],
-) -> None:
+def write(dreams: Dreams, results: Sequence[Result]) -> None:
     """Write every dream, and of several a sheet."""
-    alpha = job.photo.alpha
-    for path, result, record in zip(outputs, results, records, strict=False):
-        save_image(path, result.image, alpha=alpha, settings=record)
-    if len(job.each) > 1:
+    for path, result, record in zip(dreams.outputs, results, dreams.records, strict=False):
+        write_picture(path, result.image, alpha=dreams.job.photo.alpha, settings=record)
+    if len(dreams.outputs) > 1:
+        record = dreams.records[0]
         pictures = [jax.device_get(result.image) for result in results]
-        labels = [sought.label for sought in job.each[: len(results)]]
-        sheet = table_of(in_rows(pictures, labels), heading=records[0]["content"])
-        options = records[0]["options"] | {"dreams": labels}
-        save_image(output, sheet, settings=records[0] | {"options": options})
+        labels = [sought.label for sought in dreams.job.each[: len(results)]]
+        sheet = table_of(in_rows(pictures, labels), heading=record["content"])
+        options = record["options"] | {"dreams": labels}
+        save_image(dreams.output, sheet, settings=record | {"options": options})

@@ -12,6 +12,7 @@ from jnst.cli.job import read_input
 from jnst.cli.network import add_network, network_of
 from jnst.cli.options import OPTIONS
 from jnst.cli.runtime import interrupts, make_ready
+from jnst.cli.streams import STREAM, check_streams
 from jnst.image.fitting import SMALLEST_EDGE
 from jnst.transfer.settings import LARGEST_EDGE
 from jnst.version import __version__
@@ -48,8 +49,9 @@ def names(text: str) -> list[str]:
 def run(args: argparse.Namespace) -> int:
     """Check everything, compute and write; return the exit code."""
     began = time.monotonic()
-    if not args.output:
-        raise ValueError("-o must name a folder")
+    check_streams(args)
+    if args.output in ("", STREAM):
+        raise ValueError(f"-o must name a folder, got {args.output!r}")
     folder = check_folder(args.output)
     if args.top is not None:
         check_integer("--top", args.top, least=1, most=MOST_TILES)

@@ -1,6 +1,7 @@
 """`jnst reconstruct`: a figure of what each layer keeps of a photograph and of a style."""
 
 import argparse
+import contextlib
 import sys
 import time
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ from jnst.cli.options import check_seed
 from jnst.cli.program import Diverged
 from jnst.cli.progress import ProgressReport, write_rows
 from jnst.cli.runtime import interrupts, make_ready
+from jnst.cli.streams import check_streams
 from jnst.image.fitting import SMALLEST_EDGE
 from jnst.image.pictures import Picture, check_image_output, save_image
 from jnst.losses.recipe import STYLE_LAYERS
@@ -57,6 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Check everything, rebuild and write; return the exit code."""
     began = time.monotonic()
+    check_streams(args)
     output = check_image_output(args.output)
     size = SIZE if args.size is None else args.size
     check_integer("--size", size, least=SMALLEST_EDGE, most=LARGEST_EDGE)
@@ -91,15 +94,16 @@ def run(args: argparse.Namespace) -> int:
     if not args.quiet:
         work = f"{width}×{height} px · {len(cells)} pictures"
         print(network.headline(work), file=sys.stderr, flush=True)
-    with interrupts() as interrupted:
-        report: list[ProgressReport] = []
+    with interrupts() as interrupted, contextlib.ExitStack() as stack:
+        report: ProgressReport | None = None
 
         def callback(progress: Progress) -> bool:
-            if not args.quiet:
-                if not report:
-                    plan = [(progress.shape, progress.steps)]
-                    report.append(ProgressReport(plan, sys.stderr))
-                report[0](progress)
+            nonlocal report
+            if report is None and not args.quiet:
+                plan = [(progress.shape, progress.steps)]
+                report = stack.enter_context(ProgressReport(plan, sys.stderr))
+            if report:
+                report(progress)
             return interrupted()
 
         made = reconstruct(
@@ -111,8 +115,6 @@ def run(args: argparse.Namespace) -> int:
             callback=callback,
             **chosen,
         )
-        for shown in report:
-            shown.__exit__()
     each = [*made.content.values(), *made.style.values()]
     if not each:
         print("interrupted; nothing was written", file=sys.stderr)

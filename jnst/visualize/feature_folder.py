@@ -102,7 +102,7 @@ def write_features(
                 tasks[-2].result()
         layers = [task.result() for task in tasks]
         _write_table(work / TABLE, layers)
-        rows = [Row(of.layer, of.pictures, of.labels) for of in layers]
+        rows = [Row(title_of(of.numbers[0]), of.pictures, of.labels) for of in layers]
         save_image(work / SUMMARY, table_of(rows, edge=SHOWN_EDGE), settings=record)
         write_page(work / PAGE, [of.section for of in layers], dict(record or {}), SUMMARY)
         text = json.dumps({"features": [of.layer for of in layers], **(record or {})}, indent=1)
@@ -156,12 +156,10 @@ def _write_layer(
         file = f"{label.lower().replace(' ', '-')}-{layer}.png"
         save_image(folder / file, picture, settings=record, fast=True)
         shown.append(PagePicture(file, label, picture))
-    labels = list(pictures)
-    labels[0] = f"{labels[0]} · {numbers[0]['silent']} of {channels} silent"
     return LayerFiles(
         layer=layer,
         pictures=list(pictures.values()),
-        labels=labels,
+        labels=list(pictures),
         numbers=numbers,
         section=PageSection(layer, facts, shown),
     )
@@ -180,6 +178,14 @@ def numbers_of(maps: LayerMaps) -> dict[str, Any]:
         "zeros": maps.zeros,
         "scale": maps.scale,
     }
+
+
+def title_of(numbers: Mapping[str, Any]) -> str:
+    """What stands beside a layer's pictures on the summary."""
+    return (
+        f"{numbers['layer']}\n{numbers['channels']} channels\n{numbers['silent']} silent\n"
+        f"energy {numbers['energy']:.3g}\n{numbers['zeros']:.0%} zeros"
+    )
 
 
 def _write_table(path: Path, layers: Sequence[LayerFiles]) -> None:

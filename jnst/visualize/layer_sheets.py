@@ -87,7 +87,7 @@ def channel_sheet(
     silent = np.logical_and.reduce([maps.silent[channels] for maps in each])
     tiles = np.concatenate([*np.moveaxis(values, -1, 1)], axis=-1)  # (channels, height, widths)
     tiles = tiles.repeat(enlarged, axis=1).repeat(enlarged, axis=2)
-    points = max(9, min(16, tiles.shape[2] // 8))
+    points = max(9, min(16, tiles.shape[2] // 8), tiles.shape[2] // 18)
     pitch = tiles.shape[1] + text_size("0", points)[0] + GAP // 2, tiles.shape[2] + GAP // 2
     rows = math.ceil(len(channels) / columns)
     shape = rows * pitch[0] + GAP // 2, columns * pitch[1] + GAP // 2, 3
@@ -105,8 +105,15 @@ def channel_sheet(
 
 
 def best_columns(count: int, height: int, width: int) -> int:
-    """Columns that make a sheet of tiles of this shape about square."""
-    return max(1, min(count, round(math.sqrt(count * height / width))))
+    """Columns that make a sheet of tiles of this shape about square, its last row full if possible.
+
+    >>> best_columns(64, 512, 437), best_columns(5, 12, 16)
+    (8, 2)
+    """
+    square = max(1, min(count, round(math.sqrt(count * height / width))))
+    near = range(math.ceil(0.8 * square), math.floor(1.25 * square) + 1)
+    full = [columns for columns in near if count % columns == 0]
+    return min(full, key=lambda columns: abs(columns - square), default=square)
 
 
 def tile_factor(columns: int, width: int) -> tuple[int, int]:

@@ -20,7 +20,7 @@ class Row(NamedTuple):
     """A row of a table of pictures.
 
     Attributes:
-      title: what stands at its left.
+      title: what stands at its left, in one line or several.
       pictures: (h, w, 3) each, sRGB in [0, 1].
       labels: what stands under each.
     """
@@ -54,7 +54,7 @@ def table_of(
     largest = max(max(picture.shape[:2]) for row in shown for picture in row)
     points = max(11, min(20, largest // 14))
     line = text_size("x", points)[0] + GAP // 2
-    words = [text_size(row.title, points)[1] for row in rows if row.title]
+    words = [text_size(text, points)[1] for row in rows for text in row.title.splitlines()]
     left = max(words) + 2 * GAP if words else GAP
     columns = max(len(row) for row in shown)
     widths = [
@@ -73,12 +73,15 @@ def table_of(
     if heading:
         write_text(canvas, heading, (GAP, GAP), points, INK)
     for row, pictures, height in zip(rows, shown, heights, strict=True):
-        write_text(canvas, row.title, (top + height // 2 - line // 2, GAP), points, INK)
+        title = row.title.splitlines()
+        for number, text in enumerate(title):
+            at = top + height // 2 + round((number - len(title) / 2) * line), GAP
+            write_text(canvas, text, at, points, INK)
         x = left
         for picture, label, wide in zip(pictures, row.labels, widths, strict=False):
             h, w, _ = picture.shape
-            at = x + (wide - w) // 2
-            canvas[top + height - h : top + height, at : at + w] = picture
+            left_of = x + (wide - w) // 2
+            canvas[top + height - h : top + height, left_of : left_of + w] = picture
             middle = x + (wide - text_size(label, points)[1]) // 2
             write_text(canvas, label, (top + height + GAP // 4, middle), points, INK)
             x += wide + GAP

@@ -282,7 +282,7 @@ def test_what_is_stopped_or_fails_writes_nothing(tiny, pictures, tmp_path):
 
 
 def test_mistakes_are_sentences(tiny, pictures):
-    with pytest.raises(ValueError, match="image has only 40×31 px"):
+    with pytest.raises(ValueError, match="image of 40×31 px is too small for pool5"):
         feature_maps(tiny, np.zeros((31, 40, 3)), ["pool5"])
     with pytest.raises(TypeError, match="sequence of layer names"):
         feature_maps(tiny, pictures[0], "relu1_1")

@@ -71,9 +71,9 @@ def test_all_frames_are_computed_by_the_programs_of_the_first(tiny, pictures):
     frames = dream_frames(tiny, pictures[0], 4, rotate=1.0, frame_steps=2, **OPTIONS)
     next(frames)
     next(frames)
-    before = step_module.step._cache_size(), zoomed._cache_size()
+    before = step_module.step.made, zoomed.made
     assert len(list(frames)) == 2
-    assert (step_module.step._cache_size(), zoomed._cache_size()) == before
+    assert (step_module.step.made, zoomed.made) == before
 
 
 def test_the_callback_ends_the_run_with_what_is_there(tiny, pictures):
