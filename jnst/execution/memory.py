@@ -37,6 +37,12 @@ def program_bytes(program: Compiled) -> int:
     )
 
 
+def bytes_beside(model: Backbone, program: Compiled) -> int:
+    """Bytes that a program takes beside the network's weights, at least 1."""
+    weights = sum(leaf.nbytes for leaf in jax.tree.leaves(model))
+    return max(1, program_bytes(program) - weights)
+
+
 def free_bytes(device: jax.Device) -> int:
     """Bytes that a program may take on the device."""
     stats = device.memory_stats() or {}
@@ -62,3 +68,14 @@ def free_on_host() -> int:
 def device_of(model: Backbone) -> jax.Device:
     """Where the network is, and so the run."""
     return next(iter(jax.tree.leaves(model)[0].devices()))
+
+
+def require(needed: float, shape: tuple[int, int], device: jax.Device) -> None:
+    """Raise ValueError if the device has not so many bytes free for a picture of this shape."""
+    free, gib = free_bytes(device), 2**30
+    if needed > free:
+        height, width = shape
+        raise ValueError(
+            f"a picture of {width}×{height} px needs {needed / gib:.1f} GiB of memory here, and "
+            f"{device} has {free / gib:.1f} GiB free; choose a smaller size"
+        )

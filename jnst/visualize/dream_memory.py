@@ -32,9 +32,8 @@ def step_bytes(
     controls = Controls(
         learning_rate=1.0, final_learning_rate=1.0, steps=1.0, key=jax.random.key(0)
     )
-    weights = sum(leaf.nbytes for leaf in jax.tree.leaves(objective.model))
-    needed = memory.program_bytes(execution.compiled(image, controls)) - weights
-    return max(needed, 1) / math.prod(probe)
+    needed = memory.bytes_beside(objective.model, execution.compiled(image, controls))
+    return needed / math.prod(probe)
 
 
 def window_of(

@@ -12,6 +12,8 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
 from jnst._checks import check_choice
+from jnst.execution import memory
+from jnst.image.fitting import fit
 from jnst.image.inputs import check_image
 from jnst.nn.backbone import Backbone, check_backbone
 from jnst.nn.geometry import Geometry
@@ -19,6 +21,8 @@ from jnst.optim.programs import program
 
 TOGETHER = 2**28
 """Bytes of features that are computed at a time; a layer that takes more is computed alone."""
+PROBE_EDGE = 256
+COPIES = 3
 PERCENTILE = 99.5
 """Of a layer's magnitudes, what is shown at full brightness: the few above it are the same."""
 ORDERS = ("number", "variance")
@@ -119,7 +123,8 @@ def feature_maps(
 
     Raises:
       ValueError, TypeError: for a layer that the network does not have, an image that will not do,
-        or one that is smaller than a position of the deepest layer; before anything is computed.
+        or one that is smaller than a position of the deepest layer or that the device has not the
+        memory for; before anything is computed.
 
     >>> from flax import nnx
     >>> from jnst import VGG19
@@ -132,6 +137,7 @@ def feature_maps(
     chosen = geometry.check_layers("layers", default_layers(geometry) if layers is None else layers)
     pixels = jnp.asarray(check_image("image", image))
     check_large_enough(geometry, pixels.shape, chosen)
+    check_memory(model, pixels.shape, chosen)
     return _computed(model, pixels, in_order(geometry, chosen))
 
 
@@ -167,6 +173,24 @@ def _computed(
         while features:
             layer = group[len(group) - len(features)]
             yield LayerMaps(layer=layer, values=features.pop(layer))
+
+
+def check_memory(model: Backbone, shape: tuple[int, ...], layers: tuple[str, ...]) -> None:
+    """Raise ValueError for a picture whose layers, one by one, the device's memory does not hold.
+
+    What it takes to compute them is measured at `PROBE_EDGE`, since all of it grows with the
+    pixels; to look at a layer takes `COPIES` of its features.
+    """
+    height, width = shape[:2]
+    if max(height, width) <= memory.SURELY_FITS[0]:
+        return
+    small = jax.ShapeDtypeStruct((*fit(height, width, PROBE_EDGE), 3), jnp.float32)
+    for layer in layers:
+        program = features_of.lower(model, small, layers=(layer,)).compile()
+        (features,) = jax.tree.leaves(program.out_info)
+        of_small = memory.bytes_beside(model, program) + COPIES * 4 * math.prod(features.shape)
+        needed = of_small * height * width / math.prod(small.shape[:2])
+        memory.require(needed, (height, width), memory.device_of(model))
 
 
 def grouped(

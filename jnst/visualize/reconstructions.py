@@ -8,8 +8,8 @@ regularises it. Departures: deep layers descend coarse first (`jnst.optim.freque
 view is jittered.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple, cast
+from collections.abc import Iterable
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,58 +18,23 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Key
 
 from jnst._checks import check_integer
-from jnst.execution.batch import Batch
-from jnst.execution.devices import make_mesh
 from jnst.execution.memory import device_of
 from jnst.image.inputs import check_image
 from jnst.image.resizing import resize, style_shape
 from jnst.losses.recipe import STYLE_LAYERS
 from jnst.nn.backbone import Backbone, check_backbone
-from jnst.optim.descent import Execution, StepCallback
-from jnst.optim.frequencies import filtered
+from jnst.optim.descent import StepCallback
 from jnst.optim.minimization import Callback, Progress
 from jnst.optim.step import Controls, State
-from jnst.transfer.levels import Level, Steering, coarse_to_fine
 from jnst.visualize.features import check_large_enough, in_order
+from jnst.visualize.rebuilding import Reconstruction, check_memory, rebuild
 from jnst.visualize.reconstruction_cells import (
     CONTENT_LAYERS,
-    DEPTHS,
-    Cell,
     cells_of,
-    depth_of,
     grouped_cells,
-    objectives_of,
 )
 
 STEPS = 200
-AVERAGING = 0.9
-"""Decay of the average over the last iterates, of what descends with jitter."""
-NOISE = 0.15
-"""Standard deviation of the noise that is begun with, about middle grey."""
-
-
-class Reconstruction(NamedTuple):
-    """A picture that was rebuilt.
-
-    Attributes:
-      kind: `"content"` or `"style"`.
-      layers: what from.
-      image: (H, W, 3), sRGB in [0, 1].
-      losses: {term: (steps,)}: "content" or "style", relative to the target's energy, "variation"
-        and "total".
-      psnr: of a content, how near the picture is to the photograph, in dB; else None.
-    """
-
-    kind: str
-    layers: tuple[str, ...]
-    image: Float[Array, "H W 3"]
-    losses: dict[str, np.ndarray]
-    psnr: float | None
-
-    @property
-    def cell(self) -> Cell:
-        """What was asked for."""
-        return Cell(self.kind, self.layers)
 
 
 class Reconstructions(NamedTuple):
@@ -116,6 +81,7 @@ def reconstruct(
     Raises:
       ValueError, TypeError: for an image, a layer or a number that will not do, before anything is
         computed.
+      ValueError: for pictures that the device has not the memory for.
 
     >>> from flax import nnx
     >>> from jnst import VGG19
@@ -140,6 +106,7 @@ def reconstruct(
         raise TypeError(f"callback must be a function of a jnst.Progress, got {callback!r}")
     cells = cells_of(contents, () if painting is None else styles)
     groups = grouped_cells(geometry, cells, together=device_of(model).platform != "cpu")
+    check_memory(model, groups, (photo, painting))
     key = jax.random.key(0) if key is None else key
     made: list[Reconstruction] = []
     reason = "finished"
@@ -163,95 +130,6 @@ def reconstruct(
         style={layer: rows["style"][layer] for layer in styles if layer in rows["style"]},
         reason=reason,
     )
-
-
-def rebuild(
-    model: Backbone,
-    cells: Sequence[Cell],
-    pictures: tuple[Float[Array, "H W 3"], Float[Array, "h w 3"] | None],
-    steps: int,
-    key: Key[Array, ""],
-    callback: StepCallback | None = None,
-) -> list[Reconstruction] | None:
-    """Rebuild pictures that descend in the same way, as one batch; None where it was stopped."""
-    photo, painting = pictures
-    descending = [DEPTHS[depth_of(model.geometry, cell)] for cell in cells]
-    objectives = objectives_of(model, cells, photo, painting)
-    first, last = descending[0].rates
-    jitters = descending[0].power is not None  # L-BFGS needs gradients of one function
-    controls = Controls(
-        learning_rate=first,
-        final_learning_rate=last,
-        steps=float(steps),
-        ema_decay=AVERAGING if jitters else 0.0,
-        key=key if jitters else None,
-    )
-    start = jnp.clip(0.5 + NOISE * soft_noise(key, photo.shape), 0, 1)
-    devices = jax.devices()
-    count = max(n for n in range(1, len(devices) + 1) if len(cells) % n == 0)
-    execution = Batch(
-        objectives, shared_axes(objectives), descending[0].optimizer, make_mesh(devices[:count])
-    )
-    shape = int(photo.shape[0]), int(photo.shape[1])
-    outcome = coarse_to_fine(
-        [Level(shape=shape, steps=steps)],
-        jnp.broadcast_to(start, (len(cells), *photo.shape)),
-        Steering(
-            execute=lambda level: cast(Execution, execution),
-            controls=lambda steps: [controls] * len(cells),
-            callback=None if callback is None else lambda level, done, total: callback,
-        ),
-    )
-    if outcome.runs[-1].stopped:
-        return None
-    images = np.asarray(outcome.image)
-    return [
-        Reconstruction(
-            kind=cell.kind,
-            layers=cell.layers,
-            image=jnp.clip(images[n], 0, 1),
-            losses=losses_of(cell, {term: x[:, n] for term, x in outcome.losses[-1].items()}),
-            psnr=psnr(images[n], np.asarray(photo)) if cell.kind == "content" else None,
-        )
-        for n, cell in enumerate(cells)
-    ]
-
-
-def soft_noise(key: Key[Array, ""], shape: tuple[int, ...]) -> Float[Array, "H W 3"]:
-    """Noise of unit deviation with the spectrum of photographs, 1 / f.
-
-    White noise has most of its power where layers see next to nothing of it, and there it stays.
-
-    >>> noise = soft_noise(jax.random.key(0), (32, 48, 3))
-    >>> round(float(noise.std()), 3)
-    1.0
-    """
-    noise = filtered(jax.random.normal(key, shape), 1.0)
-    return (noise - noise.mean()) / noise.std()
-
-
-def losses_of(cell: Cell, losses: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The losses of a cell, without that of the kind that it is not of."""
-    return {term: x for term, x in losses.items() if term in (cell.kind, "variation", "total")}
-
-
-def shared_axes(objectives: Sequence[Any]) -> tuple[int | None, ...]:
-    """For `jnst.execution.batch.Batch`: what is the same object in all objectives is shared."""
-    each = [jax.tree.leaves(objective) for objective in objectives]
-    return tuple(
-        None if all(leaf is leaves[0] for leaf in leaves) and isinstance(leaves[0], Array) else 0
-        for leaves in zip(*each, strict=True)
-    )
-
-
-def psnr(image: Float[np.ndarray, "H W 3"], reference: Float[np.ndarray, "H W 3"]) -> float:
-    """The peak signal-to-noise ratio of pictures in [0, 1], in dB; infinite for equal ones.
-
-    >>> round(psnr(np.full((2, 2, 3), 0.6), np.full((2, 2, 3), 0.5)), 1)
-    20.0
-    """
-    error = float(np.mean(np.square(image - reference)))
-    return float("inf") if error == 0 else float(-10 * np.log10(error))
 
 
 def step_callback(callback: Callback, done: int, total: int) -> StepCallback:

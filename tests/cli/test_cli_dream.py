@@ -2,14 +2,16 @@
 
 import contextlib
 import csv
+import io
 import json
 import sys
 
 import numpy as np
 import pytest
-from commands import run_jnst
+from commands import run_jnst, variables
 
 import jnst
+from jnst.cli import main
 from jnst.image.pictures import read_picture, read_settings
 
 QUICK = "--size", "64", "--steps", "2", "--layers", "relu3_1"
@@ -86,6 +88,45 @@ def test_alpha_is_kept(folder):
     assert done.returncode == 0, done.stderr
     wanted = read_picture(folder / "clear.png", 64).alpha
     np.testing.assert_allclose(read_picture(folder / "clear-out.png").alpha, wanted, atol=0.01)
+
+
+class Bytes:
+    """A text stream over bytes, as those of the interpreter are."""
+
+    def __init__(self, data=b""):
+        self.buffer = io.BytesIO(data)
+
+    def flush(self):
+        pass
+
+
+def test_a_dream_goes_through_a_pipe(folder, monkeypatch):
+    out = Bytes()
+    with monkeypatch.context() as patch:
+        patch.chdir(folder)
+        for name, value in variables(folder).items():
+            patch.setenv(name, value)
+        patch.setattr(sys, "stdin", Bytes((folder / "content.png").read_bytes()))
+        patch.setattr(sys, "stdout", out)
+        assert main(["dream", "-", "-o", "-", *QUICK, "--quiet"]) == 0
+    assert jnst.load_image(io.BytesIO(out.buffer.getvalue())).shape == (51, 64, 3)
+    many = run_jnst(folder, "dream", "content.png", "-o", "-", *QUICK, "--channels", "1,2")
+    assert many.returncode == 2 and "several dreams are a file each" in many.stderr
+    twice = run_jnst(folder, "dream", "-", "--guide", "-", *QUICK)
+    assert twice.returncode == 2 and "cannot be photo and --guide" in twice.stderr
+
+
+def test_a_log_that_cannot_be_written_does_not_cost_the_dream(folder, monkeypatch):
+    from jnst.cli import dream
+
+    def full(*_):
+        raise OSError("no space left")
+
+    monkeypatch.setattr(dream, "write_log", full)
+    options = *QUICK, "--log", "lost.csv", "--quiet"
+    done = run_jnst(folder, "dream", "content.png", "-o", "kept.png", *options)
+    assert done.returncode == 0 and (folder / "kept.png").exists()
+    assert "--log lost.csv could not be written (no space left)" in done.stderr
 
 
 def test_several_layers_and_channels_are_a_sheet_and_files(folder):

@@ -281,6 +281,14 @@ def test_what_is_stopped_or_fails_writes_nothing(tiny, pictures, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_does_not_fit_into_memory_is_a_sentence(tiny, pictures, monkeypatch):
+    monkeypatch.setattr("jnst.execution.memory.SURELY_FITS", (32, 2**32))
+    assert next(feature_maps(tiny, pictures[0], ["relu1_1"])).layer == "relu1_1"
+    monkeypatch.setattr("jnst.execution.memory.free_bytes", lambda device: 2**18)
+    with pytest.raises(ValueError, match=r"80×64 px needs .* GiB free; choose a smaller size"):
+        feature_maps(tiny, pictures[0], ["relu1_1"])
+
+
 def test_mistakes_are_sentences(tiny, pictures):
     with pytest.raises(ValueError, match="image of 40×31 px is too small for pool5"):
         feature_maps(tiny, np.zeros((31, 40, 3)), ["pool5"])

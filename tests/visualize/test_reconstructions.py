@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from jnst.visualize import reconstruct
+from jnst.visualize.rebuilding import psnr
 from jnst.visualize.reconstruction_cells import cells_of, depth_of, grouped_cells
-from jnst.visualize.reconstructions import psnr
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +75,13 @@ def test_the_callback_ends_the_run_with_the_finished_batches(tiny, pictures):
         callback=lambda progress: progress.step == 6,
     )  # fmt: skip
     assert made.reason == "stopped" and list(made.content) == ["conv1_2"]
+
+
+def test_what_does_not_fit_into_memory_is_a_sentence(tiny, pictures, monkeypatch):
+    monkeypatch.setattr("jnst.visualize.rebuilding.SURELY_FITS", 64)
+    monkeypatch.setattr("jnst.execution.memory.free_bytes", lambda device: 2**18)
+    with pytest.raises(ValueError, match=r"80×64 px needs .* GiB free; choose a smaller size"):
+        reconstruct(tiny, pictures[0], content_layers=["conv1_2"], steps=4)
 
 
 @pytest.mark.parametrize(
