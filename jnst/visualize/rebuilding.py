@@ -13,7 +13,6 @@ from jnst.execution import memory
 from jnst.execution.batch import Batch
 from jnst.execution.devices import make_mesh
 from jnst.image.fitting import fit
-from jnst.image.resizing import resize
 from jnst.nn.backbone import Backbone
 from jnst.optim.descent import Execution, StepCallback
 from jnst.optim.frequencies import filtered
@@ -31,6 +30,7 @@ SURELY_FITS = 512
 
 Pictures = tuple[Float[Array, "H W 3"], Float[Array, "h w 3"] | None]
 """The photograph and the painting."""
+Shape = tuple[int, int]
 
 
 class Reconstruction(NamedTuple):
@@ -119,17 +119,24 @@ def batch_of(model: Backbone, cells: Sequence[Cell], pictures: Pictures) -> Batc
     return Batch(objectives, shared_axes(objectives), optimizer, make_mesh(devices[:count]))
 
 
-def check_memory(model: Backbone, groups: Sequence[Sequence[Cell]], pictures: Pictures) -> None:
+def check_memory(
+    model: Backbone, groups: Sequence[Sequence[Cell]], shape: Shape, painting: Shape | None
+) -> None:
     """Raise ValueError for pictures that the device's memory does not hold in their batches.
 
     What a step takes is measured at `PROBE_EDGE`, since all of it grows with the pixels.
+
+    Args:
+      model: the network.
+      groups: the cells of each batch.
+      shape: (height, width) of the pictures.
+      painting: of the painting, brought to their size; None: there is none.
     """
-    height, width, _ = pictures[0].shape
-    if max(height, width) <= SURELY_FITS:
+    if max(shape) <= SURELY_FITS:
         return
     small: Any = tuple(
-        None if image is None else resize(image, fit(image.shape[0], image.shape[1], PROBE_EDGE))
-        for image in pictures
+        None if size is None else jnp.full((*fit(*size, PROBE_EDGE), 3), 0.5)
+        for size in (shape, painting)
     )
     probe: tuple[int, ...] = small[0].shape
     for cells in groups:
@@ -137,7 +144,7 @@ def check_memory(model: Backbone, groups: Sequence[Sequence[Cell]], pictures: Pi
         controls = batch.controls([controls_of(model, cells, 1, jax.random.key(0))] * len(cells))
         program = batch.compiled((len(cells), *probe), controls)
         by_pixel = memory.bytes_beside(model, program) / math.prod(probe[:2])
-        memory.require(by_pixel * height * width, (height, width), memory.device_of(model))
+        memory.require(by_pixel * math.prod(shape), shape, memory.device_of(model))
 
 
 def soft_noise(key: Key[Array, ""], shape: tuple[int, ...]) -> Float[Array, "H W 3"]:

@@ -91,22 +91,26 @@ def reconstruct(
     ((32, 48, 3), [], 'finished')
     """
     model = check_backbone(model)
-    photo = jnp.asarray(check_image("content", content))
-    painting = None if style is None else jnp.asarray(check_image("style", style))
+    photo = check_image("content", content)
+    painting = None if style is None else check_image("style", style)
+    shape = int(photo.shape[0]), int(photo.shape[1])
     geometry = model.geometry
     contents = in_order(geometry, geometry.check_layers("content_layers", content_layers))
     styles = in_order(geometry, geometry.check_layers("style_layers", style_layers))
-    check_large_enough(geometry, photo.shape, contents, "content")
+    check_large_enough(geometry, shape, contents, "content")
+    of_style = None
     if painting is not None:
-        painting = resize(painting, style_shape(painting, (photo.shape[0], photo.shape[1]), 1.0))
-        for name, image in (("content", photo), ("style", painting)):
-            check_large_enough(geometry, image.shape, styles, name)
+        of_style = style_shape(painting, shape, 1.0)
+        for name, size in (("content", shape), ("style", of_style)):
+            check_large_enough(geometry, size, styles, name)
     check_integer("steps", steps, least=1)
     if callback is not None and not callable(callback):
         raise TypeError(f"callback must be a function of a jnst.Progress, got {callback!r}")
     cells = cells_of(contents, () if painting is None else styles)
     groups = grouped_cells(geometry, cells, together=device_of(model).platform != "cpu")
-    check_memory(model, groups, (photo, painting))
+    check_memory(model, groups, shape, of_style)
+    brought = None if painting is None or of_style is None else resize(painting, of_style)
+    pictures = jnp.asarray(photo), brought
     key = jax.random.key(0) if key is None else key
     made: list[Reconstruction] = []
     reason = "finished"
@@ -114,7 +118,7 @@ def reconstruct(
         counted = None
         if callback:
             counted = step_callback(callback, number * steps, len(groups) * steps)
-        batch = rebuild(model, group, (photo, painting), steps, key, counted)
+        batch = rebuild(model, group, pictures, steps, key, counted)
         if batch is None:
             reason = "stopped"
             break
