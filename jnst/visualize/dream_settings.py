@@ -111,7 +111,7 @@ class DreamPreset(NamedTuple):
 
 DREAM_PRESETS: dict[str, DreamPreset] = {
     "animals": DreamPreset({"relu5_1": 1.0}, {}),
-    "eyes": DreamPreset({"relu4_4": 1.0}, {}),
+    "eyes": DreamPreset({"relu4_4": 1.0}, {"strength": 0.7}),
     "patterns": DreamPreset({"relu3_3": 1.0}, {"strength": 0.5}),
     "creatures": DreamPreset({"relu5_4": 1.0}, {}),
 }

@@ -22,8 +22,9 @@ from jnst.visualize.reconstruction_cells import DEPTHS, Cell, depth_of, objectiv
 
 AVERAGING = 0.9
 """Decay of the average over the last iterates, of what descends with jitter."""
-NOISE = 0.15
-"""Standard deviation of the noise that is begun with, about middle grey."""
+NOISE = {"content": 0.05, "style": 0.15}
+"""Standard deviation of the noise that is begun with, about middle grey. What is strong in it and
+as smooth as a sky is what layers see least of, and would stay in a content."""
 PROBE_EDGE = 256
 SURELY_FITS = 512
 """Pixels: pictures of no longer edge are not measured, which would only keep them waiting."""
@@ -68,11 +69,12 @@ def rebuild(
     """Rebuild pictures that descend in the same way, as one batch; None where it was stopped."""
     photo, _ = pictures
     controls = controls_of(model, cells, steps, key)
-    start = jnp.clip(0.5 + NOISE * soft_noise(key, photo.shape), 0, 1)
+    noise = soft_noise(key, photo.shape)
+    start = jnp.stack([jnp.clip(0.5 + NOISE[cell.kind] * noise, 0, 1) for cell in cells])
     shape = int(photo.shape[0]), int(photo.shape[1])
     outcome = coarse_to_fine(
         [Level(shape=shape, steps=steps)],
-        jnp.broadcast_to(start, (len(cells), *photo.shape)),
+        start,
         Steering(
             execute=lambda level: cast(Execution, batch_of(model, cells, pictures)),
             controls=lambda steps: [controls] * len(cells),

@@ -34,7 +34,7 @@ from jnst.visualize.reconstruction_cells import (
     grouped_cells,
 )
 
-STEPS = 200
+STEPS = 100
 
 
 class Reconstructions(NamedTuple):

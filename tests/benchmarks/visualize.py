@@ -25,7 +25,7 @@ PAINTING = Path(__file__).parents[2] / "examples" / "images" / "style.jpg"
 CASES = {
     "features": ("512 px, 5 layers", 10, ["-o", "seen"]),
     "dream": ("512 px, relu5_1, 4 octaves × 10 steps", 60, ["-o", "dream.png"]),
-    "reconstruct": ("256 px, 10 pictures × 200 steps", 300, [str(PAINTING), "-o", "figure.png"]),
+    "reconstruct": ("256 px, 10 pictures × 100 steps", 300, [str(PAINTING), "-o", "figure.png"]),
 }
 """Command: what it does, the seconds wanted on two cores, and arguments after the photograph."""
 
