@@ -71,9 +71,9 @@ def dream(
     >>> from flax import nnx
     >>> from jnst import VGG19
     >>> model = VGG19(rngs=nnx.Rngs(0))  # in earnest: jnst.load_vgg19()
-    >>> result = dream(model, np.full((48, 64, 3), 0.5), layers=["relu2_1"], steps=2)
+    >>> result = dream(model, np.full((32, 48, 3), 0.5), layers=["relu1_1"], steps=2)
     >>> result.image.shape, result.steps, result.reason
-    ((48, 64, 3), 2, 'finished')
+    ((32, 48, 3), 2, 'finished')
     """
     (result,) = dream_each(
         model,
