@@ -95,8 +95,13 @@ if TYPE_CHECKING:
 else:
     __all__ = list(_MODULES)  # type checkers, which cannot read this, have the imports
 
+_PACKAGES = ("visualize",)
+"""Packages of public functions, which are imported when they are first asked for."""
+
 
 def __getattr__(name: str) -> Any:
+    if name in _PACKAGES:
+        return importlib.import_module(f"jnst.{name}")
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = globals()[name] = getattr(importlib.import_module(f"jnst.{_MODULES[name]}"), name)
@@ -104,4 +109,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_MODULES})
+    return sorted({*globals(), *_MODULES, *_PACKAGES})

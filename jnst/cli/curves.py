@@ -4,7 +4,13 @@ import io
 
 import numpy as np
 
-CURVES = {"total": "#d1495b", "style": "#2a9d8f", "content": "#3d82c4"}
+CURVES = {
+    "total": "#d1495b",
+    "style": "#2a9d8f",
+    "content": "#3d82c4",
+    "response": "#e9a23b",
+}
+"""Colours of the terms that are drawn, where a run has them; `"response"` is a dream's."""
 
 
 def draw_curves(values: list[tuple[int, dict[str, float]]], sizes: list[int], ink: str) -> bytes:
@@ -31,7 +37,7 @@ def draw_curves(values: list[tuple[int, dict[str, float]]], sizes: list[int], in
         side.set_visible(False)
     steps = [step for step, _ in values]
     for term, colour in CURVES.items():
-        losses = np.array([losses[term] for _, losses in values])
+        losses = np.array([losses.get(term, np.nan) for _, losses in values])
         shown = np.isfinite(losses) & (losses > 0)  # content has none where it starts from itself
         if shown.any():
             marker = "o" if shown.sum() == 1 else ""

@@ -173,7 +173,8 @@ class Preview:
     def read_losses(self) -> list[tuple[int, dict[str, float]]]:
         """Return the losses so far as numbers, [(step, {term: loss}), …]."""
         for step, losses in self.losses[len(self.values) :]:
-            self.values.append((step, {term: float(losses[term]) for term in CURVES}))
+            shown = {term: float(losses[term]) for term in CURVES if term in losses}
+            self.values.append((step, shown))
         return self.values
 
     def png(self) -> bytes:

@@ -126,9 +126,12 @@ def with_option(message: str, args: argparse.Namespace) -> str:
     name = first.group() if first else ""
     if name not in args:  # not an option of this command: the settings need not be imported
         return message
-    from jnst.transfer.settings import SETTINGS
+    known = getattr(args, "library_settings", ())
+    if not known:
+        from jnst.transfer.settings import SETTINGS
 
-    return as_option(name) + message[len(name) :] if name in SETTINGS else message
+        known = SETTINGS
+    return as_option(name) + message[len(name) :] if name in known else message
 
 
 def build_parser() -> Parser:
@@ -160,6 +163,29 @@ def build_parser() -> Parser:
         help="give a picture the colours of another, without style transfer",
         description="Give a picture the mean and covariance of another's colours.",
         epilog="example: jnst recolor photo.jpg painting.jpg -o warm.png --method cholesky",
+    )
+    commands.add_parser(
+        "features",
+        module="jnst.cli.features",
+        help="show what the network's layers see of a picture",
+        description="Show the feature maps of a picture, layer by layer, as sheets and a page.",
+        epilog="example: jnst features photo.jpg -o seen --layers relu1_2,relu3_1 --top 64",
+    )
+    commands.add_parser(
+        "reconstruct",
+        module="jnst.cli.reconstruct",
+        help="rebuild a picture from what each layer keeps of it",
+        description="Rebuild a photograph from each layer, and a painting's style from more and "
+        "more layers.",
+        epilog="example: jnst reconstruct photo.jpg painting.jpg -o figure.png",
+    )
+    commands.add_parser(
+        "dream",
+        module="jnst.cli.dream",
+        help="let the network see more in a picture: DeepDream",
+        description="Change a picture until layers of the network respond to it more strongly.",
+        epilog="examples: jnst dream photo.jpg -o dream.png --preset eyes; "
+        "jnst dream photo.jpg -o dream.mp4 --frames 100 --zoom 0.05 --rotate 0.5",
     )
     commands.add_parser(
         "convert",

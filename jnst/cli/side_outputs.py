@@ -22,16 +22,22 @@ from jnst.transfer.plan import Plan
 
 def check_side_outputs(args: argparse.Namespace) -> tuple[Path | None, Checkpoint | None]:
     """Check what `jnst stylize` writes beside the pictures: return its log and its checkpoint."""
+    log = check_log(args)
+    check_integer("--checkpoint-every", args.checkpoint_every, least=1)
+    resume = args.resume and args.checkpoint is not None
+    return log, check_checkpoint(args.checkpoint, args.checkpoint_every, resume)
+
+
+def check_log(args: argparse.Namespace) -> Path | None:
+    """Check log, pictures on the way and preview; return the log."""
     log = check_output(args.log, "--log") if args.log else None
     if log and log.suffix.lower() != ".csv":
         raise ValueError(f"--log must be a .csv file, got {log}")
     if args.save_every is not None:
         check_integer("--save-every", args.save_every, least=1)
-    check_integer("--checkpoint-every", args.checkpoint_every, least=1)
     if args.preview is not None:
         check_preview(args.preview, name="--preview")
-    resume = args.resume and args.checkpoint is not None
-    return log, check_checkpoint(args.checkpoint, args.checkpoint_every, resume)
+    return log
 
 
 def check_names_differ(

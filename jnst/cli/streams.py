@@ -19,8 +19,10 @@ _INPUTS = (STREAM, "/dev/stdin", "/dev/fd/0")
 _ARGUMENTS = (
     *("content", "contents", "style", "styles", "add_style", "palette", "init", "like"),
     *("region", "style_region", "keep", "picture", "reference"),
+    *("photo", "painting", "beside", "guide"),
 )
 """The arguments that name pictures to read."""
+_POSITIONAL = ("content", "style", "picture", "reference", "photo", "painting")
 
 
 class StandardInput(io.BytesIO):
@@ -66,10 +68,7 @@ def check_streams(args: argparse.Namespace) -> None:
         what = "several contents need" if several else "a grid needs"
         raise ValueError(f"{what} files, not standard input; save what {named[0]} - is to be")
     if len(named) > 1:
-        words = " and ".join(
-            name if name in ("content", "style", "picture", "reference") else as_option(name)
-            for name in named
-        )
+        words = " and ".join(name if name in _POSITIONAL else as_option(name) for name in named)
         raise ValueError(f"standard input is one picture and cannot be {words}")
     if several and args.output == STREAM:
         raise ValueError("several contents need a folder for their pictures, got -o -")

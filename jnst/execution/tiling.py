@@ -23,11 +23,12 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax.stages import Compiled
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Key
 
 from jnst.execution.tile_layout import Tiles
 from jnst.execution.windows import Look, Place, Window, add_up, cut_out, looks, places_of
 from jnst.losses.arrays import summed
+from jnst.losses.jitter import shifted
 from jnst.losses.objectives import Objective, total_of
 from jnst.losses.regions import Kept, by_image, composed
 from jnst.losses.terms import PIXELS, Statistics, Term
@@ -59,6 +60,7 @@ class Tiled(Whole):
         objective = jax.tree.map(lambda leaf: as_array(leaf, jnp.float32), objective)
         self.tiles, self.optimizer, self.dtype = tiles, optimizer, jnp.float32
         self.kept, self.places = objective.kept, places_of(tiles)
+        self.jitter = objective.jitter
         self.looking = tuple(term for term in objective.terms if looks(term))
         self.of_pixels = tuple(term for term in objective.terms if not looks(term))
         model = objective.model
@@ -70,6 +72,10 @@ class Tiled(Whole):
     def advance(self, state: State, controls: Controls) -> tuple[State, dict[str, Array], Array]:
         """Make one step; see `jnst.optim.descent.Execution`."""
         image, window = compose(state.image, self.kept), self.tiles.window
+        jitters = self.jitter is not None and controls.key is not None
+        shift = self.jitter, controls.key, state.steps
+        if jitters:
+            image = shift_view(image, *shift)
         seen = add_up(image, self.first, self.places, window)
         slopes, losses = slopes_of(self.looking, seen, self._linear_zeros(image))
         gradient, linear = jnp.zeros_like(image), self._linear_zeros(image)
@@ -84,6 +90,8 @@ class Tiled(Whole):
                 is_linear=self.is_linear,
                 window=window,
             )
+        if jitters:
+            gradient = gradient_before_shift(gradient, *shift)
         terms = self.looking, self.of_pixels, self.kept
         sums = losses, linear
         return finish(state, gradient, sums, terms, controls, optimizer=self.optimizer)
@@ -122,6 +130,26 @@ class Tiled(Whole):
 
 
 compose = Programs(composed)
+
+
+@program()
+def shift_view(
+    image: Float[Array, "H W 3"], jitter: Array, key: Key[Array, ""], steps: Array
+) -> Float[Array, "H W 3"]:
+    """The image as the network sees it at a step that jitters."""
+    return shifted(image, jitter, jax.random.fold_in(key, steps))
+
+
+@program()
+def gradient_before_shift(
+    gradient: Float[Array, "H W 3"], jitter: Array, key: Key[Array, ""], steps: Array
+) -> Float[Array, "H W 3"]:
+    """The gradient by the image of what was computed by its shifted view."""
+
+    def shift(image: Array) -> Array:
+        return shift_view.function(image, jitter, key, steps)
+
+    return jax.linear_transpose(shift, gradient)(gradient)[0]
 
 
 @program()

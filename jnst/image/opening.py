@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from PIL import Image, ImageFile, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
 from jnst._files import not_a_file
 from jnst.image.png_texts import without_texts
@@ -30,6 +30,17 @@ _BITS = {"1": 1, "L": 8, "P": 8, "RGB": 24, "RGBA": 32, "CMYK": 32, "I;16": 16, 
 _BOUNDED_FORMATS = ("PNG", "GIF", "BMP", "PCX", "TGA", "PPM", "SGI")
 _BOUNDED_TIFF = ("raw", "tiff_lzw", "tiff_adobe_deflate", "tiff_deflate", "packbits")
 """Formats, and compressions of TIFF, for which `_LARGEST_RATIO` holds."""
+
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""The transposition that turns a picture upright, by EXIF orientation."""
 
 
 def name_of(source: Source) -> str:
@@ -185,3 +196,9 @@ def exif_of(image: Image.Image) -> dict[int, Any]:
     with contextlib.suppress(*DAMAGE):
         return dict(image.getexif())
     return {}
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """Return a copy of a picture, turned as its EXIF orientation says."""
+    turn = _UPRIGHT.get(exif_of(image).get(ExifTags.Base.Orientation, 1))
+    return image.copy() if turn is None else image.transpose(turn)

@@ -13,8 +13,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
 from jnst.losses.arrays import summed, zero_beyond
+from jnst.losses.jitter import shifted
 from jnst.losses.regions import Kept, composed
-from jnst.losses.terms import PIXELS, Features, Term
+from jnst.losses.terms import PIXELS, Features, Scalar, Term
 from jnst.nn.backbone import Backbone
 
 
@@ -27,12 +28,15 @@ class Objective(NamedTuple):
       kept: what stays the content's pixels; None: nothing does.
       extent: (height, width) of the picture at the upper left of the image, which goes on beyond
         it; None: the image is the picture.
+      jitter: the most pixels that the network's view of the image is shifted by at every step, at
+        random; None, or a step without a key: it is not.
     """
 
     model: Backbone
     terms: tuple[Term, ...]
     kept: Kept | None = None
     extent: Int[Array, "2"] | None = None
+    jitter: Scalar | None = None
 
 
 def evaluate(
@@ -49,10 +53,12 @@ def evaluate(
       {term: loss}, and the sum under "total".
     """
     image = composed(image, objective.kept)
-    terms = objective.terms
+    terms, view = objective.terms, image
     if key is not None:
         terms = drawn(terms, key)
-    features = look(objective.model, image, layers_of(terms))
+        if objective.jitter is not None:
+            view = shifted(image, objective.jitter, key)
+    features = {**look(objective.model, view, layers_of(terms)), PIXELS: image}
     positions = None
     if objective.extent is not None:
         features, positions = within(features, objective.model, objective.extent)

@@ -15,7 +15,7 @@ from jnst.image.resizing import resize
 from jnst.losses.regions import composite
 from jnst.optim.step import Controls, State, init_state
 from jnst.transfer.inputs import Inputs
-from jnst.transfer.levels import Level
+from jnst.transfer.levels import Level, Outcome
 from jnst.transfer.own_terms import OwnTerm
 from jnst.transfer.settings import Settings
 
@@ -62,6 +62,22 @@ class Job(NamedTuple):
     start: Any
     own: tuple[OwnTerm, ...]
     key: Array
+
+
+def result_of(outcome: Outcome, image: Array, levels: Sequence[Level]) -> Result:
+    """What `stylize` gives back of a run."""
+    run, losses = outcome.runs[-1], outcome.losses
+    reason = "converged" if run.converged else "stopped" if run.stopped else "finished"
+    made = tuple(
+        (level.shape, len(part["total"])) for level, part in zip(levels, losses, strict=False)
+    )
+    return Result(
+        image=image,
+        losses={term: np.concatenate([part[term] for part in losses]) for term in losses[0]},
+        steps=sum(steps for _, steps in made),
+        reason="diverged" if run.state.diverged else reason,
+        plan=made,
+    )
 
 
 def controls_of(settings: Settings, own: Sequence[OwnTerm], key: Array, steps: int) -> Controls:

@@ -106,6 +106,7 @@ class Steering(NamedTuple):
         every step; None: nothing.
       keeper: see `Keeper`.
       ahead: called with the level after the present one once that is under way.
+      carry: makes what a level starts from of the picture of the one before; None: it is enlarged.
     """
 
     execute: Callable[[Level], Execution]
@@ -114,6 +115,7 @@ class Steering(NamedTuple):
     callback: Callable[[Level, int, int], StepCallback] | None = None
     keeper: Keeper = NOT_KEPT
     ahead: Callable[[Level], Any] | None = None
+    carry: Callable[[Array, Level], Array] | None = None
 
 
 class Outcome(NamedTuple):
@@ -142,7 +144,7 @@ def coarse_to_fine(
       image: to start from, or a batch of them.
       steering: how.
     """
-    execute, controls_of, tolerance, callback, keeper, ahead = steering
+    execute, controls_of, tolerance, callback, keeper, ahead, carry = steering
     saved, save, save_every = keeper
     losses: Losses = saved.losses[:-1] if saved else []
     runs: list[Run] = []
@@ -151,7 +153,10 @@ def coarse_to_fine(
         level = levels[number]
         done = sum(len(part["total"]) for part in losses)
         total = done + sum(later.steps for later in levels[number:])
-        image = enlarged(image, levels[number - 1] if runs else None, level)
+        if carry and runs:
+            image = carry(image, level)
+        else:
+            image = enlarged(image, levels[number - 1] if runs else None, level)
         # The execution first: its targets may take more memory than there is beside a state.
         execution = execute(level)
         state = execution.begin(image, saved and saved.state)

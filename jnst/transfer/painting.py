@@ -1,7 +1,7 @@
 """A picture painted from coarse to fine, once all that it is made of has been checked."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import jax.numpy as jnp
 import numpy as np
@@ -21,7 +21,7 @@ from jnst.optim.stored_state import storable
 from jnst.optim.whole import Whole
 from jnst.transfer.ahead import compile_ahead
 from jnst.transfer.identity import run_identity
-from jnst.transfer.job import Job, Result, controls_of, shown, state_shape
+from jnst.transfer.job import Job, Result, controls_of, result_of, shown, state_shape
 from jnst.transfer.levels import NOT_KEPT, Keeper, Level, Outcome, Steering, coarse_to_fine
 from jnst.transfer.problem import build_objective
 from jnst.transfer.tiled_problem import tiled_execution
@@ -87,22 +87,6 @@ def prepare(job: Job, level: Level) -> None:
     """Compile what a later level will need, while another one is painted."""
     if level.window is None:
         compile_ahead(job.inputs, job.settings, level)
-
-
-def result_of(outcome: Outcome, image: Array, levels: Sequence[Level]) -> Result:
-    """What `stylize` gives back of a run."""
-    run, losses = outcome.runs[-1], outcome.losses
-    reason = "converged" if run.converged else "stopped" if run.stopped else "finished"
-    made = tuple(
-        (level.shape, len(part["total"])) for level, part in zip(levels, losses, strict=False)
-    )
-    return Result(
-        image=image,
-        losses={term: np.concatenate([part[term] for part in losses]) for term in losses[0]},
-        steps=sum(steps for _, steps in made),
-        reason="diverged" if run.state.diverged else reason,
-        plan=made,
-    )
 
 
 def execution_of(job: Job, level: Level, mesh: Mesh | None = None) -> Execution:

@@ -15,6 +15,16 @@ def check_tile(
     tile: Any, settings: Settings, geometry: Geometry, mesh: Any = None, *, name: str = "tile"
 ) -> None:
     """Raise unless `tile` is None, `"auto"` or an edge that windows may have."""
+    check_window(tile, geometry, (*settings.content_layers, *settings.style_layers), name)
+    if tile is None or tile == AUTO:
+        return
+    if mesh is not None:
+        raise ValueError(f"{name} and mesh are mutually exclusive")
+    check_additive([style_loss_named(settings.style_loss)], name)
+
+
+def check_window(tile: Any, geometry: Geometry, layers: Sequence[str], name: str = "tile") -> None:
+    """Raise unless `tile` is None, `"auto"` or an edge that windows may have for these layers."""
     if tile is None or (isinstance(tile, str) and tile == AUTO):
         return
     wrong = f"{name} must be a whole number, {AUTO!r} or None, got {tile!r}"
@@ -22,12 +32,8 @@ def check_tile(
         raise ValueError(wrong)
     if isinstance(tile, bool) or not isinstance(tile, Integral):
         raise TypeError(wrong)
-    least = geometry.least_window((*settings.content_layers, *settings.style_layers))
-    if tile < least:
+    if (least := geometry.least_window(layers)) > tile:
         raise ValueError(f"{name} must be at least {least} px for these layers, got {tile}")
-    if mesh is not None:
-        raise ValueError(f"{name} and mesh are mutually exclusive")
-    check_additive([style_loss_named(settings.style_loss)], name)
 
 
 def check_additive(terms: Sequence[Any], said: str = "tile") -> None:

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jax.stages import Compiled
 
 from jnst.execution import memory
+from jnst.execution.memory import LARGEST_WINDOW, SPARE, SURELY_FITS, device_of
 from jnst.image.fitting import SMALLEST_EDGE, fit
 from jnst.image.masks import Masks
 from jnst.image.resizing import style_shape
@@ -24,14 +25,6 @@ from jnst.transfer.problem import abstract, build_objective, shares_of, style_pa
 from jnst.transfer.settings import Settings
 from jnst.transfer.tile_checks import check_additive
 from jnst.transfer.tile_memory import Shape, memory_of_style, memory_of_tiles
-
-LARGEST_WINDOW = 1184
-"""Pixels: the edge of windows that `"auto"` chooses at most; larger ones save little more."""
-SPARE = 0.95
-"""Of an edge that is worked out from what another takes: a pixel takes not quite the same."""
-SURELY_FITS = 1024, 4 * 2**30
-"""A picture and styles of no longer edge, where no fewer bytes are free, are not measured: that
-would keep a small run waiting for nothing, as no optimiser of ours takes so much for it."""
 
 
 def window_edges(
@@ -158,11 +151,6 @@ def _largest_window(
                 "smaller size"
             )
         most = max(least, min(most - 1, int(SPARE * most * math.sqrt(free / of_tile))))
-
-
-def device_of(model: Backbone) -> jax.Device:
-    """Where the network is, and so the run."""
-    return next(iter(jax.tree.leaves(model)[0].devices()))
 
 
 def untiled(
