@@ -155,6 +155,14 @@ def build_parser() -> Parser:
         "--alpha 1,10 --beta 1e2:1e5:4 is two alphas and four betas, geometrically spaced",
     )
     commands.add_parser(
+        "fast",
+        module="jnst.cli.fast",
+        help="paint one or several pictures in a second, by a trained decoder",
+        description="Paint the content of one or several pictures in one pass (AdaIN).",
+        epilog="example: jnst fast photo.jpg painting.jpg -o out.png --strength 0.8; "
+        "several: jnst fast photos/*.jpg painting.jpg -o painted",
+    )
+    commands.add_parser(
         "recolor",
         module="jnst.cli.recolor",
         help="give a picture the colours of another, without style transfer",
@@ -164,8 +172,9 @@ def build_parser() -> Parser:
     commands.add_parser(
         "convert",
         module="jnst.convert.command",
-        help="convert VGG weights of other libraries to a jnst file",
-        description="Convert VGG-19 weights of PyTorch, safetensors or Keras into jnst's HDF5.",
+        help="convert weights of other libraries to a jnst file",
+        description="Convert VGG weights of PyTorch, safetensors or Keras, or AdaIN's decoder, "
+        "into jnst's HDF5.",
         epilog="example: jnst convert vgg19-dcbb9e9d.pth -o vgg19.h5",
     )
     info = commands.add_parser(
