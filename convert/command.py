@@ -10,12 +10,15 @@ from jnst._files import cache_folder, check_output
 from jnst.cli.arguments import Parser
 from jnst.convert.decoders import read_decoder_source
 from jnst.convert.fetch import Progress, download, download_path, torchvision_url
+from jnst.convert.painters import read_painter_source
 from jnst.convert.reader import read
 from jnst.convert.recognising import kind_of_source
+from jnst.nn.array_files import TITLES
 from jnst.nn.blocks import DEFAULT_NETWORK, NETWORKS
 from jnst.nn.decoder_discovery import DECODER
 from jnst.nn.decoder_file import write_decoder
 from jnst.nn.lineages import LINEAGES
+from jnst.nn.painter_file import write_painter
 from jnst.nn.weights import write_weights
 
 PLAIN_LINES = 10
@@ -29,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         metavar="SOURCE",
         help="a VGG-19 or VGG-16 file of PyTorch (.pth, .pt), safetensors or Keras (.h5); or "
-        "PyTorch's file of AdaIN's decoder",
+        "PyTorch's file of AdaIN's decoder, or of a network of its fast_neural_style example",
     )
     parser.add_argument(
         "-o",
@@ -80,8 +83,12 @@ def run(args: argparse.Namespace) -> int:
     else:
         keep, source = True, Path(args.source)
     _check_apart(output, source)
-    if kind_of_source(source) == "decoder":
-        return _convert_decoder(args, source)
+    kind = kind_of_source(source)
+    if kind != "weights":
+        for option in ("lineage", "network"):
+            if getattr(args, option) is not None:
+                raise ValueError(f"{source} holds {TITLES[kind]}, which has no --{option}")
+        return (_convert_decoder if kind == "decoder" else _convert_painter)(args.output, source)
     weights = read(source, lineage=args.lineage)
     if args.network not in (None, weights.network):
         raise ValueError(
@@ -101,16 +108,25 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _convert_decoder(args: argparse.Namespace, source: Path) -> int:
-    """Convert AdaIN's decoder, to where `jnst fast` looks for it unless -o says else."""
-    for option in ("lineage", "network"):
-        if getattr(args, option) is not None:
-            raise ValueError(f"{source} holds a decoder of AdaIN, which has no --{option}")
-    output = _output(args.output, DECODER)
+def _convert_decoder(given: str | None, source: Path) -> int:
+    """Convert AdaIN's decoder, to where `jnst fast` looks for it unless a file is given."""
+    output = _output(given, DECODER)
     _check_apart(output, source)
     decoder = read_decoder_source(source)
     write_decoder(output, decoder)
-    print(f"wrote {output}: decoder of AdaIN, from {decoder.source} (sha256 {decoder.sha256[:8]}…)")
+    print(f"wrote {output}: decoder of AdaIN, from {source.name} (sha256 {decoder.sha256[:8]}…)")
+    return 0
+
+
+def _convert_painter(given: str | None, source: Path) -> int:
+    """Convert a network for `jnst fast --network`."""
+    if given is None:
+        raise ValueError(f"{source} holds {TITLES['painter']}; name the file to write with -o")
+    output = _output(given, "")
+    painter = read_painter_source(source)
+    write_painter(output, painter)
+    channels = "-".join(map(str, painter.architecture.channels))
+    print(f"wrote {output}: network of fast_neural_style, {channels} channels, from {source.name}")
     return 0
 
 

@@ -98,7 +98,7 @@ def test_no_chain_of_imports_is_long():
 
 
 LONGEST_FILE, MOST_PARAMETERS = 300, 8
-ENTRY_POINTS = {"fast", "stylize", "stylize_grid", "minimize", "make_targets"}
+ENTRY_POINTS = {"fast", "stylize", "stylize_grid", "minimize", "make_targets", "train"}
 """Their parameters are what users choose; those that load weights as well."""
 
 

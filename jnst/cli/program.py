@@ -163,6 +163,14 @@ def build_parser() -> Parser:
         "several: jnst fast photos/*.jpg painting.jpg -o painted",
     )
     commands.add_parser(
+        "train",
+        module="jnst.cli.train",
+        help="train a network that paints in one pass, for jnst fast",
+        description="Train a network to paint any photograph in the style of paintings.",
+        epilog="example: jnst train painting.jpg --photos holiday -o style.h5; "
+        "then: jnst fast photo.jpg --network style.h5 -o out.png",
+    )
+    commands.add_parser(
         "recolor",
         module="jnst.cli.recolor",
         help="give a picture the colours of another, without style transfer",

@@ -31,25 +31,37 @@ class Convolution:
     bias: Float[Array, " O"]
     transformed: Float[Array, "36 I O"] | None = None
 
-    def __call__(
-        self, x: Float[Array, "*batch h w I"], *, stride: int = 1
-    ) -> Float[Array, "*batch _h _w O"]:
-        """Convolve; at a stride of 2 the edges are halved, rounded up."""
-        edge = self.kernel.shape[0] // 2
-        border = [(0, 0)] * (x.ndim - 3) + [(edge, edge), (edge, edge), (0, 0)]
-        x = jnp.pad(x, border, mode="reflect")
-        if self.transformed is not None:
-            y = winograd.convolve(x, self.kernel, self.transformed)
-        else:
-            flat = jax.lax.conv_general_dilated(
-                x.reshape(-1, *x.shape[-3:]),
-                self.kernel,
-                (stride, stride),
-                "VALID",
-                dimension_numbers=("NHWC", "HWIO", "NHWC"),
-            )
-            y = flat.reshape(*x.shape[:-3], *flat.shape[1:])
-        return y + self.bias.reshape((1,) * (y.ndim - 1) + self.bias.shape)
+    def __call__(self, x: Float[Array, "*batch h w I"]) -> Float[Array, "*batch h w O"]:
+        """Convolve."""
+        return convolve(x, self.kernel, self.transformed) + self.bias
+
+
+def convolve(
+    x: Float[Array, "*batch h w I"],
+    kernel: Float[Array, "k k I O"],
+    transformed: Float[Array, "36 I O"] | None = None,
+    *,
+    stride: int = 1,
+) -> Float[Array, "*batch _h _w O"]:
+    """Convolve, the border mirrored; at a stride of 2 the edges are halved, rounded up.
+
+    Args:
+      x: of any leading axes.
+      kernel: of odd size.
+      transformed: the kernel for Winograd's method; None: by the definition.
+      stride: 1 with Winograd's method.
+    """
+    edge = kernel.shape[0] // 2
+    border = [(0, 0)] * (x.ndim - 3) + [(edge, edge), (edge, edge), (0, 0)]
+    x = jnp.pad(x, border, mode="reflect")
+    if transformed is not None:
+        return winograd.convolve(x, kernel, transformed)
+    layout = ("NHWC", "HWIO", "NHWC")
+    flat = x.reshape(-1, *x.shape[-3:])
+    y = jax.lax.conv_general_dilated(
+        flat, kernel, (stride, stride), "VALID", dimension_numbers=layout
+    )
+    return y.reshape(*x.shape[:-3], *y.shape[1:])
 
 
 def make_convolution(

@@ -111,7 +111,7 @@ def test_standard_streams(folder, monkeypatch):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (["a.png"], "required: STYLE"),
+        (["a.png"], "give a picture to paint and a style"),
         (["nothing.png", "style.png"], "nothing.png"),
         (["a.png", "style.png", "-o", "style.png"], "style.png is the style itself"),
         (["a.png", "style.png", "-o", "a.png"], "a.png is the content itself"),
