@@ -10,7 +10,7 @@ from jnst.cli.arguments import number, whole
 from jnst.cli.contents import about, output_folder
 from jnst.cli.fast_jobs import COMMON, Job, prepare
 from jnst.cli.job import read_input
-from jnst.cli.options import add_blend, choice
+from jnst.cli.options import add_blend, choice, tile
 from jnst.cli.regions import add_regions
 from jnst.cli.runtime import interrupts
 from jnst.cli.streams import check_picture_output, check_streams, write_picture
@@ -18,6 +18,7 @@ from jnst.feedforward.adain import PRECISIONS
 from jnst.feedforward.matching import MATCHINGS
 from jnst.grid.folder import names_of
 from jnst.image.color import COLORS
+from jnst.transfer.tile_checks import AUTO
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,6 +55,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--decoder", metavar="FILE", help="AdaIN's decoder (see `jnst convert`)")
     add("--weights", metavar="FILE", help="the VGG-19 that it was trained for")
     add("--precision", metavar="P", help=choice(PRECISIONS, PRECISIONS[0]))
+    windows = "work in windows of N px; auto, off (auto)"
+    add("--tile", type=tile, default=AUTO, metavar="N", help=windows)
     add("--quiet", action="store_true", help="only print errors")
 
 

@@ -16,6 +16,7 @@ from jnst.cli.runtime import devices, make_ready
 from jnst.feedforward.adain import PRECISIONS, make_adain
 from jnst.feedforward.matching import MATCHINGS
 from jnst.feedforward.painting import PAINTER_COLORS, load_painter, paint_with, shares_of
+from jnst.feedforward.tiling import check_edge
 from jnst.feedforward.transfer import check_manner, look_at_styles, paint
 from jnst.image.color import check_palette
 from jnst.image.fitting import SMALLEST_EDGE
@@ -24,6 +25,7 @@ from jnst.image.pictures import Picture
 from jnst.losses.blending import blend_shares
 from jnst.nn.decoder_discovery import find_decoder, find_encoder, open_decoder
 from jnst.transfer.settings import LARGEST_EDGE
+from jnst.transfer.tile_checks import AUTO
 from jnst.version import __version__
 
 COMMON: dict[str, Any] = {"size": 512, "strength": 1.0, "colors": "style", "keep": None}
@@ -96,6 +98,8 @@ def _with_styles(args: argparse.Namespace) -> Job:
     make_ready()
     devices()
     model = make_adain(find_encoder(decoder, args.weights), decoder, precision=options["precision"])
+    check_edge(args.tile, model, name="--tile")
+    manner = manner._replace(tile=args.tile)
     looks: dict[int, Any] = {}
 
     def paints(content: Picture) -> np.ndarray:
@@ -125,6 +129,8 @@ def _with_network(args: argparse.Namespace) -> Job:
     for name in (*OF_STYLES, "decoder", "weights"):
         if getattr(args, name) is not None:
             raise ValueError(f"{as_option(name)} has no effect with --network")
+    if args.tile != AUTO:
+        raise ValueError("--tile has no effect with --network, which sees a picture as a whole")
     options = _options(args, COMMON)
     check_choice("--colors", options["colors"], PAINTER_COLORS)
     if options["keep"] == REST:

@@ -4,11 +4,13 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from jnst._checks import check_choice, check_number
+from jnst.execution import memory
 from jnst.image.color import keep_colors, prepare_content
 from jnst.image.inputs import check_image
 from jnst.image.masks import Mask, check_masks, resize_mask
@@ -20,6 +22,9 @@ from jnst.optim.programs import program
 
 PAINTER_COLORS = ("style", "luminance")
 """Whose colours a picture can have: a network's styles cannot be recoloured."""
+
+BYTES = 30
+"""That a network takes for each pixel and each of its channels there, measured on a processor."""
 
 
 def load_painter(path: str | os.PathLike[str]) -> Painter:
@@ -53,6 +58,7 @@ def paint_with(
 
     Raises:
       ValueError, TypeError: for an image or a setting that will not do.
+      ValueError: for a picture that the device has not the memory for.
 
     >>> import jax
     >>> from jnst.nn.painter import new_painter
@@ -65,6 +71,7 @@ def paint_with(
     check_number("strength", strength, least=0, most=1)
     check_choice("colors", colors, PAINTER_COLORS)
     shares = shares_of(painter, styles)
+    _check_memory(painter, content.shape)
     masks = check_masks(content.shape, [], None, None, keep)
     seen = prepare_content(colors, content)
     image = _painted(painter, seen, shares, strength)
@@ -85,6 +92,18 @@ def shares_of(painter: Painter, styles: Mapping[str, float] | None) -> Float[np.
     if whole <= 0:
         raise ValueError("styles: every weight is 0")
     return np.array([wanted.get(name, 0) / whole for name in painter.styles], np.float32)
+
+
+def _check_memory(painter: Painter, shape: tuple[int, ...]) -> None:
+    """Raise ValueError for a picture too large for the device."""
+    height, width = shape[:2]
+    (device,) = jax.tree.leaves(painter)[0].devices()
+    needed = BYTES * painter.architecture.channels[0] * height * width
+    if needed > (free := memory.free_bytes(device)):
+        raise ValueError(
+            f"a picture of {width}×{height} px needs {needed / 2**30:.1f} GiB of memory and "
+            f"{device} has {free / 2**30:.1f} GiB free; choose a smaller size"
+        )
 
 
 @program()

@@ -11,7 +11,8 @@ from jaxtyping import Array, Float
 
 from jnst._checks import check_choice, check_number
 from jnst.feedforward.adain import STRIDE, AdaIN
-from jnst.feedforward.matching import MATCHINGS, Spread, blended, map_between, spread_of
+from jnst.feedforward.matching import MATCHINGS, Map, Spread, blended, map_between, spread_of
+from jnst.feedforward.tiling import check_edge, decode, edge_for, encode
 from jnst.image.color import COLORS, check_palette, keep_colors, prepare_content, prepare_style
 from jnst.image.inputs import check_image, check_images
 from jnst.image.masks import Mask, Masks, check_masks, resize_mask
@@ -22,6 +23,7 @@ from jnst.losses.terms import Scalar
 from jnst.optim.programs import program
 from jnst.transfer.setting_values import blend_weights
 from jnst.transfer.settings import LARGEST_SCALE, SMALLEST_SCALE
+from jnst.transfer.tile_checks import AUTO
 
 
 class Manner(NamedTuple):
@@ -33,6 +35,7 @@ class Manner(NamedTuple):
       style_weights: of the styles; None: all alike.
       style_scale: of the styles, to the content's size.
       colors: as in `jnst.Settings`.
+      tile: as for `fast`.
     """
 
     matching: str = "wasserstein"
@@ -40,6 +43,7 @@ class Manner(NamedTuple):
     style_weights: Sequence[float] | None = None
     style_scale: float = 1.0
     colors: str = "style"
+    tile: int | str | None = AUTO
 
 
 def fast(
@@ -56,6 +60,7 @@ def fast(
     regions: Mask | Sequence[Mask] | None = None,
     style_regions: Mask | Sequence[Mask | None] | None = None,
     keep: Mask | str | None = None,
+    tile: int | str | None = AUTO,
 ) -> Float[Array, "H W 3"]:
     """Paint the content of one image in the style of another, in one pass.
 
@@ -78,6 +83,9 @@ def fast(
       regions: a mask for each style, which then goes there and nowhere else.
       style_regions: a mask of each style, of what is to count of it; None among them: all.
       keep: a mask of what stays the content's pixels, or `"rest"`: all that no region covers.
+      tile: the largest edge in pixels of the windows that larger pictures are painted in, with the
+        same result; `"auto"`: windows for what would not fit in the memory; None: never. What is
+        traced is painted as a whole.
 
     Returns:
       The picture, of the content's size, in [0, 1].
@@ -86,7 +94,9 @@ def fast(
       ValueError, TypeError: for an image or a setting that will not do.
     """
     pixels, *styles = _images(content, style)
+    check_edge(tile, model)
     manner = check_manner(matching, strength, style_weights, style_scale, colors)
+    manner = manner._replace(tile=tile)
     blend_shares(manner.style_weights, len(styles))
     check_palette(colors, palette)
     recolour: Any = palette
@@ -135,10 +145,15 @@ def look_at_styles(
     height, width, _ = content.shape
     sized = resize_styles(prepared, (height, width), manner.style_scale)
     of_styles = (None,) * len(styles) if masks is None else masks.styles
-    return tuple(
-        _look(model, style, None if mask is None else resize_mask(mask, style.shape[:2]))
-        for style, mask in zip(sized, of_styles, strict=True)
-    )
+    looks = []
+    for style, mask in zip(sized, of_styles, strict=True):
+        counts = None if mask is None else resize_mask(mask, style.shape[:2])
+        edge = _edge(manner, model, style)
+        if edge is None:
+            looks.append(_look(model, style, counts))
+        else:
+            looks.append(_spread(encode(model, style, edge), counts))
+    return tuple(looks)
 
 
 def paint(
@@ -158,9 +173,17 @@ def paint(
         whole = max(weights)
     seen = prepare_content(manner.colors, content)
     shares = jnp.array([weight / whole for weight in weights], jnp.float32)
-    image = _paint(
-        model, seen, tuple(looks), shares, manner.strength, regions, matching=manner.matching
-    )
+    edge = _edge(manner, model, content)
+    if edge is None:
+        image = _paint(
+            model, seen, tuple(looks), shares, manner.strength, regions, matching=manner.matching
+        )
+    else:
+        features = encode(model, seen, edge)
+        maps, places = _maps(features, tuple(looks), regions, matching=manner.matching)
+        on_host = None if places is None else [np.asarray(place) for place in places]
+        image = decode(model, features, maps, shares, manner.strength, on_host, edge)
+        image = jnp.asarray(image[: shape[0], : shape[1]])
     if manner.colors == "luminance":
         image = keep_colors(image, content)
     if masks is not None and masks.keep is not None:
@@ -185,15 +208,43 @@ def _paint(
     matching: str,
 ) -> Float[Array, "H W 3"]:
     features = model.features(content)
-    places = None if regions is None else [_by_position(region) for region in regions]
-    if places is None:
-        seen = [spread_of(features)] * len(looks)
-    else:
-        seen = [spread_of(features, place) for place in places]
-    maps = [map_between(ours, theirs, matching) for ours, theirs in zip(seen, looks, strict=True)]
+    maps, places = _found(features, looks, regions, matching)
     height, width, _ = content.shape
     moved = blended(features, maps, shares, strength, places)
     return jnp.clip(model.picture(moved, (height, width)), 0, 1)
+
+
+def _found(
+    features: Float[Array, "h w C"],
+    looks: tuple[Spread, ...],
+    regions: tuple[Float[Array, "H W"], ...] | None,
+    matching: str,
+) -> tuple[list[Map], list[Float[Array, "h w"]] | None]:
+    """The map to each style, and where it applies."""
+    if regions is None:
+        seen, places = [spread_of(features)] * len(looks), None
+    else:
+        places = [_by_position(region) for region in regions]
+        seen = [spread_of(features, place) for place in places]
+    pairs = zip(seen, looks, strict=True)
+    return [map_between(ours, theirs, matching) for ours, theirs in pairs], places
+
+
+@program(static_argnames=("matching",))
+def _maps(features: Any, looks: Any, regions: Any, *, matching: str) -> Any:
+    return _found(features, looks, regions, matching)
+
+
+@program()
+def _spread(features: Float[Array, "h w C"], counts: Float[Array, "H W"] | None) -> Spread:
+    return spread_of(features, None if counts is None else _by_position(counts))
+
+
+def _edge(manner: Manner, model: AdaIN, image: Any) -> int | None:
+    """The edge of windows for an image; None: it is looked at as a whole."""
+    if any(map(_is_traced, jax.tree.leaves((model, image, manner.strength)))):
+        return None
+    return edge_for(manner.tile, model, image.shape)
 
 
 def _by_position(mask: Float[Array, "H W"]) -> Float[Array, "_h _w"]:
