@@ -87,9 +87,13 @@ def run(args: argparse.Namespace) -> int:
     if args.resume and not args.checkpoint:
         raise ValueError("--resume needs --checkpoint")
     check_checkpoint(args.checkpoint, args.checkpoint_every, args.resume)
-    for painting in args.paintings:
-        check_not_overwriting("painting", painting, [output, *([log] if log else [])])
+    if args.save_every is not None:
+        check_integer("--save-every", args.save_every, least=1)
     training, architecture = settings_of(args), architecture_of(args.channels)
+    between = range(args.save_every or training.steps + 1, training.steps + 1, args.save_every or 1)
+    written = [output, *([log] if log else []), *(on_the_way(output, step) for step in between)]
+    for painting in args.paintings:
+        check_not_overwriting("painting", painting, written)
     paintings = [read_seen(path, training.style_size) for path in args.paintings]
     weights = open_weights(find_weights(args.weights), "vgg19")
     photos, problems = read_photographs(args.photos, training.crop)
@@ -148,6 +152,11 @@ def run(args: argparse.Namespace) -> int:
             "network for which it was; a lower --learning-rate may help"
         )
     return 130 if trained.reason == "stopped" else 0
+
+
+def on_the_way(output: Path, step: int) -> Path:
+    """The file that --save-every writes after a step."""
+    return numbered(output, step).with_suffix(".png")
 
 
 def settings_of(args: argparse.Namespace) -> Training:

@@ -1,6 +1,7 @@
 """Training a network that paints in one pass."""
 
 import dataclasses
+import math
 import os
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -8,8 +9,10 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 from jaxtyping import Float, UInt8
 
+from jnst.execution.devices import checked_mesh, make_mesh, place, split, whole
 from jnst.feedforward.crops import draw_crops
 from jnst.feedforward.lessons import Batch, Lesson, make_lesson
 from jnst.feedforward.training_settings import SMALLEST_CROP, Training
@@ -26,7 +29,11 @@ from jnst.optim.concrete import check_concrete
 from jnst.optim.minimization import Callback, Progress
 
 MOST_FAILURES = 10
-"""Steps in a row whose losses are not finite, after which the training ends."""
+"""Steps in a row whose losses are not finite, after which the training ends; it is looked after as
+many, since whoever asks the device waits for it."""
+
+Losses = dict[str, Any]
+"""{term: loss} of a step."""
 
 
 class Trained(NamedTuple):
@@ -52,6 +59,7 @@ def train(
     *,
     names: Sequence[str] | None = None,
     architecture: Architecture | None = None,
+    mesh: Mesh | None = None,
     callback: Callback | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     checkpoint_every: int = 200,
@@ -66,6 +74,8 @@ def train(
       styles: a style image, sRGB in [0, 1], or several, which then share the network.
       names: of the styles; None: numbers.
       architecture: of the network; None: `Architecture()`.
+      mesh: devices that share the crops of each step, whose number they must divide; None: as many
+        of JAX's as do.
       callback: called with a `jnst.Progress` after every step; True ends the training. Its picture
         is what the network makes of the step's first crop.
       checkpoint: a file to keep all in that the training needs to go on, as for `jnst.stylize`.
@@ -89,10 +99,11 @@ def train(
     if len(labels) != len(paintings) or len(set(labels)) < len(labels):
         raise ValueError(f"names must be distinct, one for each of {len(paintings)} styles")
     file = checkpoints.check_checkpoint(checkpoint, checkpoint_every, resume)
+    devices = devices_for(checked_mesh(mesh), training.batch)
     sized = [_sized(painting, training.style_size) for painting in paintings]
     painter = new_painter(jax.random.key(training.seed), labels, architecture)
     state = initial_state(painter)
-    losses: list[dict[str, float]] = []
+    losses: list[Losses] = []
     identity: dict[str, Any] = {}
     if file is not None:
         identity = {
@@ -106,7 +117,7 @@ def train(
         if file.resume:
             state, losses = _read(file, identity, training, state)
     lesson = make_lesson(model, sized, training.recipe())
-    run = _Run(model, painter, lesson, training, photos)
+    run = _Run(model, painter, lesson, training, photos, devices)
     return run.go(state, losses, callback, file, identity)
 
 
@@ -131,6 +142,16 @@ def _sized(style: Float[np.ndarray, "h w 3"], size: int) -> np.ndarray:
     return np.asarray(resize(style, fit(height, width, size, SMALLEST_CROP)))
 
 
+def devices_for(mesh: Mesh | None, batch: int) -> Mesh:
+    """The devices that share a batch; raises ValueError where those of `mesh` cannot."""
+    if mesh is None:
+        devices = jax.local_devices()
+        return make_mesh(devices[: math.gcd(len(devices), batch)])
+    if batch % mesh.size:
+        raise ValueError(f"batch must be a multiple of the {mesh.size} devices, got {batch}")
+    return mesh
+
+
 class _Run(NamedTuple):
     """A training under way."""
 
@@ -139,41 +160,55 @@ class _Run(NamedTuple):
     lesson: Lesson
     training: Training
     photos: list[np.ndarray]
+    devices: Mesh
+
+    def spread(self, state: TrainingState) -> "tuple[_Run, TrainingState]":
+        """The same with all arrays on every device, by ways of convolving that JAX can split."""
+        if self.devices.size == 1:
+            return self, state
+        of_shards = getattr(self.model, "for_sharding", lambda: self.model)()
+        everywhere = whole(self.devices)
+        run = self._replace(
+            model=place(of_shards, everywhere),
+            lesson=place(self.lesson, everywhere),
+            painter=dataclasses.replace(self.painter, fast=False),
+        )
+        return run, place(state, everywhere)
+
+    def batch(self, step: int) -> Batch:
+        """What a step is made of, its crops shared by the devices."""
+        count, styles = self.training.batch, len(self.painter.styles)
+        crops = draw_crops(self.photos, count, self.training.crop, self.training.seed, step)
+        numbers = (step * count + np.arange(count)) % styles
+        made = Batch(crops=crops, numbers=numbers.astype(np.int32))
+        return made if self.devices.size == 1 else place(made, split(self.devices))
 
     def go(
         self,
         state: TrainingState,
-        losses: list[dict[str, float]],
+        losses: list[Losses],
         callback: Callback | None,
         file: Checkpoint | None,
         identity: dict[str, Any],
     ) -> Trained:
         """Make the steps that are missing."""
+        self, state = self.spread(state)
         training, recipe, weights = self.training, self.training.recipe(), self.training.weights()
-        styles = len(self.painter.styles)
         bare = dataclasses.replace(self.painter, arrays={})
         reason = "finished"
         for step in range(len(losses), training.steps):
-            crops = draw_crops(self.photos, training.batch, training.crop, training.seed, step)
-            numbers = (step * training.batch + np.arange(training.batch)) % styles
+            batch, rate = self.batch(step), np.float32(training.rate(step))
             state, seen = training_step(
-                state,
-                bare,
-                self.model,
-                self.lesson,
-                weights,
-                np.float32(training.rate(step)),
-                Batch(crops=crops, numbers=numbers.astype(np.int32)),
-                recipe=recipe,
+                state, bare, self.model, self.lesson, weights, rate, batch, recipe=recipe
             )
-            losses.append({name: float(value) for name, value in seen.items()})
-            if int(state.failures) >= MOST_FAILURES:
-                reason = "diverged"
-            elif callback is not None and callback(
-                self._progress(state, losses, crops[0], int(numbers[0]))
-            ):
-                reason = "stopped"
+            losses.append(seen)  # not read yet, so that the next step is prepared meanwhile
             done = step + 1
+            if done % MOST_FAILURES == 0:
+                losses[-MOST_FAILURES:] = jax.device_get(losses[-MOST_FAILURES:])
+                if int(state.failures) >= MOST_FAILURES:
+                    reason = "diverged"
+            if reason == "finished" and callback is not None:
+                reason = "stopped" if callback(self._progress(state, losses, batch)) else reason
             last = reason != "finished" or done == training.steps
             if file is not None and (last or done % file.every == 0):
                 checkpoints.write_checkpoint(
@@ -184,35 +219,38 @@ class _Run(NamedTuple):
         painter = dataclasses.replace(self.painter, arrays=state.arrays)
         return Trained(painter=painter, losses=_table(losses), steps=len(losses), reason=reason)
 
-    def _progress(
-        self, state: TrainingState, losses: list[dict[str, float]], crop: np.ndarray, number: int
-    ) -> Progress:
+    def _progress(self, state: TrainingState, losses: list[Losses], batch: Batch) -> Progress:
         painter = dataclasses.replace(self.painter, arrays=state.arrays)
-        shares = np.eye(len(painter.styles), dtype=np.float32)[number]
         edge = self.training.crop
+
+        def picture() -> np.ndarray:
+            shares = np.eye(len(painter.styles), dtype=np.float32)[int(batch.numbers[0])]
+            return np.clip(np.asarray(painter(batch.crops[0], shares)), 0, 1)
+
         return Progress(
             step=len(losses),
             steps=self.training.steps,
             shape=(edge, edge),
-            losses={name: jnp.float32(value) for name, value in losses[-1].items()},
-            picture=lambda: np.clip(np.asarray(painter(crop, shares)), 0, 1),
+            losses=losses[-1],
+            picture=picture,  # type: ignore[arg-type]
         )
 
 
-def _table(losses: list[dict[str, float]]) -> dict[str, np.ndarray]:
+def _table(losses: list[Losses]) -> dict[str, np.ndarray]:
     """{term: (steps,)}."""
-    names = losses[0] if losses else ()
-    return {name: np.array([each[name] for each in losses], np.float32) for name in names}
+    read = jax.device_get(losses)
+    names = read[0] if read else ()
+    return {name: np.array([each[name] for each in read], np.float32) for name in names}
 
 
 def _read(
     file: Checkpoint, identity: dict[str, Any], training: Training, state: TrainingState
-) -> tuple[TrainingState, list[dict[str, float]]]:
+) -> tuple[TrainingState, list[Losses]]:
     """The state and the losses in a checkpoint."""
     shapes: Any = jax.eval_shape(lambda: state)
     saved = checkpoints.read_checkpoint(file.path, identity, [training.steps], [shapes])
     table = saved.losses[0]
     rows = zip(*table.values(), strict=True)
-    losses = [dict(zip(table, map(float, row), strict=True)) for row in rows]
+    losses: list[Losses] = [dict(zip(table, row, strict=True)) for row in rows]
     resumed: Any = jax.tree.map(jnp.asarray, saved.state)
     return resumed, losses

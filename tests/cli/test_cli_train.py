@@ -147,6 +147,7 @@ def test_mistakes_with_networks_are_one_sentence(folder, trained, arguments, mes
         (["--photos", "photos", "--resume"], "--resume needs --checkpoint"),
         (["--photos", "photos", "--weights", "net.h5"], "holds a trained network, not a VGG"),
         (["--photos", "photos", "--log", "gold.png"], "gold.png is the painting itself"),
+        (["--photos", "photos", "--save-every", "0"], "--save-every must be at least 1"),
     ],
 )
 def test_mistakes_in_training_are_one_sentence(folder, trained, arguments, message):

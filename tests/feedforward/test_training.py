@@ -1,15 +1,21 @@
 """Training: it learns, resumes to the same bits, steps back from what is not finite, refuses."""
 
 import dataclasses
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jnst.execution.devices import make_mesh
 from jnst.feedforward import Training, train
 from jnst.feedforward.crops import draw_crops
 from jnst.feedforward.lessons import Batch, lesson_losses, make_lesson
+from jnst.feedforward.training import devices_for
 from jnst.feedforward.training_step import initial_state, training_step
 from jnst.nn.painter import new_painter
 from jnst.nn.painter_file import Architecture
@@ -141,6 +147,28 @@ def test_several_styles_take_turns(tiny, photos, pictures):
     shifts = np.asarray(both.painter.arrays["in1/shift"])
     assert np.abs(shifts[0]).max() > 0 and np.abs(shifts[1]).max() > 0
     assert [picture.shape for picture in seen] == [(64, 64, 3)] * 2
+
+
+def test_two_devices_share_the_crops():
+    folder = Path(__file__).parent
+    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=2"
+    paths = os.pathsep.join([str(folder.parent), str(folder.parents[1])])
+    done = subprocess.run(
+        [sys.executable, folder / "several_devices.py"],
+        env={**os.environ, "XLA_FLAGS": flags, "PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    count, apart = done.stdout.split()
+    assert int(count) == 2 and float(apart) < 1e-4
+
+
+def test_a_batch_that_devices_cannot_share_is_refused():
+    mesh = make_mesh(jax.devices()[:1] * 2)
+    with pytest.raises(ValueError, match="batch must be a multiple of the 2 devices, got 3"):
+        devices_for(mesh, 3)
+    assert devices_for(None, 3).size == 1
 
 
 def test_crops_depend_on_seed_and_step_alone(photos):
