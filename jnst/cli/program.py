@@ -214,6 +214,7 @@ def run_info(args: argparse.Namespace) -> int:
 
         from jnst._files import cache_folder
         from jnst.cli.runtime import devices
+        from jnst.nn.decoder_discovery import find_decoder
         from jnst.nn.discovery import find_weights, open_weights
 
         packages = ("jax", "jaxlib", "flax", "optax", "numpy", "pillow", "h5py")
@@ -235,6 +236,11 @@ def run_info(args: argparse.Namespace) -> int:
             lines["weights"] = f"{weights.lineage} lineage, {found.origin}"
             lines["file"] = found.path
             lines["sha256"] = f"{weights.sha256} ({weights.source})"
+        try:
+            decoder = find_decoder()
+            lines["decoder of jnst fast"] = f"{decoder.path}, {decoder.origin}"
+        except ValueError as error:
+            lines["decoder of jnst fast"] = error
     try:
         for name, value in lines.items():
             print(f"{name:22}{as_text(value)}")

@@ -86,6 +86,11 @@ def test_options_are_those_of_the_function(folder, adain):
     np.testing.assert_allclose(painted, expected, atol=0.6 / 255)
 
 
+def test_info_says_where_the_decoder_is(folder):
+    said = run_jnst(folder, "info").stdout
+    assert "decoder of jnst fast" in said and "adain.h5, converted, in the cache folder" in said
+
+
 def test_several_pictures_and_one_that_cannot_be_read(folder):
     (folder / "broken.png").write_bytes(b"nothing")
     ran = fast(folder, "a.png", "broken.png", "b.png", "style.png", "-o", "painted")
