@@ -41,7 +41,7 @@ class Training:
     style_size: int = 256
     learning_rate: float = 1.5e-3
     alpha: float = 1.0
-    beta: float = 5.0
+    beta: float = 2.0
     gamma: float = 0.1
     style_loss: str = "gram"
     content_layers: tuple[str, ...] = ("relu3_1",)
