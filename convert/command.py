@@ -8,10 +8,17 @@ from pathlib import Path
 
 from jnst._files import cache_folder, check_output
 from jnst.cli.arguments import Parser
+from jnst.convert.decoders import read_decoder_source
 from jnst.convert.fetch import Progress, download, download_path, torchvision_url
+from jnst.convert.painters import read_painter_source
 from jnst.convert.reader import read
+from jnst.convert.recognising import kind_of_source
+from jnst.nn.array_files import TITLES
 from jnst.nn.blocks import DEFAULT_NETWORK, NETWORKS
+from jnst.nn.decoder_discovery import DECODER
+from jnst.nn.decoder_file import write_decoder
 from jnst.nn.lineages import LINEAGES
+from jnst.nn.painter_file import write_painter
 from jnst.nn.weights import write_weights
 
 PLAIN_LINES = 10
@@ -24,14 +31,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "source",
         nargs="?",
         metavar="SOURCE",
-        help="a VGG-19 or VGG-16 file of PyTorch (.pth, .pt), safetensors or Keras (.h5)",
+        help="a VGG-19 or VGG-16 file of PyTorch (.pth, .pt), safetensors or Keras (.h5); or "
+        "PyTorch's file of AdaIN's decoder, or of a network of its fast_neural_style example",
     )
     parser.add_argument(
         "-o",
         "--output",
         metavar="OUT.h5",
-        help="the file to write (default: vgg19.h5 or vgg16.h5 in jnst's cache folder, where it is "
-        "looked for)",
+        help="the file to write (default: vgg19.h5, vgg16.h5 or adain.h5 in jnst's cache folder, "
+        "where it is looked for)",
     )
     parser.add_argument(
         "--lineage",
@@ -75,6 +83,12 @@ def run(args: argparse.Namespace) -> int:
     else:
         keep, source = True, Path(args.source)
     _check_apart(output, source)
+    kind = kind_of_source(source)
+    if kind != "weights":
+        for option in ("lineage", "network"):
+            if getattr(args, option) is not None:
+                raise ValueError(f"{source} holds {TITLES[kind]}, which has no --{option}")
+        return (_convert_decoder if kind == "decoder" else _convert_painter)(args.output, source)
     weights = read(source, lineage=args.lineage)
     if args.network not in (None, weights.network):
         raise ValueError(
@@ -94,6 +108,28 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _convert_decoder(given: str | None, source: Path) -> int:
+    """Convert AdaIN's decoder, to where `jnst fast` looks for it unless a file is given."""
+    output = _output(given, DECODER)
+    _check_apart(output, source)
+    decoder = read_decoder_source(source)
+    write_decoder(output, decoder)
+    print(f"wrote {output}: decoder of AdaIN, from {source.name} (sha256 {decoder.sha256[:8]}…)")
+    return 0
+
+
+def _convert_painter(given: str | None, source: Path) -> int:
+    """Convert a network for `jnst fast --network`."""
+    if given is None:
+        raise ValueError(f"{source} holds {TITLES['painter']}; name the file to write with -o")
+    output = _output(given, "")
+    painter = read_painter_source(source)
+    write_painter(output, painter)
+    channels = "-".join(map(str, painter.architecture.channels))
+    print(f"wrote {output}: network of fast_neural_style, {channels} channels, from {source.name}")
+    return 0
+
+
 def main(argv: list[str] | None = None) -> int:
     """The command by itself, `python -m jnst.convert`; returns its exit code."""
     parser = Parser(prog="python -m jnst.convert", description=__doc__)
@@ -109,7 +145,7 @@ def main(argv: list[str] | None = None) -> int:
         return 130
 
 
-def _output(given: str | None, network: str) -> Path:
+def _output(given: str | None, name: str) -> Path:
     """The file to write, by default in the cache folder, which is made where it does not exist."""
     if given is not None:
         return check_output(given)
@@ -120,7 +156,7 @@ def _output(given: str | None, network: str) -> Path:
         raise ValueError(
             f"the cache folder {folder} cannot be made ({error.strerror}); name a file with -o"
         ) from error
-    return check_output(folder / f"{network}.h5")
+    return check_output(folder / f"{name}.h5")
 
 
 def _check_apart(output: Path, source: Path) -> None:

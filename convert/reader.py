@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from jnst._checks import check_choice
-from jnst._files import sha256_of
+from jnst.convert.checking import hash_of, listed, read_tensors
 from jnst.convert.layouts import Layout, best_layout, layouts, without_prefixes
 from jnst.convert.sources import open_source
-from jnst.convert.tensors import FLOATS, Fault, Tensor
+from jnst.convert.tensors import Fault, Tensor
 from jnst.nn.blocks import NETWORKS
 from jnst.nn.lineages import LINEAGES
 from jnst.nn.weights import Weights
@@ -22,9 +22,6 @@ KNOWN_FILES = {
     "74e45263": "caffe",  # pystiche's conversion
 }
 """The lineage of published files whose keys do not tell it, by the start of their sha256."""
-
-LISTED = 8
-"""How many keys a message lists of each kind of fault."""
 
 _Layers = dict[str, tuple[np.ndarray, np.ndarray]]
 
@@ -57,7 +54,7 @@ def read(source: str | os.PathLike[str], *, lineage: str | None = None) -> Weigh
             layers = _layers(layout, tensors)
             if layout.preprocessing:
                 _check_preprocessing(*(tensors[key].read() for key in layout.preprocessing))
-        sha256 = _sha256(path)
+        sha256 = hash_of(path)
         lineage = _lineage(layout.lineage or KNOWN_FILES.get(sha256[:8]), lineage)
     except Fault as fault:
         raise ValueError(f"{path} {fault}") from None
@@ -80,8 +77,7 @@ def _matched(tensors: dict[str, Tensor]) -> tuple[Layout, dict[str, Tensor]]:
         titles = " or ".join(network.title for network in NETWORKS.values())
         known = ", ".join(dict.fromkeys(known.name for known in layouts()))
         raise Fault(
-            f"is no {titles} in a known layout ({known}): "
-            f"its tensors are {_listed(names) or 'none'}"
+            f"is no {titles} in a known layout ({known}): its tensors are {listed(names) or 'none'}"
         )
     return layout, {
         name: tensors[key] for name, key in names.items() if not name.startswith(layout.ignored)
@@ -90,31 +86,8 @@ def _matched(tensors: dict[str, Tensor]) -> tuple[Layout, dict[str, Tensor]]:
 
 def _layers(layout: Layout, tensors: dict[str, Tensor]) -> _Layers:
     """Every convolution's kernel and bias, read and transposed; raises Fault that tells all."""
-    shapes = layout.shapes()
-    faults: dict[str, list[str]] = {
-        "missing": [key for key in shapes if key not in tensors],
-        "unexpected": [key for key in tensors if key not in shapes],
-        "misshapen": [],
-        "not floating point": [],
-        "not finite": [],
-    }
-    arrays = {}
-    for key, shape in shapes.items():
-        tensor = tensors.get(key)
-        if tensor is None:
-            continue
-        if tensor.shape != shape:
-            faults["misshapen"].append(f"{key} {tensor.shape} instead of {shape}")
-        elif tensor.dtype not in FLOATS:
-            faults["not floating point"].append(f"{key} {tensor.dtype}")
-        else:
-            with np.errstate(over="ignore"):  # a float64 beyond float32 is found right below
-                arrays[key] = tensor.read().astype(np.float32)
-            if not np.isfinite(arrays[key]).all():
-                faults["not finite"].append(key)
-    if any(faults.values()):
-        told = "; ".join(f"{kind}: {_listed(keys)}" for kind, keys in faults.items() if keys)
-        raise Fault(f"is no whole {layout.network.title} in the layout of {layout.name}; {told}")
+    what = f"{layout.network.title} in the layout of {layout.name}"
+    arrays = read_tensors(what, layout.shapes(), tensors)
     return {
         name: (np.ascontiguousarray(arrays[kernel].transpose(layout.axes)), arrays[bias])
         for name, (kernel, bias) in layout.keys.items()
@@ -140,15 +113,3 @@ def _lineage(known: str | None, given: str | None) -> str:
         "torchvision, trained by PyTorch's authors for RGB normalised by ImageNet's mean and "
         "deviation, or as caffe, Oxford's own for BGR in 0 … 255 minus a mean"
     )
-
-
-def _listed(keys: list[str] | dict[str, str]) -> str:
-    first = ", ".join(list(keys)[:LISTED])
-    return f"{first} and {len(keys) - LISTED} more" if len(keys) > LISTED else first
-
-
-def _sha256(path: Path) -> str:
-    try:
-        return sha256_of(path)
-    except OSError as error:
-        raise Fault(f"cannot be read: {error.strerror}") from None

@@ -12,7 +12,7 @@ import numpy as np
 from jnst._files import not_a_file
 from jnst.convert.tensors import Fault, Tensor
 from jnst.convert.torch_files import read_legacy, read_zip
-from jnst.nn.weights import FORMATS
+from jnst.nn.array_files import PREFIX
 
 _SAFETENSORS_TYPES = {"F16": "float16", "BF16": "bfloat16", "F32": "float32", "F64": "float64"}
 
@@ -82,7 +82,7 @@ def _hdf5(path: Path) -> Iterator[dict[str, Tensor]]:
     with contextlib.ExitStack() as stack:
         try:
             file = stack.enter_context(h5py.File(path, "r"))
-            own = str(file.attrs.get("format")) in FORMATS
+            own = str(file.attrs.get("format")).startswith(PREFIX)
             file.visititems(collect)
         except _HDF5_DAMAGE as error:
             raise Fault(f"is a damaged or truncated HDF5 file: {error}") from None

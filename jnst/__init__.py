@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Any
 from jnst.version import __version__ as __version__
 
 _MODULES = {
+    "AdaIN": "feedforward.adain",
+    "load_adain": "feedforward.adain",
+    "fast": "feedforward.transfer",
     "match_colors": "image.color",
     "GridProgress": "grid.runs",
     "GridResult": "grid.stylization",
@@ -55,6 +58,9 @@ _MODULES = {
 that `import jnst` and `jnst --help` need not wait for JAX."""
 
 if TYPE_CHECKING:
+    from jnst.feedforward.adain import AdaIN as AdaIN
+    from jnst.feedforward.adain import load_adain as load_adain
+    from jnst.feedforward.transfer import fast as fast
     from jnst.grid.runs import GridProgress as GridProgress
     from jnst.grid.sheets import save_sheet as save_sheet
     from jnst.grid.sheets import save_trade_off as save_trade_off

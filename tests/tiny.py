@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from jnst.nn.blocks import NETWORKS, Blocks, convolutions
+from jnst.nn.decoder_file import DecoderWeights, decoder_convolutions
 from jnst.nn.loading import make_vgg
 from jnst.nn.vgg import VGG
 from jnst.nn.weights import Weights, write_weights
@@ -51,3 +52,22 @@ def shrink_networks(monkeypatch) -> None:
     """Give VGG-16 and VGG-19 few channels, where files are written, read and converted."""
     for name, blocks in TINY.items():
         monkeypatch.setitem(NETWORKS, name, dataclasses.replace(NETWORKS[name], blocks=blocks))
+
+
+def tiny_decoder(seed: int = 0) -> DecoderWeights:
+    """A decoder of random weights for `tiny_weights(0)`; it paints around a middle grey."""
+    random = np.random.default_rng(seed)
+    channels = tuple(count for _, count in TINY["vgg19"][:4])
+    layers = []
+    for before, after in decoder_convolutions(channels):
+        kernel = random.standard_normal((3, 3, before, after), np.float32)
+        bias = np.full(after, 0.5 if after == 3 else 0.1, np.float32)
+        size = (0.2 if after == 3 else 2) / (9 * before)
+        layers.append((kernel * np.float32(size**0.5), bias))
+    return DecoderWeights(
+        layers=tuple(layers),
+        source=f"tiny-decoder-{seed}",
+        sha256=hashlib.sha256(f"decoder {seed}".encode()).hexdigest(),
+        encoder=tiny_weights().sha256,
+        channels=channels,
+    )

@@ -173,7 +173,7 @@ def prepare_grid(args: argparse.Namespace) -> tuple[Job, Grid, GridFolder, list[
     job = prepare(argparse.Namespace(**vars(args) | first))
     size = job.options["size"]
     contents = [job.content, *(read_input(path, size, least=1) for path in args.contents)]
-    of_style = style_size(job.options, job.settings)
+    of_style = style_size(job.options["size"], job.settings.style_scale)
     first_style, *added = job.styles
     more = (read_seen(path, of_style) for path in args.styles)
     styles = [[style, *added] for style in (first_style, *more)]

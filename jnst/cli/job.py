@@ -82,7 +82,8 @@ def prepare(args: argparse.Namespace, content: Picture | None = None) -> Job:
         init = read_seen(init, options["size"])
     if palette is not None:
         palette = read_palette(palette, options["size"])
-    styles = [read_seen(path, style_size(options, settings)) for path in paths]
+    of_styles = style_size(options["size"], settings.style_scale)
+    styles = [read_seen(path, of_styles) for path in paths]
     masks = read_masks(options, content.pixels.shape, [style.shape for style in styles])
     found = find_weights(args.weights, options["network"])
     weights = open_weights(found, options["network"])
@@ -107,9 +108,9 @@ def style_files(style: str, options: dict[str, Any]) -> list[str]:
     return [style, *options["add_style"]]
 
 
-def style_size(options: dict[str, Any], settings: Settings) -> int:
+def style_size(size: int, scale: float) -> int:
     """Return the long edge in pixels at which to read the styles."""
-    return max(SMALLEST_EDGE, round(settings.style_scale * options["size"]))
+    return max(SMALLEST_EDGE, round(scale * size))
 
 
 def read_input(path: str, size: int, least: int = SMALLEST_EDGE) -> Picture:

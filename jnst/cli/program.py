@@ -158,6 +158,22 @@ def build_parser() -> Parser:
         "--alpha 1,10 --beta 1e2:1e5:4 is two alphas and four betas, geometrically spaced",
     )
     commands.add_parser(
+        "fast",
+        module="jnst.cli.fast",
+        help="paint one or several pictures in a second, by a trained decoder",
+        description="Paint the content of one or several pictures in one pass (AdaIN).",
+        epilog="example: jnst fast photo.jpg painting.jpg -o out.png --strength 0.8; "
+        "several: jnst fast photos/*.jpg painting.jpg -o painted",
+    )
+    commands.add_parser(
+        "train",
+        module="jnst.cli.train",
+        help="train a network that paints in one pass, for jnst fast",
+        description="Train a network to paint any photograph in the style of paintings.",
+        epilog="example: jnst train painting.jpg --photos holiday -o style.h5; "
+        "then: jnst fast photo.jpg --network style.h5 -o out.png",
+    )
+    commands.add_parser(
         "recolor",
         module="jnst.cli.recolor",
         help="give a picture the colours of another, without style transfer",
@@ -190,8 +206,9 @@ def build_parser() -> Parser:
     commands.add_parser(
         "convert",
         module="jnst.convert.command",
-        help="convert VGG weights of other libraries to a jnst file",
-        description="Convert VGG-19 weights of PyTorch, safetensors or Keras into jnst's HDF5.",
+        help="convert weights of other libraries to a jnst file",
+        description="Convert VGG weights of PyTorch, safetensors or Keras, or AdaIN's decoder, "
+        "into jnst's HDF5.",
         epilog="example: jnst convert vgg19-dcbb9e9d.pth -o vgg19.h5",
     )
     info = commands.add_parser(
@@ -223,6 +240,7 @@ def run_info(args: argparse.Namespace) -> int:
 
         from jnst._files import cache_folder
         from jnst.cli.runtime import devices
+        from jnst.nn.decoder_discovery import find_decoder
         from jnst.nn.discovery import find_weights, open_weights
 
         packages = ("jax", "jaxlib", "flax", "optax", "numpy", "pillow", "h5py")
@@ -244,6 +262,11 @@ def run_info(args: argparse.Namespace) -> int:
             lines["weights"] = f"{weights.lineage} lineage, {found.origin}"
             lines["file"] = found.path
             lines["sha256"] = f"{weights.sha256} ({weights.source})"
+        try:
+            decoder = find_decoder()
+            lines["decoder of jnst fast"] = f"{decoder.path}, {decoder.origin}"
+        except ValueError as error:
+            lines["decoder of jnst fast"] = error
     try:
         for name, value in lines.items():
             print(f"{name:22}{as_text(value)}")

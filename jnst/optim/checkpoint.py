@@ -20,7 +20,6 @@ from jax.typing import ArrayLike
 
 from jnst._checks import check_integer
 from jnst._files import atomic_write, check_output
-from jnst.optim.step import State
 from jnst.optim.stored_state import as_bits, named_leaves, put_together
 
 FORMAT = "jnst-checkpoint"
@@ -43,11 +42,11 @@ class Saved(NamedTuple):
     """Where a run stood.
 
     Attributes:
-      state: of NumPy arrays, at the last of the sizes in `losses`.
+      state: a pytree of NumPy arrays with its `steps`, at the last of the sizes in `losses`.
       losses: those of each size begun so far.
     """
 
-    state: State
+    state: Any
     losses: Losses
 
 
@@ -104,7 +103,7 @@ def as_json(identity: Mapping[str, Any]) -> dict[str, Any]:
 def write_checkpoint(
     path: Path,
     identity: Mapping[str, Any],
-    state: State,
+    state: Any,
     losses: Losses,
     more: Mapping[str, np.ndarray] | None = None,
 ) -> None:
@@ -159,7 +158,7 @@ def read_arrays(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
 
 
 def read_checkpoint(
-    path: Path, identity: Mapping[str, Any], steps: Sequence[int], shapes: Sequence[State]
+    path: Path, identity: Mapping[str, Any], steps: Sequence[int], shapes: Sequence[Any]
 ) -> Saved:
     """Read the file and compare it with the run that is to go on.
 
@@ -203,7 +202,7 @@ def _has_only_other_steps(
 
 
 def saved_of(
-    path: Path, arrays: Mapping[str, np.ndarray], steps: Sequence[int], shapes: Sequence[State]
+    path: Path, arrays: Mapping[str, np.ndarray], steps: Sequence[int], shapes: Sequence[Any]
 ) -> Saved:
     """Put state and losses together from the arrays of a file; arguments and errors as above."""
     losses = _losses(path, arrays, steps)

@@ -1,4 +1,4 @@
-"""The state of an optimiser as arrays by name, as a checkpoint stores it."""
+"""The state of an optimiser, any pytree, as arrays by name, as a checkpoint stores it."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,18 +8,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jnst.optim.step import State
-
 STATE = "state"
 """What the names of the leaves begin with."""
 
 
-def storable(state: State) -> State:
+def storable(state: Any) -> Any:
     """The state with the numbers behind random keys in their place, so that it can be fetched."""
     return jax.tree.map(key_data, state)
 
 
-def put_together(path: Path, arrays: Mapping[str, np.ndarray], expected: State) -> State:
+def put_together(path: Path, arrays: Mapping[str, np.ndarray], expected: Any) -> Any:
     """The leaves put together as in `expected`, after a check of names, shapes and types."""
     wanted = named_leaves(expected)
     found = {name: array for name, array in arrays.items() if name.startswith(STATE)}
@@ -44,7 +42,7 @@ def put_together(path: Path, arrays: Mapping[str, np.ndarray], expected: State) 
     return jax.tree.unflatten(jax.tree.structure(expected), leaves)
 
 
-def named_leaves(state: State) -> dict[str, Any]:
+def named_leaves(state: Any) -> dict[str, Any]:
     """The leaves of a state by their names, as in `state.opt_state[1].mu`."""
     leaves, _ = jax.tree.flatten_with_path(state)
     return {STATE + jax.tree_util.keystr(path): leaf for path, leaf in leaves}

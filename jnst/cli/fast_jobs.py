@@ -1,0 +1,163 @@
+"""What `jnst fast` paints with, read and checked: AdaIN and styles, or a trained network."""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jnst._checks import check_choice, check_integer, check_number
+from jnst._files import sha256_of
+from jnst._text import as_option
+from jnst.cli.job import read_palette, read_seen, style_files, style_size
+from jnst.cli.regions import KEYWORDS, check_names, mask_files, read_masks
+from jnst.cli.runtime import devices, make_ready
+from jnst.feedforward.adain import PRECISIONS, make_adain
+from jnst.feedforward.matching import MATCHINGS
+from jnst.feedforward.painting import PAINTER_COLORS, load_painter, paint_with, shares_of
+from jnst.feedforward.tiling import check_edge
+from jnst.feedforward.transfer import check_manner, look_at_styles, paint
+from jnst.image.color import check_palette
+from jnst.image.fitting import SMALLEST_EDGE
+from jnst.image.masks import REST, check_masks
+from jnst.image.pictures import Picture
+from jnst.losses.blending import blend_shares
+from jnst.nn.decoder_discovery import find_decoder, find_encoder, open_decoder
+from jnst.transfer.settings import LARGEST_EDGE
+from jnst.transfer.tile_checks import AUTO
+from jnst.version import __version__
+
+COMMON: dict[str, Any] = {"size": 512, "strength": 1.0, "colors": "style", "keep": None}
+"""Defaults of the options that decide the picture, whatever paints it."""
+OF_STYLES: dict[str, Any] = {
+    "matching": MATCHINGS[0],
+    "add_style": (),
+    "style_weights": None,
+    "style_scale": 1.0,
+    "palette": None,
+    "region": None,
+    "style_region": None,
+    "precision": PRECISIONS[0],
+}
+"""Those that a painting needs."""
+
+
+class Job(NamedTuple):
+    """What all pictures of a command share.
+
+    Attributes:
+      paints: paints a content.
+      size: long edge at which to read it.
+      record: what every picture carries, but for the name of its content.
+      inputs: (what messages call it, file) of everything that must not be overwritten.
+    """
+
+    paints: Callable[[Picture], np.ndarray]
+    size: int
+    record: dict[str, Any]
+    inputs: list[tuple[str, str]]
+
+    def record_of(self, file: str) -> dict[str, Any]:
+        """What the picture of a content carries."""
+        first, *rest = self.record.items()
+        return dict([first, ("content", Path(file).name), *rest])
+
+
+def prepare(args: argparse.Namespace) -> Job:
+    """Read and check all but the contents."""
+    return _with_styles(args) if args.network is None else _with_network(args)
+
+
+def _options(args: argparse.Namespace, defaults: dict[str, Any]) -> dict[str, Any]:
+    """The options as given or by default; those that both kinds have are checked."""
+    given = {name: getattr(args, name) for name in defaults}
+    options = defaults | {name: value for name, value in given.items() if value is not None}
+    check_integer("--size", options["size"], least=SMALLEST_EDGE, most=LARGEST_EDGE)
+    check_number("--strength", options["strength"], least=0, most=1)
+    return options
+
+
+def _with_styles(args: argparse.Namespace) -> Job:
+    if args.blend is not None:
+        raise ValueError("--style chooses among the styles of a --network; give that too")
+    options = _options(args, COMMON | OF_STYLES)
+    check_choice("--precision", options["precision"], PRECISIONS)
+    check_choice("--matching", options["matching"], MATCHINGS)
+    chosen = ("matching", "strength", "style_weights", "style_scale", "colors")
+    manner = check_manner(**{name: options[name] for name in chosen})
+    check_palette(manner.colors, options["palette"], name="--palette")
+    check_names(options)
+    files = style_files(args.style, options)
+    blend_shares(manner.style_weights, len(files))
+    size = style_size(options["size"], manner.style_scale)
+    styles = [read_seen(path, size) for path in files]
+    palette = options["palette"] and read_palette(options["palette"], options["size"])
+    found = find_decoder(args.decoder)
+    decoder = open_decoder(found)
+    make_ready()
+    devices()
+    model = make_adain(find_encoder(decoder, args.weights), decoder, precision=options["precision"])
+    check_edge(args.tile, model, name="--tile")
+    manner = manner._replace(tile=args.tile)
+    looks: dict[int, Any] = {}
+
+    def paints(content: Picture) -> np.ndarray:
+        pixels, shapes = content.pixels, [style.shape for style in styles]
+        read = read_masks(options, pixels.shape, shapes)
+        masks = check_masks(pixels.shape, shapes, **dict.fromkeys(KEYWORDS.values()) | read)
+        edge = max(pixels.shape)
+        alike = manner.colors == "style" and masks is None
+        if not alike or edge not in looks:  # else the styles are seen as before
+            looks[edge] = look_at_styles(model, pixels, styles, manner, palette, masks)
+        return np.asarray(paint(model, pixels, looks[edge], manner, masks))
+
+    inputs = [*(("style", file) for file in files), *(("mask", m) for m in mask_files(options))]
+    if options["palette"] is not None:
+        inputs.append(("palette", options["palette"]))
+    record = {
+        "jnst": __version__,
+        "style": ", ".join(Path(file).name for file in files),
+        "method": "fast",
+        "weights": f"{decoder.source} {decoder.sha256[:8]}",
+        "options": options,
+    }
+    return Job(paints, options["size"], record, [*inputs, ("decoder", str(found.path))])
+
+
+def _with_network(args: argparse.Namespace) -> Job:
+    for name in (*OF_STYLES, "decoder", "weights"):
+        if getattr(args, name) is not None:
+            raise ValueError(f"{as_option(name)} has no effect with --network")
+    if args.tile != AUTO:
+        raise ValueError("--tile has no effect with --network, which sees a picture as a whole")
+    options = _options(args, COMMON)
+    check_choice("--colors", options["colors"], PAINTER_COLORS)
+    if options["keep"] == REST:
+        raise ValueError(f"--keep {REST} needs regions, which a --network does not have")
+    make_ready()
+    devices()
+    painter = load_painter(args.network)
+    try:
+        shares = shares_of(painter, args.blend)
+    except ValueError as error:
+        raise ValueError(f"--style: {error}") from None
+    blend = {n: float(s) for n, s in zip(painter.styles, shares, strict=True) if s > 0}
+    of_masks = {**options, "region": None, "style_region": None}
+
+    def paints(content: Picture) -> np.ndarray:
+        masks = read_masks(of_masks, content.pixels.shape, [])
+        chosen = {name: options[name] for name in ("strength", "colors")}
+        return np.asarray(
+            paint_with(painter, content.pixels, styles=blend, keep=masks.get("keep"), **chosen)
+        )
+
+    inputs = [("network", args.network), *(("mask", mask) for mask in mask_files(of_masks))]
+    record = {
+        "jnst": __version__,
+        "style": ", ".join(blend),
+        "method": "fast",
+        "weights": f"{Path(args.network).name} {sha256_of(Path(args.network))[:8]}",
+        "options": {**options, "style": blend},
+    }
+    return Job(paints, options["size"], record, inputs)

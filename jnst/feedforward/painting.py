@@ -1,0 +1,112 @@
+"""Painting with a network that was trained for its styles."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from jnst._checks import check_choice, check_number
+from jnst.execution import memory
+from jnst.image.color import keep_colors, prepare_content
+from jnst.image.inputs import check_image
+from jnst.image.masks import Mask, check_masks, resize_mask
+from jnst.losses.regions import composite
+from jnst.losses.terms import Scalar
+from jnst.nn.painter import Painter, make_painter
+from jnst.nn.painter_file import read_painter
+from jnst.optim.programs import program
+
+PAINTER_COLORS = ("style", "luminance")
+"""Whose colours a picture can have: a network's styles cannot be recoloured."""
+
+BYTES = 30
+"""That a network takes for each pixel and each of its channels there, measured on a processor."""
+
+
+def load_painter(path: str | os.PathLike[str]) -> Painter:
+    """Load a network of `jnst train` or `jnst convert`; raises ValueError for any other file."""
+    return make_painter(read_painter(path))
+
+
+def paint_with(
+    painter: Painter,
+    content: Float[np.ndarray, "H W 3"],
+    *,
+    styles: Mapping[str, float] | None = None,
+    strength: float = 1.0,
+    colors: str = "style",
+    keep: Mask | None = None,
+) -> Float[Array, "H W 3"]:
+    """Paint an image with a trained network.
+
+    `painter(image, shares)` is the bare function, for `jax.jit`, `jax.vmap` and `jax.grad`.
+
+    Args:
+      painter: from `load_painter` or `jnst.feedforward.train`.
+      content: sRGB in [0, 1], of any size.
+      styles: {name: weight} of the network's styles, of any sum; None: all alike.
+      strength: 0 leaves the photograph, 1 paints all the way; between them the two are mixed.
+      colors: whose colours: `"style"`, or `"luminance"`, the content's.
+      keep: a mask of what stays the content's pixels.
+
+    Returns:
+      The picture, in [0, 1].
+
+    Raises:
+      ValueError, TypeError: for an image or a setting that will not do.
+      ValueError: for a picture that the device has not the memory for.
+
+    >>> import jax
+    >>> from jnst.nn.painter import new_painter
+    >>> from jnst.nn.painter_file import Architecture
+    >>> painter = new_painter(jax.random.key(0), ["waves"], Architecture())  # not trained
+    >>> paint_with(painter, np.zeros((30, 41, 3)), styles={"waves": 1.0}).shape
+    (30, 41, 3)
+    """
+    content = check_image("content", content)
+    check_number("strength", strength, least=0, most=1)
+    check_choice("colors", colors, PAINTER_COLORS)
+    shares = shares_of(painter, styles)
+    _check_memory(painter, content.shape)
+    masks = check_masks(content.shape, [], None, None, keep)
+    seen = prepare_content(colors, content)
+    image = _painted(painter, seen, shares, strength)
+    if colors == "luminance":
+        image = keep_colors(image, content)
+    if masks is not None and masks.keep is not None:
+        image = composite(image, content, resize_mask(masks.keep, content.shape[:2]))
+    return image
+
+
+def shares_of(painter: Painter, styles: Mapping[str, float] | None) -> Float[np.ndarray, " S"]:
+    """The share of each style of a network; raises ValueError for one that it has not."""
+    wanted = dict.fromkeys(painter.styles, 1.0) if styles is None else dict(styles)
+    for name, weight in wanted.items():
+        check_choice("styles", name, painter.styles)
+        check_number(f"styles: the weight of {name}", weight, least=0)
+    whole = sum(wanted.values())
+    if whole <= 0:
+        raise ValueError("styles: every weight is 0")
+    return np.array([wanted.get(name, 0) / whole for name in painter.styles], np.float32)
+
+
+def _check_memory(painter: Painter, shape: tuple[int, ...]) -> None:
+    """Raise ValueError for a picture too large for the device."""
+    height, width = shape[:2]
+    (device,) = jax.tree.leaves(painter)[0].devices()
+    needed = BYTES * painter.architecture.channels[0] * height * width
+    if needed > (free := memory.free_bytes(device)):
+        raise ValueError(
+            f"a picture of {width}×{height} px needs {needed / 2**30:.1f} GiB of memory and "
+            f"{device} has {free / 2**30:.1f} GiB free; choose a smaller size"
+        )
+
+
+@program()
+def _painted(painter: Painter, content: Any, shares: Any, strength: Scalar) -> Array:
+    picture = jnp.clip(painter(content, shares), 0, 1)
+    return content + strength * (picture - content)
