@@ -7,6 +7,7 @@ The portrait is matplotlib's sample picture; the moonlit bay is painted by make_
 """
 
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -23,7 +24,7 @@ def main() -> None:
     portrait = jnst.load_image(get_sample_data("grace_hopper.jpg", asfileobj=False), SIZE)
     bay = jnst.load_image(FOLDER / "style.jpg", SIZE)
     model = jnst.load_adain()
-    panels = {
+    panels: dict[str, Any] = {
         "content": portrait,
         "style": bay,
         "statistics": jnst.fast(model, portrait, bay, matching="statistics"),
