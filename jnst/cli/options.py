@@ -100,8 +100,8 @@ def add_look(add: Add, several: bool = False) -> None:
     add("--network", metavar="N", help=choice(tuple(NETWORKS), DEFAULT_NETWORK))
     add("--pooling", metavar="P", help=choice(POOLINGS, OPTIONS["pooling"]))
     add("--padding", metavar="P", help=choice(PADDINGS, OPTIONS["padding"]))
-    of_content = choice(COLORS[1:], default.colors)
-    add("--colors", metavar="C", help=f"of the {COLORS[0]}, or of the content by {of_content}")
+    of_content = choice(COLORS[2:], default.colors)
+    add("--colors", metavar="C", help=f"style, free, or of the content by {of_content}")
     add("--palette", metavar="FILE", help="recolour the style with this picture's colours first")
     add("--photorealism", type=one, metavar=f"W{more}", help="photorealism weight (0)")
 

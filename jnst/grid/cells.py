@@ -54,7 +54,9 @@ class GridContext(NamedTuple):
 
     def content(self, cell: Cell) -> Float[np.ndarray, "H W 3"]:
         """The content of a cell, as the transfer is to see it."""
-        return np.asarray(prepare_content(cell.settings.colors, self.grid.contents[cell.content]))
+        content, settings = self.grid.contents[cell.content], cell.settings
+        styles, shares = self.styles(cell), settings.style_weights
+        return np.asarray(prepare_content(settings.colors, content, styles, shares))
 
     def styles(self, cell: Cell) -> Blend:
         """The styles of a cell, likewise."""
@@ -68,9 +70,10 @@ class GridContext(NamedTuple):
         """The numbers of the images that a part is made from."""
         if part == "guides" and not self.grid.mixed:
             return ()
+        colors = cell.settings.colors
         if part not in OF_STYLE and part not in OF_BOTH:
-            return (cell.content,)
-        if part in OF_BOTH or depends_on_content(cell.settings.colors, self.grid.palette):
+            return (cell.content, cell.style) if colors == "style" else (cell.content,)
+        if part in OF_BOTH or depends_on_content(colors, self.grid.palette):
             return cell.content, cell.style
         return (cell.style,)
 
@@ -138,7 +141,7 @@ def job_of(context: GridContext, cell: Cell, edges: Sequence[int | None]) -> Job
 def cell_controls(context: GridContext, cell: Cell, steps: int) -> Controls:
     """The numbers that steer a cell."""
     key = jax.random.key(0) if cell.key is None else cell.key
-    return controls_of(cell.settings, context.grid.own, key, steps)
+    return controls_of(cell.settings, context.styles(cell), context.grid.own, key, steps)
 
 
 def cell_objective(

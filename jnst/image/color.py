@@ -6,6 +6,7 @@ paper, nothing is linearised first.
 """
 
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -15,9 +16,12 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from jnst._checks import check_choice
+from jnst.image.palette import adopt_colors
 
-COLORS = ("style", "luminance", "cholesky", "pca")
+COLORS = ("style", "free", "luminance", "cholesky", "pca")
 """Values of the setting `colors`; the last two are methods of `match_colors`."""
+OF_STYLE = ("style", "free")
+"""Those that leave the style's colours as they are."""
 METHODS = ("pca", "cholesky")
 MIN_VARIANCE = (0.5 / 255) ** 2
 """Smallest variance of colours in any direction; less is the rounding of 8 bits."""
@@ -234,9 +238,24 @@ def match_luminance(
     return ratio * (values - mean) + wanted_mean
 
 
-def prepare_content(colors: str, content: Any) -> Any:
-    """Return the content as the transfer uses it: grey if `colors` is `"luminance"`."""
-    return _grey(luminance(content)) if colors == "luminance" else content
+def prepare_content(
+    colors: str,
+    content: Any,
+    styles: Sequence[Any] = (),
+    shares: Sequence[float] | None = None,
+) -> Any:
+    """Return the content as the transfer uses it.
+
+    Args:
+      colors: one of `COLORS`: with `"style"` the content gets the colours of the styles, by
+        `adopt_colors`; with `"luminance"` it becomes grey.
+      content: sRGB in [0, 1].
+      styles: as `prepare_style` returns them.
+      shares: how much each style counts; None: all the same.
+    """
+    if colors == "luminance":
+        return _grey(luminance(content))
+    return adopt_colors(content, styles, shares) if colors == "style" and styles else content
 
 
 def prepare_style(colors: str, content: Any, style: Any, palette: Any = None) -> Any:
@@ -247,17 +266,17 @@ def prepare_style(colors: str, content: Any, style: Any, palette: Any = None) ->
       content: sRGB in [0, 1].
       style: sRGB in [0, 1].
       palette: an image whose colours the style gets instead of the content's, by PCA if `colors` is
-        `"style"`.
+        `"style"` or `"free"`.
 
     Returns:
       sRGB in [0, 1], clipped.
     """
     if colors == "luminance":
         return _grey(match_luminance(style, content))
-    if palette is None and colors == "style":
+    if palette is None and colors in OF_STYLE:
         return style
     reference = content if palette is None else palette
-    method = "pca" if colors == "style" else colors
+    method = "pca" if colors in OF_STYLE else colors
     return jnp.clip(match_colors(style, reference, method=method), 0, 1)
 
 
@@ -268,7 +287,7 @@ def _grey(values: Float[Array, "H W 1"]) -> Float[Array, "H W 3"]:
 
 def depends_on_content(colors: str, palette: object | None) -> bool:
     """Say whether the prepared style depends on the content."""
-    return colors == "luminance" or (colors != "style" and palette is None)
+    return colors == "luminance" or (colors not in OF_STYLE and palette is None)
 
 
 def check_palette(colors: str, palette: object | None, name: str = "palette") -> None:

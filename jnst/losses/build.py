@@ -149,10 +149,10 @@ def relate(
     positions: dict[str, Any] = {
         name: math.prod(of_layer.shape[-3:-1]) for name, of_layer in features.items()
     }
-    measured = style.statistics(features)
     if extent is not None:
         features, positions = within(features, model, extent)
-        measured = style.statistics(features, positions)
+    # With positions, so that it is moments that are measured, of which there can be targets.
+    measured = style.statistics(features, positions)
     return (
         relative_to_style(content, energies, positions),
         replace(style, scales=relative_scales(style, measured)),

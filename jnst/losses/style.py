@@ -87,6 +87,13 @@ class StyleTerm(Term):
         raise NotImplementedError
 
     @classmethod
+    def measure_whole(
+        cls, features: Float[Array, "*batch H W C"], *, key: Key[Array, ""] | None
+    ) -> Measured:
+        """The same of a whole generated picture on one device: it need not be a sum."""
+        return cls.measure(features, None, key=key, keep_rows=False)
+
+    @classmethod
     def target(cls, measured: Measured) -> Target:
         """Make of what was measured of the style what the loss compares with."""
         return measured
@@ -127,6 +134,7 @@ class StyleTerm(Term):
             key=self.key,
             exact=self.exact,
             keep_rows=self.keep_rows,
+            whole=positions is None,
         )
         if positions is None:
             return measured
@@ -170,10 +178,12 @@ def measure_layers(
     key: Key[Array, ""] | None = None,
     exact: bool = False,
     keep_rows: bool = False,
+    whole: bool = False,
 ) -> dict[str, Measured]:
     """{layer: what a style loss sees of it}.
 
-    With guides, of every region, along an axis before the layer's own.
+    With guides, of every region, along an axis before the layer's own. `whole`: what is measured
+    will be added to nothing; see `StyleTerm.measure_whole`.
     """
     measure = functools.partial(kind.measure, key=key, keep_rows=keep_rows)
 
@@ -184,6 +194,8 @@ def measure_layers(
         return jax.tree.map(lambda leaf: jnp.moveaxis(leaf, 0, of_layer.ndim - 3), each)
 
     with jax.default_matmul_precision("highest") if exact else contextlib.nullcontext():
+        if whole and guides is None and not keep_rows:
+            return {name: kind.measure_whole(x, key=key) for name, x in features.items()}
         if guides is None:
             return {name: measure(of_layer, None) for name, of_layer in features.items()}
         return {name: regions(of_layer, guides[name]) for name, of_layer in features.items()}

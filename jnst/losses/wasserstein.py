@@ -10,9 +10,14 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jnst.losses.moments import Moments, covariance, diagonal, epsilon_of, moments
-from jnst.losses.optimal_transport import squared_distance, target_factor
+from jnst.losses.optimal_transport import (
+    squared_distance,
+    squared_distance_of_points,
+    target_factor,
+)
 from jnst.losses.style import StyleTerm
 from jnst.losses.terms import term
+from jnst.losses.triangular import triangular_inverse
 
 ROUNDING_EPS = 1e-4
 """ε in parts of the generated image's energy, at the least."""
@@ -21,11 +26,34 @@ MIN_ENERGY = 1e-2
 
 
 class WassersteinTarget(NamedTuple):
-    """What a layer is compared with: μ_t, the Cholesky factor of Σ_t, and ε."""
+    """What a layer is compared with: μ_t, the Cholesky factor of Σ_t and its inverse, and ε."""
 
     mean: Float[Array, "*batch C"]
     factor: Float[Array, "*batch C C"]
+    inverse: Float[Array, "*batch C C"]
     epsilon: Float[Array, "*batch"]
+
+
+class Points(NamedTuple):
+    """Features at fewer positions than there are channels.
+
+    Attributes:
+      mean: μ, the mean of every channel.
+      points: (F − μ) / √M, by position: their products are the covariance.
+    """
+
+    mean: Float[Array, "*batch C"]
+    points: Float[Array, "*batch M C"]
+
+
+def points_of(features: Float[Array, "*batch H W C"]) -> Points:
+    """The features of a layer as points, in float32 at least."""
+    *batch, height, width, channels = features.shape
+    count = height * width
+    wide = jnp.promote_types(features.dtype, jnp.float32)
+    features = features.reshape(*batch, count, channels).astype(wide)
+    mean = jnp.mean(features, axis=-2)
+    return Points(mean=mean, points=(features - mean[..., None, :]) / count**0.5)
 
 
 def wasserstein_loss(seen: Moments, target: WassersteinTarget) -> Float[Array, "*batch"]:
@@ -40,24 +68,36 @@ def wasserstein_loss(seen: Moments, target: WassersteinTarget) -> Float[Array, "
     """
     energy = jax.lax.stop_gradient(jnp.mean(diagonal(seen.gram), axis=-1))
     spread = covariance(seen, jnp.maximum(target.epsilon, ROUNDING_EPS * energy))
-    return squared_distance(seen.mean, spread, target.mean, target.factor)
+    return squared_distance(seen.mean, spread, target.mean, target.factor, target.inverse)
 
 
 def wasserstein_target(seen: Moments) -> WassersteinTarget:
     """The target of a style with these moments."""
     epsilon = epsilon_of(seen)
     factor = target_factor(covariance(seen, epsilon))
-    return WassersteinTarget(mean=seen.mean, factor=factor, epsilon=epsilon)
+    inverse = triangular_inverse(jax.lax.stop_gradient(factor))
+    return WassersteinTarget(mean=seen.mean, factor=factor, inverse=inverse, epsilon=epsilon)
 
 
 @term
 class Wasserstein(StyleTerm):
-    """`"wasserstein"`: see `wasserstein_loss`."""
+    """`"wasserstein"`: see `wasserstein_loss`.
+
+    Of a whole picture, a layer of fewer positions than channels is compared without the ε in Σ,
+    which takes a fraction of the time; see `squared_distance_of_points`. Regions and tiles are
+    compared by their moments, which add up.
+    """
 
     @classmethod
     def measure(cls, features: Array, guide: Array | None, *, key: Any, keep_rows: bool) -> Moments:
         """Mean and second moment."""
         return moments(features, guide, keep_rows=keep_rows)
+
+    @classmethod
+    def measure_whole(cls, features: Array, *, key: Any) -> Moments | Points:
+        """The features themselves, where they are fewer than the channels."""
+        height, width, channels = features.shape[-3:]
+        return points_of(features) if height * width < channels else moments(features)
 
     @classmethod
     def target(cls, measured: Moments) -> WassersteinTarget:
@@ -66,9 +106,11 @@ class Wasserstein(StyleTerm):
 
     @classmethod
     def distance(
-        cls, measured: Moments, target: WassersteinTarget, key: Any
+        cls, measured: Moments | Points, target: WassersteinTarget, key: Any
     ) -> Float[Array, "*batch"]:
         """The squared Wasserstein-2 distance."""
+        if isinstance(measured, Points):
+            return squared_distance_of_points(*measured, target.mean, target.factor)
         return wasserstein_loss(measured, target)
 
     @classmethod

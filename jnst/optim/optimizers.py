@@ -11,8 +11,10 @@ from jaxtyping import Array, Float
 
 from jnst._checks import check_choice, check_number
 from jnst.optim.lbfgs import scale_by_lbfgs
+from jnst.optim.preconditioning import precondition, unit_bands
 
-RATES = {"adam": (0.04, 0.004), "lbfgs": (1.0, 1.0)}
+PRECONDITIONED = "preconditioned"
+RATES = {PRECONDITIONED: (0.012, 0.0012), "adam": (0.04, 0.004), "lbfgs": (1.0, 1.0)}
 """The learning rates of the first and of the last step, by optimiser."""
 OPTIMIZERS = tuple(RATES)
 SCHEDULES = ("cosine", "constant")
@@ -76,12 +78,11 @@ def _scale_by_learning_rate() -> optax.GradientTransformationExtraArgs:
 def make_optimizer(name: str) -> optax.GradientTransformationExtraArgs:
     """The Optax transformation of a name out of `OPTIMIZERS`; its updates take `learning_rate=`."""
     check_choice("optimizer", name, OPTIMIZERS)
+    adam = optax.scale_by_adam(b2=0.99, eps=ADAM_EPSILON)
     if name == "adam":
-        return optax.chain(
-            _unit_gradient(),
-            optax.scale_by_adam(b2=0.99, eps=ADAM_EPSILON),
-            _scale_by_learning_rate(),
-        )
+        return optax.chain(_unit_gradient(), adam, _scale_by_learning_rate())
+    if name == PRECONDITIONED:
+        return precondition(optax.chain(unit_bands(), adam, _scale_by_learning_rate()))
     return optax.chain(
         _unit_first_gradient(),
         scale_by_lbfgs(LBFGS_MEMORY),

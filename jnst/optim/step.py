@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jaxtyping import Array, Bool, Float, Int, Key
 
@@ -26,6 +27,8 @@ class Controls(NamedTuple):
       lower, upper: the box that every pixel is kept in.
       ema_decay: of the average over the iterates, in [0, 1); 0 is no averaging.
       active: False leaves the image as it is: in a batch, of an image that has converged.
+      colors: (3, 3), the axes of colour that a preconditioned descent works along, as of
+        `jnst.optim.preconditioning.color_axes`; None: red, green and blue.
       key: a random key; each step draws its own from it. None: the objective takes none.
     """
 
@@ -36,6 +39,7 @@ class Controls(NamedTuple):
     upper: Array | float = 1.0
     ema_decay: Array | float = 0.0
     active: Array | bool = True
+    colors: Float[Array | np.ndarray, "*batch 3 3"] | None = None
     key: Key[Array, "..."] | None = None
 
 
@@ -138,6 +142,7 @@ def apply_gradient(
     progress = jnp.clip(state.steps.astype(state.image.dtype) / controls.steps, 0, 1)
     swing = (1 + jnp.cos(jnp.pi * progress)) / 2
     first, last = controls.learning_rate, controls.final_learning_rate
+    colors = {} if controls.colors is None else {"colors": controls.colors}
     updates, opt_state = optax.with_extra_args_support(optimizer).update(
         gradient,
         state.opt_state,
@@ -146,6 +151,7 @@ def apply_gradient(
         value=loss,
         grad=gradient,
         value_fn=value_fn,
+        **colors,
     )
     image = jnp.clip(state.image + updates, controls.lower, controls.upper)
     average = controls.ema_decay * state.average + (1 - controls.ema_decay) * state.image

@@ -11,8 +11,10 @@ from jaxtyping import Array, Float
 
 from jnst.image.color import keep_colors
 from jnst.image.masks import Mask, resize_mask
+from jnst.image.palette import color_moments
 from jnst.image.resizing import resize
 from jnst.losses.regions import composite
+from jnst.optim.preconditioning import color_axes
 from jnst.optim.step import Controls, State, init_state
 from jnst.transfer.inputs import Inputs
 from jnst.transfer.levels import Level, Outcome
@@ -80,9 +82,22 @@ def result_of(outcome: Outcome, image: Array, levels: Sequence[Level]) -> Result
     )
 
 
-def controls_of(settings: Settings, own: Sequence[OwnTerm], key: Array, steps: int) -> Controls:
-    """The numbers that steer the steps at one level; with a key where a loss draws something."""
+def controls_of(
+    settings: Settings, styles: Sequence[Any], own: Sequence[OwnTerm], key: Array, steps: int
+) -> Controls:
+    """The numbers that steer the steps at one level.
+
+    Args:
+      settings: of the run.
+      styles: as the transfer sees them; a preconditioned descent works along their colours.
+      own: terms of one's own.
+      key: for losses that draw something.
+      steps: at this level.
+    """
     controls = settings.controls(steps)
+    if controls.colors is not None:
+        covariance = color_moments(styles, settings.style_weights)[1]
+        controls = controls._replace(colors=color_axes(covariance))
     # L-BFGS compares the gradients of different steps, which must then be of one function.
     draws = settings.optimizer != "lbfgs" and any(
         getattr(term, "stochastic", False) for term in (settings.recipe().loss, *own)

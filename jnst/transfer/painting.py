@@ -67,7 +67,9 @@ def paint(
         job.start,
         Steering(
             execute=functools.partial(execution_of, job, mesh=mesh),
-            controls=functools.partial(controls_of, job.settings, job.own, job.key),
+            controls=functools.partial(
+                controls_of, job.settings, job.inputs.styles, job.own, job.key
+            ),
             tolerance=float(job.settings.tolerance),
             callback=callback and functools.partial(_step_callback, callback, show),
             keeper=keeper,

@@ -57,8 +57,14 @@ def _preset(
     return Preset(about, source, MappingProxyType(run), MappingProxyType(network or {}))
 
 
-_LBFGS: dict[str, Any] = {"optimizer": "lbfgs", "clip": False, "averaging": 0.0}
-"""As everybody who takes L-BFGS does: pixels are free until the end, the last iterate is shown."""
+_LBFGS: dict[str, Any] = {
+    "optimizer": "lbfgs",
+    "clip": False,
+    "averaging": 0.0,
+    "colors": "free",
+}
+"""As everybody who takes L-BFGS does: pixels are free until the end, the last iterate is shown, and
+the content is taken as it is."""
 _CHANNELS = {"relu1_1": 64, "relu2_1": 128, "relu3_1": 256, "relu4_1": 512, "relu5_1": 512}
 _NOTEBOOK = "github.com/leongatys/NeuralImageSynthesis, ExampleNotebooks/BasicStyleTransfer.ipynb"
 
@@ -137,6 +143,8 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
             beta=10.0,
             gamma=0.0,
             photorealism=1000.0,
+            optimizer="adam",
+            colors="free",
             init="content",
         ),
     }

@@ -16,7 +16,7 @@ from jnst.losses.normalization import WEIGHINGS
 from jnst.losses.recipe import CONTENT_LAYERS, STYLE_LAYERS, LossWeights, Recipe
 from jnst.losses.registry import STYLE_LOSSES
 from jnst.nn.geometry import Geometry
-from jnst.optim.optimizers import Descent
+from jnst.optim.optimizers import PRECONDITIONED, Descent
 from jnst.optim.step import Controls
 from jnst.transfer.plan import Plan, coarse_to_fine, share
 from jnst.transfer.setting_values import (
@@ -70,17 +70,21 @@ class Settings:
         result. None: from 128 to the content's own in equal ratios of about 2.
       steps: updates in all, shared out over the sizes, coarser ones getting more; or a number for
         each size.
-      optimizer: `"adam"`, `"lbfgs"`, or any Optax transformation, whose own learning rate counts.
+      optimizer: `"adam"`; `"preconditioned"`, Adam in the bands of a pyramid and along the axes of
+        the style's colours, which leaves fewer coloured specks; `"lbfgs"`; or any Optax
+        transformation, whose own learning rate counts.
       learning_rate: of the first step, in units of the pixels' range; None: the optimiser's own.
       schedule: `"cosine"`: at each size the rate falls to a tenth; `"constant"`: it stays; None:
-        cosine for Adam, constant for L-BFGS.
+        cosine for Adam, by bands too, constant for L-BFGS.
       clip: keep every pixel in [0, 1] while optimising, not only at the end.
       averaging: decay of the average over iterates that is shown, in [0, 1); 0 shows the last one.
       tolerance: at each size, steps end when the best total loss of the last 20 is better by less
         than this share than the best one before them; in [0, 1], 0 is never. Not for grids.
-      colors: `"style"`: the picture takes the style's colours; `"pca"`, `"cholesky"`: the style
-        image is first given the content's, by `jnst.match_colors`; `"luminance"`: only light and
-        dark are transferred, and the picture keeps the content's chrominance.
+      colors: `"style"`: the picture takes the style's colours, which the content is given before
+        anything else; `"free"`: the same, but the content keeps its own, which shine through;
+        `"pca"`, `"cholesky"`: the style image is first given the content's, by
+        `jnst.match_colors`; `"luminance"`: only light and dark are transferred, and the picture
+        keeps the content's chrominance.
       photorealism: weight of `jnst.matting_loss`, at least 0, which keeps the picture a photograph:
         within every 3×3 window its colours stay an affine function of the content's. At 0 it is
         not computed. With relative weighing, Gram matrices and beta 10, 100 leaves strokes in flat
@@ -202,6 +206,7 @@ class Settings:
             lower=lower,
             upper=upper,
             ema_decay=float(self.averaging),
+            colors=np.eye(3, dtype=np.float32) if self.optimizer == PRECONDITIONED else None,
         )
 
     def loss_weights(self) -> LossWeights:

@@ -140,7 +140,7 @@ def stylize(
     styles = tuple(
         np.asarray(prepare_style(options.colors, content, image, palette)) for image in styles
     )
-    seen = np.asarray(prepare_content(options.colors, content))
+    seen = np.asarray(prepare_content(options.colors, content, styles, options.style_weights))
     key = jax.random.key(0) if key is None else key
     edges: list[int | None] = [None] * len(plan)
     if mesh is None:
