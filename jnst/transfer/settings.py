@@ -70,9 +70,9 @@ class Settings:
         result. None: from 128 to the content's own in equal ratios of about 2.
       steps: updates in all, shared out over the sizes, coarser ones getting more; or a number for
         each size.
-      optimizer: `"adam"`; `"preconditioned"`, Adam in the bands of a pyramid and along the axes of
-        the style's colours, which leaves fewer coloured specks; `"lbfgs"`; or any Optax
-        transformation, whose own learning rate counts.
+      optimizer: `"preconditioned"`, Adam in the bands of a pyramid and along the axes of the
+        style's colours, which leaves fewer coloured specks; `"adam"`, in the pixels; `"lbfgs"`; or
+        any Optax transformation, whose own learning rate counts.
       learning_rate: of the first step, in units of the pixels' range; None: the optimiser's own.
       schedule: `"cosine"`: at each size the rate falls to a tenth; `"constant"`: it stays; None:
         cosine for Adam, by bands too, constant for L-BFGS.
@@ -111,7 +111,7 @@ class Settings:
     style_scale: float = 1.0
     sizes: int | Sequence[int] | None = None
     steps: int | Sequence[int] = 300
-    optimizer: str | optax.GradientTransformation = "adam"
+    optimizer: str | optax.GradientTransformation = "preconditioned"
     learning_rate: float | None = None
     schedule: str | None = None
     clip: bool = True

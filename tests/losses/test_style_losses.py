@@ -196,7 +196,8 @@ def test_each_loss_brings_the_channels_means_and_deviations_near_the_styles(tiny
         mean = moments(tiny(image, ["relu2_1"])["relu2_1"]).mean
         return float(jnp.linalg.norm(mean - wanted) / jnp.linalg.norm(wanted))
 
-    at_its_size = FEW | {"sizes": 64}  # smaller, a rough style has other means
+    # Smaller, a rough style has other means; and the content is to have its own at first.
+    at_its_size = FEW | {"sizes": 64, "colors": "free"}
     painted = {
         name: jnst.stylize(tiny, content, style, steps=20, style_loss=name, **at_its_size).image
         for name in ("wasserstein", "statistics")
@@ -243,7 +244,7 @@ def test_the_style_is_compared_at_its_scale_in_a_picture_and_in_a_grid(tiny, pic
         weights,
     )
     wanted = float(jnst.loss_terms(content, args)["style"])
-    given = {"alpha": 0, "sizes": 64, "steps": 1, **layers}
+    given = {"alpha": 0, "sizes": 64, "steps": 1, "colors": "free", **layers}
     scaled = jnst.stylize(tiny, content, style, style_scale=2, **given)
     usual = jnst.stylize(tiny, content, style, **given)
     assert scaled.losses["style"][0] == pytest.approx(wanted, rel=1e-4)

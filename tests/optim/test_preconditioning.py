@@ -106,13 +106,13 @@ def test_other_colours_and_rates_compile_nothing_anew():
     optimizer = make_optimizer("preconditioned")
     objective = functools.cache(lambda: lambda x, args: {"total": jnp.sum((x - args) ** 2)})()
     image = jnp.zeros((6, 10, 3))
-    before = step._cache_size()
+    before = step.made
     for rate, colors in ((0.1, AXES), (0.2, jnp.eye(3))):
         controls = Controls(rate, rate, 10.0, colors=colors)
         step(
             init_state(image, optimizer), image, controls, objective=objective, optimizer=optimizer
         )
-    assert step._cache_size() == before + 1
+    assert step.made == before + 1
 
 
 def test_a_batch_is_its_members():
