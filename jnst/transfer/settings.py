@@ -48,7 +48,7 @@ class Settings:
 
     Attributes:
       alpha: weight of the content, at least 0.
-      beta: weight of the style, at least 0. With relative weighing 1 to 30 times alpha is the
+      beta: weight of the style, at least 0. With relative weighing 0.5 to 10 times alpha is the
         interesting range: less keeps the photograph, more dissolves it.
       gamma: weight of the total variation, at least 0; more is smoother. With relative weighing 1
         counts a picture as rough as the style as much as one that misses it altogether does with a
@@ -101,7 +101,7 @@ class Settings:
     """
 
     alpha: float = 1.0
-    beta: float = 5.0
+    beta: float = 2.0
     gamma: float = 0.1
     weighing: str = "relative"
     content_layers: Mapping[str, float] | Sequence[str] = CONTENT_LAYERS
@@ -110,7 +110,7 @@ class Settings:
     style_weights: Sequence[float] | None = None
     style_scale: float = 1.0
     sizes: int | Sequence[int] | None = None
-    steps: int | Sequence[int] = 300
+    steps: int | Sequence[int] = 150
     optimizer: str | optax.GradientTransformation = "preconditioned"
     learning_rate: float | None = None
     schedule: str | None = None

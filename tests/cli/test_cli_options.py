@@ -19,6 +19,7 @@ SHAPE = 32, 64
 """Which fills its canvas."""
 QUICK = (
     *("--size", "64", "--steps", "1", "--init", "start.png", "--precision", "highest"),
+    *("--colors", "free"),
     *("--content-layers", "relu2_1", "--style-layers", "relu1_1,relu2_1", "--style-loss", "gram"),
 )
 """Shallow layers, which compile in a second."""
@@ -57,7 +58,7 @@ def paint(studio, monkeypatch):
     return paint
 
 
-def expected(studio, weights, alpha=1.0, beta=5.0, gamma=0.1, photorealism=0.0, **chosen):
+def expected(studio, weights, alpha=1.0, beta=2.0, gamma=0.1, photorealism=0.0, **chosen):
     """The losses of the picture that the run starts from, by the functions of the library."""
     network = {"precision": "highest"} | {name: chosen.pop(name) for name in NETWORK & {*chosen}}
     model = make_vgg(weights, **network)
