@@ -29,8 +29,8 @@ def main() -> None:
     parser.add_argument("content", nargs="?", help="the picture to paint (a bundled portrait)")
     parser.add_argument("style", nargs="?", help="the style to paint it in (our own painting)")
     parser.add_argument("--size", type=int, default=256, help="long edge in pixels (256)")
-    parser.add_argument("--steps", type=int, default=200, help="updates in all (200)")
-    parser.add_argument("--beta", type=float, default=5.0, help="weight of the style (5)")
+    parser.add_argument("--steps", type=int, default=150, help="updates in all (150)")
+    parser.add_argument("--beta", type=float, default=2.0, help="weight of the style (2)")
     args = parser.parse_args()
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # or its threads are in the way of JAX's
     portrait = get_sample_data("grace_hopper.jpg", asfileobj=False)

@@ -143,6 +143,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
             beta=10.0,
             gamma=0.0,
             photorealism=1000.0,
+            steps=300,
             optimizer="adam",
             colors="free",
             init="content",
