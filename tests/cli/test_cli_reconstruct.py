@@ -20,7 +20,6 @@ def test_a_run_writes_figure_pictures_and_table(folder):
     with open(folder / "figure.csv") as file:
         rows = list(csv.DictReader(file))
     assert [row["layers"] for row in rows] == ["conv1_2", "conv5_2", "relu1_1", "relu1_1+relu5_1"]
-    assert float(rows[0]["psnr"]) > 20
     assert float(rows[0]["psnr"]) > float(rows[1]["psnr"])
     for row in rows:
         assert jnst.load_image(folder / row["file"]).shape == (51, 64, 3)
