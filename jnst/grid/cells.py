@@ -55,8 +55,8 @@ class GridContext(NamedTuple):
     def content(self, cell: Cell) -> Float[np.ndarray, "H W 3"]:
         """The content of a cell, as the transfer is to see it."""
         content, settings = self.grid.contents[cell.content], cell.settings
-        styles, shares = self.styles(cell), settings.style_weights
-        return np.asarray(prepare_content(settings.colors, content, styles, shares))
+        styles = self.styles(cell) if self.grid.masks is None else ()
+        return np.asarray(prepare_content(settings.colors, content, styles, settings.style_weights))
 
     def styles(self, cell: Cell) -> Blend:
         """The styles of a cell, likewise."""
@@ -72,7 +72,8 @@ class GridContext(NamedTuple):
             return ()
         colors = cell.settings.colors
         if part not in OF_STYLE and part not in OF_BOTH:
-            return (cell.content, cell.style) if colors == "style" else (cell.content,)
+            adopted = colors == "style" and self.grid.masks is None
+            return (cell.content, cell.style) if adopted else (cell.content,)
         if part in OF_BOTH or depends_on_content(colors, self.grid.palette):
             return cell.content, cell.style
         return (cell.style,)

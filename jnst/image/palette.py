@@ -7,6 +7,7 @@ https://bottosson.github.io/posts/oklab/.
 
 from collections.abc import Sequence
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
@@ -101,15 +102,16 @@ def adopt_colors(
     Returns:
       sRGB, clipped to [0, 1].
     """
-    lab = to_oklab(content)
-    noise = LEAST_DEVIATION**2 * np.eye(3)
-    mean, covariance = color_moments([lab])
-    wanted_mean, wanted = color_moments([to_oklab(style) for style in styles], shares)
-    root, inverse = _roots(covariance + noise)
-    matrix = inverse @ _roots(root @ (wanted + noise) @ root)[0] @ inverse
-    matrix = share * matrix + (1 - share) * np.eye(3)
-    shift = mean + share * (wanted_mean - mean) - matrix @ mean
-    return jnp.clip(from_oklab(_mapped(lab, matrix) + shift.astype(lab.dtype)), 0, 1)
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+        lab = to_oklab(content)
+        noise = LEAST_DEVIATION**2 * np.eye(3)
+        mean, covariance = color_moments([lab])
+        wanted_mean, wanted = color_moments([to_oklab(style) for style in styles], shares)
+        root, inverse = _roots(covariance + noise)
+        matrix = inverse @ _roots(root @ (wanted + noise) @ root)[0] @ inverse
+        matrix = share * matrix + (1 - share) * np.eye(3)
+        shift = mean + share * (wanted_mean - mean) - matrix @ mean
+        return jnp.clip(from_oklab(_mapped(lab, matrix) + shift.astype(lab.dtype)), 0, 1)
 
 
 def _roots(covariance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -81,10 +81,10 @@ class Settings:
       tolerance: at each size, steps end when the best total loss of the last 20 is better by less
         than this share than the best one before them; in [0, 1], 0 is never. Not for grids.
       colors: `"style"`: the picture takes the style's colours, which the content is given before
-        anything else; `"free"`: the same, but the content keeps its own, which shine through;
-        `"pca"`, `"cholesky"`: the style image is first given the content's, by
-        `jnst.match_colors`; `"luminance"`: only light and dark are transferred, and the picture
-        keeps the content's chrominance.
+        anything else, unless there are regions or something is kept; `"free"`: the same, but the
+        content keeps its own, which shine through; `"pca"`, `"cholesky"`: the style image is first
+        given the content's, by `jnst.match_colors`; `"luminance"`: only light and dark are
+        transferred, and the picture keeps the content's chrominance.
       photorealism: weight of `jnst.matting_loss`, at least 0, which keeps the picture a photograph:
         within every 3×3 window its colours stay an affine function of the content's. At 0 it is
         not computed. With relative weighing, Gram matrices and beta 10, 100 leaves strokes in flat

@@ -69,7 +69,8 @@ def stylize(
       regions: a mask of the content for each style image, in their order, which is then painted
         there and nowhere else, instead of being blended with the others; a picture may be given
         twice. Where no mask is there is no style, though the deeper layers of a region see up to
-        70 px around it, which changes with them; `keep="rest"` prevents that. A mask is (h, w)
+        70 px around it, and coarse bands of the descent reach a little beyond it, which changes
+        with them; `keep="rest"` prevents that. A mask is (h, w)
         floats in [0, 1], of any size but of its picture's proportions: 1 is inside, 0 outside, and
         what lies between a soft edge. A region has the style as strong as a whole picture would,
         times its `style_weights`.
@@ -140,7 +141,8 @@ def stylize(
     styles = tuple(
         np.asarray(prepare_style(options.colors, content, image, palette)) for image in styles
     )
-    seen = np.asarray(prepare_content(options.colors, content, styles, options.style_weights))
+    of_all = styles if masks is None else ()  # nothing beyond a region, or kept, has their colours
+    seen = np.asarray(prepare_content(options.colors, content, of_all, options.style_weights))
     key = jax.random.key(0) if key is None else key
     edges: list[int | None] = [None] * len(plan)
     if mesh is None:

@@ -297,7 +297,7 @@ MISTAKES = {
     ),
     "optimizer": (
         [*BOTH, "--optimizer", "lbgfs"],
-        "--optimizer must be one of adam, lbfgs, got 'lbgfs' (did you mean 'lbfgs'?)",
+        "must be one of preconditioned, adam, lbfgs, got 'lbgfs' (did you mean 'lbfgs'?)",
     ),
     "weighing": ([*BOTH, "--weighing", "papr"], "(did you mean 'paper'?)"),
     "pooling": ([*BOTH, "--pooling", "avg"], "--pooling must be one of max"),

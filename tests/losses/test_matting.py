@@ -92,7 +92,9 @@ def test_a_photograph_stays_one_while_the_style_comes_over(tiny, pictures):
     assert held.losses["style"][-1] < 0.9 * held.losses["style"][0]  # the first is the content's
     assert "photorealism" not in free.losses
     losses = held.losses
-    weighed = losses["content"] + 5 * losses["style"] + 1000 * losses["photorealism"]
+    weighed = (
+        losses["content"] + jnst.Settings.beta * losses["style"] + 1000 * losses["photorealism"]
+    )
     np.testing.assert_allclose(losses["total"], weighed, rtol=1e-4)
     # Per pixel value, of an iterate: the content itself, the first of them, has next to nothing.
     assert losses["photorealism"][0] < 1e-6 < losses["photorealism"][-1]

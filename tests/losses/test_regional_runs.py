@@ -75,7 +75,7 @@ def test_a_checkpoint_goes_on_with_its_masks_and_refuses_others(tiny, pictures, 
         {"keep": SOFT},
         {name: None for name in masks},
     ):
-        with pytest.raises(ValueError, match="another run: it was made with other regions"):
+        with pytest.raises(ValueError, match=r"another run: it was made with .*other regions"):
             run(**masks | changed, checkpoint=path, resume=True)
     result = run(**masks, checkpoint=path, resume=True)
     np.testing.assert_array_equal(result.image, expected.image)
@@ -95,7 +95,7 @@ def test_with_regions_the_memory_is_foretold_by_the_very_step_that_runs(
 
 
 def test_what_regions_need_is_counted_before_it_is_run(tiny, monkeypatch):
-    settings, plan = Settings(**QUICK), [((128, 160), 1)]
+    settings, plan = Settings(**QUICK, optimizer="adam"), [((128, 160), 1)]
     three = Masks((LEFT, RIGHT, SOFT), (None,) * 3, HOLE)
     choose = functools.partial(tile_selection.window_edges, "auto", plan, tiny, settings)
     needed = [

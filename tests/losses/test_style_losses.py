@@ -197,7 +197,7 @@ def test_each_loss_brings_the_channels_means_and_deviations_near_the_styles(tiny
         return float(jnp.linalg.norm(mean - wanted) / jnp.linalg.norm(wanted))
 
     # Smaller, a rough style has other means; and the content is to have its own at first.
-    at_its_size = FEW | {"sizes": 64, "colors": "free"}
+    at_its_size = FEW | {"sizes": 64, "colors": "free", "optimizer": "adam"}
     painted = {
         name: jnst.stylize(tiny, content, style, steps=20, style_loss=name, **at_its_size).image
         for name in ("wasserstein", "statistics")

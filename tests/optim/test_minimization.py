@@ -185,7 +185,11 @@ def test_any_optax_transformation_will_do(optimizer):
         ({"image": np.zeros((2, 2), int)}, TypeError, "image must hold floats, got int64"),
         ({"steps": 0}, ValueError, "steps must be at least 1, got 0"),
         ({"steps": 2.5}, TypeError, "steps must be a whole number, got 2.5"),
-        ({"optimizer": "adams"}, ValueError, "optimizer must be one of adam, lbfgs, got 'adams'"),
+        (
+            {"optimizer": "adams"},
+            ValueError,
+            "one of preconditioned, adam, lbfgs, got 'adams'",
+        ),
         ({"optimizer": 3}, TypeError, "optimizer must be a name or an optax.GradientTransfor"),
         ({"learning_rate": 0}, ValueError, "learning_rate must be above 0, got 0"),
         ({"schedule": "linear"}, ValueError, "schedule must be one of cosine, constant"),

@@ -31,7 +31,7 @@ def test_adam_is_optax_adam_on_gradients_of_unit_size():
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("height", [1e-6, 1.0, 1e6])
 def test_optimizers_reach_the_minimum_whatever_the_scale_of_the_loss(optimizer, height):
-    rate = {"adam": 0.05, "lbfgs": 1.0}[optimizer]
+    rate = {"preconditioned": 0.02, "adam": 0.05, "lbfgs": 1.0}[optimizer]
     done, result = run(
         150,
         args=(GOAL, height),
@@ -195,5 +195,5 @@ def test_every_step_draws_another_key_from_the_runs():
 
 
 def test_an_unknown_optimizer_is_named():
-    with pytest.raises(ValueError, match=r"must be one of adam, lbfgs, got 'adams' \(did you"):
+    with pytest.raises(ValueError, match=r"preconditioned, adam, lbfgs, got 'adams' \(did you"):
         make_optimizer("adams")

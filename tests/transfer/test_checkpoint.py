@@ -12,7 +12,8 @@ import jnst
 
 SHALLOW = {"content_layers": ["relu2_1"], "style_layers": ["relu1_1", "relu2_1"]}
 """Layers that are soon compiled."""
-TWO_SIZES = {"sizes": (48, 64), "steps": (5, 6)} | SHALLOW
+ADAM = {"optimizer": "adam", "colors": "free"}
+TWO_SIZES = {"sizes": (48, 64), "steps": (5, 6)} | SHALLOW | ADAM
 
 
 def stop_after(step):

@@ -46,7 +46,7 @@ from jnst.transfer.settings import NUMBERS, Settings
         (
             {"optimizer": "adamw"},
             ValueError,
-            "adam, lbfgs, got 'adamw' (did you mean 'adam'?)",
+            "preconditioned, adam, lbfgs, got 'adamw' (did you mean 'adam'?)",
         ),
         ({"optimizer": 3}, TypeError, "optimizer must be a name or an optax.Gradient"),
         ({"learning_rate": 0}, ValueError, "learning_rate must be above 0, got 0"),

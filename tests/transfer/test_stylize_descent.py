@@ -10,7 +10,7 @@ import pytest
 import jnst
 from jnst.image.resizing import resize
 
-stylize = functools.partial(jnst.stylize, style_loss="gram")
+stylize = functools.partial(jnst.stylize, style_loss="gram", optimizer="adam", colors="free")
 """By Gram matrices, which are quicker than the default where pictures are small."""
 
 QUICK = {"sizes": (64,), "steps": 8, "style_loss": "gram"}
