@@ -53,7 +53,7 @@ def overlap(
       factor: L_t.
       inverse: L_t⁻¹, of which no derivative is taken; None: it is computed.
 
-    >>> overlap(jnp.diag(jnp.array([4.0, 9.0])), jnp.eye(2))
+    >>> overlap(jnp.diag(jnp.array([4.0, 9.0])), jnp.eye(2)).round(4)
     Array(5., dtype=float32)
     """
     if inverse is None:
@@ -145,7 +145,7 @@ def squared_distance(
     Returns:
       The distance, at least 0 but for rounding: it is the difference of traces.
 
-    >>> squared_distance(jnp.ones(2), 4 * jnp.eye(2), jnp.zeros(2), jnp.eye(2))
+    >>> squared_distance(jnp.ones(2), 4 * jnp.eye(2), jnp.zeros(2), jnp.eye(2)).round(4)
     Array(4., dtype=float32)
     """
     mean, target_mean, covariance, target_factor = widened(

@@ -136,10 +136,10 @@ def color_axes(
     A grey style leaves grey as good as all there is to move; one of a single colour has no axes, so
     that C is the identity.
 
-    >>> color_axes(np.diag([4.0, 1.0, 0.0])).round(2)
-    Array([[1. , 0. , 0. ],
-           [0. , 0.5, 0. ],
-           [0. , 0. , 0.1]], dtype=float32)
+    >>> print(color_axes(np.diag([4.0, 1.0, 0.0])))
+    [[1.  0.  0. ]
+     [0.  0.5 0. ]
+     [0.  0.  0.1]]
     """
     values, vectors = np.linalg.eigh(np.asarray(covariance, np.float64))
     deviations = np.sqrt(np.maximum(values, 0))
