@@ -8,8 +8,7 @@ import numpy as np
 
 from jnst.convert.checking import hash_of, read_tensors
 from jnst.convert.layouts import OIHW, best_layout, without_prefixes
-from jnst.convert.sources import open_source
-from jnst.convert.tensors import Fault
+from jnst.convert.sources import read_source
 from jnst.nn.decoder_file import DecoderWeights, decoder_convolutions
 
 POSITIONS = (1, 5, 8, 11, 14, 18, 21, 25, 28)
@@ -38,13 +37,10 @@ def read_decoder_source(source: str | os.PathLike[str]) -> DecoderWeights:
     shapes: dict[str, tuple[int, ...]] = {}
     for number, (before, after) in zip(POSITIONS, decoder_convolutions(), strict=True):
         shapes |= {f"{number}.weight": (after, before, 3, 3), f"{number}.bias": (after,)}
-    try:
-        with open_source(path) as tensors:
-            named = {name: tensors[key] for name, key in without_prefixes(tensors).items()}
-            arrays = read_tensors("decoder of AdaIN", shapes, named)
+    with read_source(path) as tensors:
+        named = {name: tensors[key] for name, key in without_prefixes(tensors).items()}
+        arrays = read_tensors("decoder of AdaIN", shapes, named)
         sha256 = hash_of(path)
-    except Fault as fault:
-        raise ValueError(f"{path} {fault}") from None
     layers = [
         (np.ascontiguousarray(arrays[f"{n}.weight"].transpose(OIHW)), arrays[f"{n}.bias"])
         for n in POSITIONS

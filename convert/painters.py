@@ -12,7 +12,7 @@ import numpy as np
 
 from jnst.convert.checking import hash_of, read_tensors
 from jnst.convert.layouts import OIHW, without_prefixes
-from jnst.convert.sources import open_source
+from jnst.convert.sources import read_source
 from jnst.convert.tensors import Fault, Tensor
 from jnst.nn.painter_file import Architecture, PainterWeights
 
@@ -49,18 +49,15 @@ def read_painter_source(source: str | os.PathLike[str]) -> PainterWeights:
       ValueError: for a file that is missing, damaged or no such network; it is named.
     """
     path = Path(source)
-    try:
-        with open_source(path) as tensors:
-            named = {
-                name: tensors[key]
-                for name, key in without_prefixes(tensors).items()
-                if not name.endswith(_BUFFERS)
-            }
-            architecture = _architecture(named)
-            arrays = read_tensors("network of fast_neural_style", _shapes(architecture), named)
+    with read_source(path) as tensors:
+        named = {
+            name: tensors[key]
+            for name, key in without_prefixes(tensors).items()
+            if not name.endswith(_BUFFERS)
+        }
+        architecture = _architecture(named)
+        arrays = read_tensors("network of fast_neural_style", _shapes(architecture), named)
         sha256 = hash_of(path)
-    except Fault as fault:
-        raise ValueError(f"{path} {fault}") from None
     return PainterWeights(
         arrays=_converted(architecture, arrays),
         styles=(path.stem,),

@@ -8,7 +8,7 @@ import numpy as np
 from jnst._checks import check_choice
 from jnst.convert.checking import hash_of, listed, read_tensors
 from jnst.convert.layouts import Layout, best_layout, layouts, without_prefixes
-from jnst.convert.sources import open_source
+from jnst.convert.sources import read_source
 from jnst.convert.tensors import Fault, Tensor
 from jnst.nn.blocks import NETWORKS
 from jnst.nn.lineages import LINEAGES
@@ -48,16 +48,13 @@ def read(source: str | os.PathLike[str], *, lineage: str | None = None) -> Weigh
     if lineage is not None:
         check_choice("lineage", lineage, LINEAGES)
     path = Path(source)
-    try:
-        with open_source(path) as tensors:
-            layout, tensors = _matched(tensors)
-            layers = _layers(layout, tensors)
-            if layout.preprocessing:
-                _check_preprocessing(*(tensors[key].read() for key in layout.preprocessing))
+    with read_source(path) as tensors:
+        layout, tensors = _matched(tensors)
+        layers = _layers(layout, tensors)
+        if layout.preprocessing:
+            _check_preprocessing(*(tensors[key].read() for key in layout.preprocessing))
         sha256 = hash_of(path)
         lineage = _lineage(layout.lineage or KNOWN_FILES.get(sha256[:8]), lineage)
-    except Fault as fault:
-        raise ValueError(f"{path} {fault}") from None
     if lineage == "caffe":  # such files all expect BGR
         kernel, bias = layers["conv1_1"]
         layers["conv1_1"] = np.ascontiguousarray(kernel[:, :, ::-1]), bias

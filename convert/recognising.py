@@ -4,8 +4,7 @@ from pathlib import Path
 
 from jnst.convert.decoders import is_decoder
 from jnst.convert.painters import is_painter
-from jnst.convert.sources import open_source
-from jnst.convert.tensors import Fault
+from jnst.convert.sources import read_source
 
 
 def kind_of_source(path: Path) -> str:
@@ -14,10 +13,7 @@ def kind_of_source(path: Path) -> str:
     Raises:
       ValueError: for a file that cannot be read; it is named.
     """
-    try:
-        with open_source(path) as tensors:
-            if is_painter(tensors):
-                return "painter"
-            return "decoder" if is_decoder(tensors) else "weights"
-    except Fault as fault:
-        raise ValueError(f"{path} {fault}") from None
+    with read_source(path) as tensors:
+        if is_painter(tensors):
+            return "painter"
+        return "decoder" if is_decoder(tensors) else "weights"

@@ -58,6 +58,20 @@ def open_source(path: Path) -> Iterator[dict[str, Tensor]]:
             raise Fault(_unknown(head))
 
 
+@contextlib.contextmanager
+def read_source(path: Path) -> Iterator[dict[str, Tensor]]:
+    """As `open_source`, for a block whose faults are told to users.
+
+    Raises:
+      ValueError: for any `Fault` in the block; it names the file.
+    """
+    try:
+        with open_source(path) as tensors:
+            yield tensors
+    except Fault as fault:
+        raise ValueError(f"{path} {fault}") from None
+
+
 def _unknown(head: bytes) -> str:
     if not head:
         return "is empty"

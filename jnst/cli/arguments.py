@@ -4,7 +4,7 @@ import argparse
 import importlib
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from jnst._checks import near_match
@@ -135,3 +135,27 @@ def layers(text: str) -> dict[str, float] | list[str]:
     if not all(colon for _, colon, _ in parts) or len(set(names)) < len(names):
         raise argparse.ArgumentTypeError(f"{text!r}: give each layer a weight, or none of them")
     return {name: number(weight) for name, _, weight in parts}
+
+
+def port(text: str) -> int:
+    """Parse a port number, whose range is checked later."""
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a port number; --preview without one goes after the pictures"
+        ) from None
+
+
+def add_watching(add: Callable[..., Any], work: str) -> None:
+    """Add the options by which a run is watched; `work` is what help calls it."""
+    add("--save-every", type=whole, metavar="N", help="also write OUT-0000N.png every N steps")
+    add("--log", metavar="FILE.csv", help="write the losses of each step")
+    add(
+        "--preview",
+        nargs="?",
+        type=port,
+        const=0,
+        metavar="PORT",
+        help=f"show the {work} on a local web page (a free port)",
+    )

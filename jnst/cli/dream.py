@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import jax
 
 from jnst._text import as_option
-from jnst.cli.arguments import layers, number, whole
+from jnst.cli.arguments import add_watching, layers, number, whole
 from jnst.cli.dream_options import (
     DREAM_SETTINGS,
     DreamJob,
@@ -32,11 +32,10 @@ from jnst.cli.side_outputs import (
     SideOutputs,
     check_log,
     check_names_differ,
-    numbered,
+    save_on_the_way,
     saved_between,
 )
 from jnst.cli.streams import STREAM, check_picture_output, check_streams, write_picture
-from jnst.cli.stylize import port
 from jnst.image.pictures import save_image
 from jnst.optim.minimization import Progress
 from jnst.transfer.job import Result
@@ -96,16 +95,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_network(add)
     add("--tile", type=tile, default=AUTO, metavar="N", help="windows of N px; auto, off (auto)")
     add("--quiet", action="store_true", help="only print errors")
-    add("--save-every", type=whole, metavar="N", help="also write OUT-0000N.png every N steps")
-    add("--log", metavar="FILE.csv", help="write the losses of each step")
-    add(
-        "--preview",
-        nargs="?",
-        type=port,
-        const=0,
-        metavar="PORT",
-        help="show the dream on a local web page (a free port)",
-    )
+    add_watching(add, "dream")
 
 
 def channels(text: str) -> list[list[int]]:
@@ -183,7 +173,7 @@ def dream_and_write(args: argparse.Namespace, dreams: Dreams, page: Preview | No
                     page(with_response(progress))
             if every and progress.step % every == 0:
                 with side.attempt("--save-every"):
-                    save_on_the_way(dreams, progress)
+                    save_on_the_way(output, progress, job.photo, dreams.records[0])
             return interrupted()
 
         results = dream_each(
@@ -241,18 +231,6 @@ def files_of(output: Path, job: DreamJob) -> list[Path]:
     if len(set(names)) < len(names):
         raise ValueError("--layers and --channels must name each dream once")
     return [output.with_stem(f"{output.stem}-{name}") for name in names]
-
-
-def save_on_the_way(dreams: Dreams, progress: Progress) -> None:
-    """Write the dream as it is after a step."""
-    photo = dreams.job.photo
-    at_final_size = progress.shape == photo.pixels.shape[:2]
-    save_image(
-        numbered(dreams.output, progress.step),
-        progress.picture(),
-        alpha=photo.alpha if at_final_size else None,
-        settings=dreams.records[0],
-    )
 
 
 def with_response(progress: Progress) -> Progress:

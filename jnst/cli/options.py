@@ -145,6 +145,11 @@ def add_running(add: Add) -> None:
         metavar="N",
         help="work in windows of N px; auto, off (auto)",
     )
+    add_checkpoint(add)
+
+
+def add_checkpoint(add: Add) -> None:
+    """Add the options of a run that may be interrupted."""
     add("--checkpoint", metavar="FILE", help="save the state to FILE, for --resume")
     add(
         "--checkpoint-every",

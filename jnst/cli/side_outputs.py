@@ -16,7 +16,9 @@ from typing import Any
 from jnst._checks import check_integer
 from jnst._files import check_output
 from jnst.cli.preview import check_preview
+from jnst.image.pictures import Picture, save_image
 from jnst.optim.checkpoint import Checkpoint, CheckpointWarning, check_checkpoint
+from jnst.optim.minimization import Progress
 from jnst.transfer.plan import Plan
 
 
@@ -62,6 +64,26 @@ def saved_between(output: Path, every: int | None, plan: Plan) -> list[Path]:
         return []
     total = sum(steps for _, steps in plan)
     return [numbered(output, step) for step in range(every, total + 1, every)]
+
+
+def save_on_the_way(
+    output: Path, progress: Progress, photo: Picture, record: dict[str, Any]
+) -> None:
+    """Write what --save-every asks for after a step.
+
+    Args:
+      output: the file of the finished picture.
+      progress: the step.
+      photo: what is worked at, whose alpha the picture gets once it has its size.
+      record: what the picture carries.
+    """
+    at_final_size = progress.shape == photo.pixels.shape[:2]
+    save_image(
+        numbered(output, progress.step),
+        progress.picture(),
+        alpha=photo.alpha if at_final_size else None,
+        settings=record,
+    )
 
 
 class SideOutputs:

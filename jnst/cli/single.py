@@ -27,11 +27,10 @@ from jnst.cli.side_outputs import (
     SideOutputs,
     check_names_differ,
     check_side_outputs,
-    numbered,
+    save_on_the_way,
     saved_between,
 )
 from jnst.cli.streams import check_picture_output, write_picture
-from jnst.image.pictures import save_image
 from jnst.optim.minimization import Progress
 from jnst.transfer.job import Result
 from jnst.transfer.stylization import stylize
@@ -99,7 +98,7 @@ def paint(args: argparse.Namespace, painting: Painting, page: Preview | None) ->
                     page(progress)
             if args.save_every and progress.step % args.save_every == 0:
                 with side.attempt("--save-every"):
-                    save_on_the_way(painting, progress)
+                    save_on_the_way(output, progress, job.content, painting.record)
             return interrupted()
 
         with side.checkpoints():
@@ -135,18 +134,6 @@ def paint(args: argparse.Namespace, painting: Painting, page: Preview | None) ->
             "finite picture; a lower --learning-rate may help"
         )
     return 130 if result.reason == "stopped" else 0
-
-
-def save_on_the_way(painting: Painting, progress: Progress) -> None:
-    """Write the picture as it is after a step."""
-    content = painting.job.content
-    at_final_size = progress.shape == content.pixels.shape[:2]
-    save_image(
-        numbered(painting.output, progress.step),
-        progress.picture(),
-        alpha=content.alpha if at_final_size else None,
-        settings=painting.record,
-    )
 
 
 def summary(result: Result, seconds: float) -> str:

@@ -3,7 +3,7 @@
 import argparse
 import importlib
 
-from jnst.cli.arguments import whole
+from jnst.cli.arguments import add_watching, whole
 from jnst.cli.options import (
     add_blend,
     add_distributed,
@@ -33,28 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_optimisation(parser.add_argument_group("optimisation", example).add_argument)
     add = parser.add_argument_group("running", "as in --log losses.csv").add_argument
     add_running(add)
-    add("--save-every", type=whole, metavar="N", help="also write OUT-0000N.png every N steps")
-    add("--log", metavar="FILE.csv", help="write the losses of each step")
-    add(
-        "--preview",
-        nargs="?",
-        type=port,
-        const=0,
-        metavar="PORT",
-        help="show the run on a local web page (a free port)",
-    )
+    add_watching(add, "run")
     add("--strict", action="store_true", help="of several: paint none if one cannot be read")
     add_distributed(add)
-
-
-def port(text: str) -> int:
-    """Parse a port number, whose range is checked later."""
-    try:
-        return int(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not a port number; --preview without one goes after the pictures"
-        ) from None
 
 
 def run(args: argparse.Namespace) -> int:

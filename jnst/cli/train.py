@@ -15,11 +15,12 @@ from jnst._files import check_not_overwriting, check_output, sha256_of
 from jnst._text import as_option
 from jnst.cli.arguments import number, whole
 from jnst.cli.job import read_seen
+from jnst.cli.options import add_checkpoint
 from jnst.cli.photographs import read_photographs
 from jnst.cli.program import Diverged
 from jnst.cli.progress import ProgressReport, write_log
 from jnst.cli.runtime import interrupts, make_ready
-from jnst.cli.side_outputs import SideOutputs, numbered
+from jnst.cli.side_outputs import SideOutputs, numbered, saved_between
 from jnst.feedforward.training import Trained, train
 from jnst.feedforward.training_settings import Training
 from jnst.grid.folder import names_of
@@ -54,15 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("files", "as in --photos holiday").add_argument
     add("--photos", metavar="DIR", required=True, help="a folder of photographs of any kind")
     add("-o", "--output", metavar="OUT.h5", default="style.h5", help="the network (style.h5)")
-    add("--checkpoint", metavar="FILE", help="save the state to FILE, for --resume")
-    add(
-        "--checkpoint-every",
-        type=whole,
-        default=EVERY,
-        metavar="N",
-        help=f"steps between checkpoints ({EVERY})",
-    )
-    add("--resume", action="store_true", help="continue from --checkpoint if it exists")
+    add_checkpoint(add)
     add("--log", metavar="FILE.csv", help="write the losses of each step")
     add("--save-every", type=whole, metavar="N", help="write OUT-0000N.png every N steps")
     add("--weights", metavar="FILE", help="weights file of VGG-19 (see `jnst info`)")
@@ -90,8 +83,9 @@ def run(args: argparse.Namespace) -> int:
     if args.save_every is not None:
         check_integer("--save-every", args.save_every, least=1)
     training, architecture = settings_of(args), architecture_of(args.channels)
-    between = range(args.save_every or training.steps + 1, training.steps + 1, args.save_every or 1)
-    written = [output, *([log] if log else []), *(on_the_way(output, step) for step in between)]
+    plan, picture = [((training.crop,) * 2, training.steps)], output.with_suffix(".png")
+    between = saved_between(picture, args.save_every, plan)
+    written = [output, *([log] if log else []), *between]
     for painting in args.paintings:
         check_not_overwriting("painting", painting, written)
     paintings = [read_seen(path, training.style_size) for path in args.paintings]
@@ -108,7 +102,6 @@ def run(args: argparse.Namespace) -> int:
     with interrupts() as interrupted, contextlib.ExitStack() as stack:
         show = None
         if not args.quiet:
-            plan = [((training.crop, training.crop), training.steps)]
             show = stack.enter_context(ProgressReport(plan, sys.stderr))
 
         def callback(progress: Progress) -> bool:
@@ -116,9 +109,7 @@ def run(args: argparse.Namespace) -> int:
                 show(progress)
             if args.save_every and progress.step % args.save_every == 0:
                 with side.attempt("--save-every"):
-                    save_image(
-                        numbered(output, progress.step).with_suffix(".png"), progress.picture()
-                    )
+                    save_image(numbered(picture, progress.step), progress.picture())
             return interrupted()
 
         with side.checkpoints():
@@ -152,11 +143,6 @@ def run(args: argparse.Namespace) -> int:
             "network for which it was; a lower --learning-rate may help"
         )
     return 130 if trained.reason == "stopped" else 0
-
-
-def on_the_way(output: Path, step: int) -> Path:
-    """The file that --save-every writes after a step."""
-    return numbered(output, step).with_suffix(".png")
 
 
 def settings_of(args: argparse.Namespace) -> Training:

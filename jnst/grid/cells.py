@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 from jax.sharding import Mesh
-from jaxtyping import Float
+from jaxtyping import Array, Float
 
 from jnst.execution.batch import Axes
 from jnst.execution.devices import place, whole
@@ -21,11 +21,11 @@ from jnst.nn.backbone import Backbone
 from jnst.optim.step import Controls
 from jnst.transfer.canvas import Canvas
 from jnst.transfer.inputs import Inputs, on_canvas
-from jnst.transfer.job import Job, controls_of
+from jnst.transfer.job import Job, axes_of, controls_of
 from jnst.transfer.levels import Level, levels_of
 from jnst.transfer.problem import build_objective
 
-OF_STYLE = ("style", "roughness", "styles", "energies")
+OF_STYLE = ("style", "roughness", "styles", "energies", "seen styles", "axes")
 """Parts that are made from the style images; all others but the guides are from the content."""
 OF_BOTH = ("units",)
 """Parts that are made from both."""
@@ -42,7 +42,8 @@ class GridContext(NamedTuple):
       grid: all cells.
       init: what every cell is begun from.
       mesh: the devices.
-      parts: of objectives that were computed, by name, numbers of the images and shape.
+      parts: of objectives that were computed, by name, numbers of the images and shape, and what
+        is made of the images themselves, which has none.
     """
 
     model: Backbone
@@ -50,37 +51,58 @@ class GridContext(NamedTuple):
     grid: Grid
     init: Any
     mesh: Mesh
-    parts: dict[tuple[str, Index, Canvas], Any]
+    parts: dict[tuple[str, Index, Canvas | None], Any]
 
     def content(self, cell: Cell) -> Float[np.ndarray, "H W 3"]:
         """The content of a cell, as the transfer is to see it."""
-        content, settings = self.grid.contents[cell.content], cell.settings
-        styles = self.styles(cell) if self.grid.masks is None else ()
-        return np.asarray(prepare_content(settings.colors, content, styles, settings.style_weights))
+
+        def prepared() -> Any:
+            content, settings = self.grid.contents[cell.content], cell.settings
+            styles = self.styles(cell) if self.adopts(cell) else ()
+            return prepare_content(settings.colors, content, styles, settings.style_weights)
+
+        return self.once(cell, "seen content", lambda: np.asarray(prepared()))
 
     def styles(self, cell: Cell) -> Blend:
         """The styles of a cell, likewise."""
         content, palette = self.grid.contents[cell.content], self.grid.palette
-        return tuple(
-            np.asarray(prepare_style(cell.settings.colors, content, image, palette))
-            for image in self.grid.styles[cell.style]
+        return self.once(
+            cell,
+            "seen styles",
+            lambda: tuple(
+                np.asarray(prepare_style(cell.settings.colors, content, image, palette))
+                for image in self.grid.styles[cell.style]
+            ),
         )
+
+    def axes(self, cell: Cell) -> Array | None:
+        """The axes of colour that a cell's descent works along."""
+        return self.once(cell, "axes", lambda: axes_of(cell.settings, self.styles(cell)))
+
+    def adopts(self, cell: Cell) -> bool:
+        """Whether the content of a cell is given the colours of its styles."""
+        return cell.settings.colors == "style" and self.grid.masks is None
 
     def numbers(self, part: str, cell: Cell) -> Index:
         """The numbers of the images that a part is made from."""
         if part == "guides" and not self.grid.mixed:
             return ()
-        colors = cell.settings.colors
         if part not in OF_STYLE and part not in OF_BOTH:
-            adopted = colors == "style" and self.grid.masks is None
-            return (cell.content, cell.style) if adopted else (cell.content,)
-        if part in OF_BOTH or depends_on_content(colors, self.grid.palette):
+            return (cell.content, cell.style) if self.adopts(cell) else (cell.content,)
+        if part in OF_BOTH or depends_on_content(cell.settings.colors, self.grid.palette):
             return cell.content, cell.style
         return (cell.style,)
 
     def varies(self, part: str) -> bool:
         """Whether a part differs between cells."""
         return len({self.numbers(part, cell) for cell in self.grid.cells.values()}) > 1
+
+    def once(self, cell: Cell, part: str, make: Callable[[], Any]) -> Any:
+        """What is made of a cell's images at their own size, made once and left as it is."""
+        place_of = part, self.numbers(part, cell), None
+        if place_of not in self.parts:
+            self.parts[place_of] = make()
+        return self.parts[place_of]
 
     def remember(self, cell: Cell, canvas: Canvas, part: str, make: Callable[[], Any]) -> Any:
         """A part of a cell's objective, computed once; on the host unless all cells share it."""
@@ -142,7 +164,7 @@ def job_of(context: GridContext, cell: Cell, edges: Sequence[int | None]) -> Job
 def cell_controls(context: GridContext, cell: Cell, steps: int) -> Controls:
     """The numbers that steer a cell."""
     key = jax.random.key(0) if cell.key is None else cell.key
-    return controls_of(cell.settings, context.styles(cell), context.grid.own, key, steps)
+    return controls_of(cell.settings, context.axes(cell), context.grid.own, key, steps)
 
 
 def cell_objective(

@@ -14,6 +14,7 @@ from jnst.image.masks import Mask, resize_mask
 from jnst.image.palette import color_moments
 from jnst.image.resizing import resize
 from jnst.losses.regions import composite
+from jnst.optim.optimizers import PRECONDITIONED
 from jnst.optim.preconditioning import color_axes
 from jnst.optim.step import Controls, State, init_state
 from jnst.transfer.inputs import Inputs
@@ -82,22 +83,26 @@ def result_of(outcome: Outcome, image: Array, levels: Sequence[Level]) -> Result
     )
 
 
+def axes_of(settings: Settings, styles: Sequence[Any]) -> Array | None:
+    """The axes of the styles' colours, where the descent works along them."""
+    if settings.optimizer != PRECONDITIONED:
+        return None
+    return color_axes(color_moments(styles, settings.style_weights)[1])
+
+
 def controls_of(
-    settings: Settings, styles: Sequence[Any], own: Sequence[OwnTerm], key: Array, steps: int
+    settings: Settings, colors: Array | None, own: Sequence[OwnTerm], key: Array, steps: int
 ) -> Controls:
     """The numbers that steer the steps at one level.
 
     Args:
       settings: of the run.
-      styles: as the transfer sees them; a preconditioned descent works along their colours.
+      colors: from `axes_of`.
       own: terms of one's own.
       key: for losses that draw something.
       steps: at this level.
     """
-    controls = settings.controls(steps)
-    if controls.colors is not None:
-        covariance = color_moments(styles, settings.style_weights)[1]
-        controls = controls._replace(colors=color_axes(covariance))
+    controls = settings.controls(steps)._replace(colors=colors)
     # L-BFGS compares the gradients of different steps, which must then be of one function.
     draws = settings.optimizer != "lbfgs" and any(
         getattr(term, "stochastic", False) for term in (settings.recipe().loss, *own)

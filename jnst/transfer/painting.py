@@ -21,7 +21,7 @@ from jnst.optim.stored_state import storable
 from jnst.optim.whole import Whole
 from jnst.transfer.ahead import compile_ahead
 from jnst.transfer.identity import run_identity
-from jnst.transfer.job import Job, Result, controls_of, result_of, shown, state_shape
+from jnst.transfer.job import Job, Result, axes_of, controls_of, result_of, shown, state_shape
 from jnst.transfer.levels import NOT_KEPT, Keeper, Level, Outcome, Steering, coarse_to_fine
 from jnst.transfer.problem import build_objective
 from jnst.transfer.tiled_problem import tiled_execution
@@ -55,6 +55,7 @@ def paint(
     mesh: Mesh | None = None,
 ) -> Result:
     """Paint a picture that has been checked."""
+    colors = axes_of(job.settings, job.inputs.styles)
     if mesh is not None:
         job = on_mesh(job, mesh)
     masks = job.inputs.masks
@@ -67,9 +68,7 @@ def paint(
         job.start,
         Steering(
             execute=functools.partial(execution_of, job, mesh=mesh),
-            controls=functools.partial(
-                controls_of, job.settings, job.inputs.styles, job.own, job.key
-            ),
+            controls=functools.partial(controls_of, job.settings, colors, job.own, job.key),
             tolerance=float(job.settings.tolerance),
             callback=callback and functools.partial(_step_callback, callback, show),
             keeper=keeper,

@@ -6,13 +6,16 @@ import io
 import json
 import sys
 
+import av
 import numpy as np
 import pytest
 from commands import run_jnst, variables
 
 import jnst
 from jnst.cli import main
+from jnst.cli.preview import Preview
 from jnst.image.pictures import read_picture, read_settings
+from jnst.optim.minimization import Progress
 
 QUICK = "--size", "64", "--steps", "2", "--layers", "relu3_1"
 
@@ -146,14 +149,11 @@ def test_several_layers_and_channels_are_a_sheet_and_files(folder):
 
 
 def test_a_zooming_dream_is_a_video_or_a_folder(folder):
-    pytest.importorskip("av")
     video = *QUICK, "--frames", "3", "--frame-steps", "1", "--rotate", "1"
     done = run_jnst(folder, "dream", "content.png", "-o", "out.mp4", *video)
     assert done.returncode == 0, done.stderr
     assert done.stderr.splitlines()[1] == "3 frames"
     assert done.stderr.splitlines()[-1].startswith("wrote out.mp4: 3 frames in")
-    import av
-
     with av.open(folder / "out.mp4") as container:
         assert container.streams.video[0].frames == 3
         assert json.loads(container.metadata["comment"])["options"]["frames"] == 3
@@ -209,10 +209,6 @@ def test_ctrl_c_keeps_the_frames_so_far(folder, monkeypatch):
 
 
 def test_the_preview_page_shows_the_response(folder):
-    pytest.importorskip("flask")
-    from jnst.cli.preview import Preview
-    from jnst.optim.minimization import Progress
-
     page = Preview([((64, 80), 3)], {"layers": ["relu3_1"]})
     page.server.server_close()
     for step in (1, 2):

@@ -3,6 +3,7 @@
 import itertools
 import sys
 
+import av
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -105,7 +106,6 @@ def test_mistakes_are_sentences_before_the_first_frame(tiny, pictures, arguments
 
 
 def test_frames_become_a_video_that_shows_them(tmp_path):
-    av = pytest.importorskip("av")
     frames = [smooth(49, 64) * level for level in (0.2, 0.5, 0.8)]
     path = tmp_path / "out.mp4"
     assert write_movie(path, iter(frames), fps=12, comment="how") == 3
