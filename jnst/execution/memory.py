@@ -2,6 +2,7 @@
 
 import contextlib
 from pathlib import Path
+from typing import Any
 
 import jax
 from jax.stages import Compiled
@@ -65,7 +66,7 @@ def free_on_host() -> int:
     return free
 
 
-def device_of(model: Backbone) -> jax.Device:
+def device_of(model: Any) -> jax.Device:
     """Where the network is, and so the run."""
     return next(iter(jax.tree.leaves(model)[0].devices()))
 

@@ -4,21 +4,20 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from jnst._checks import check_choice, check_number
 from jnst.execution import memory
-from jnst.image.color import keep_colors, prepare_content
+from jnst.image.color import prepare_content
 from jnst.image.inputs import check_image
-from jnst.image.masks import Mask, check_masks, resize_mask
-from jnst.losses.regions import composite
+from jnst.image.masks import Mask, check_masks
 from jnst.losses.terms import Scalar
 from jnst.nn.painter import Painter, make_painter
 from jnst.nn.painter_file import read_painter
 from jnst.optim.programs import program
+from jnst.transfer.job import shown
 
 PAINTER_COLORS = ("style", "luminance")
 """Whose colours a picture can have: a network's styles cannot be recoloured."""
@@ -71,15 +70,13 @@ def paint_with(
     check_number("strength", strength, least=0, most=1)
     check_choice("colors", colors, PAINTER_COLORS)
     shares = shares_of(painter, styles)
-    _check_memory(painter, content.shape)
+    height, width, _ = content.shape
+    needed = BYTES * painter.architecture.channels[0] * height * width
+    memory.require(needed, (height, width), memory.device_of(painter))
     masks = check_masks(content.shape, [], None, None, keep)
     seen = prepare_content(colors, content)
     image = _painted(painter, seen, shares, strength)
-    if colors == "luminance":
-        image = keep_colors(image, content)
-    if masks is not None and masks.keep is not None:
-        image = composite(image, content, resize_mask(masks.keep, content.shape[:2]))
-    return image
+    return shown(colors, content, image, None if masks is None else masks.keep)
 
 
 def shares_of(painter: Painter, styles: Mapping[str, float] | None) -> Float[np.ndarray, " S"]:
@@ -92,18 +89,6 @@ def shares_of(painter: Painter, styles: Mapping[str, float] | None) -> Float[np.
     if whole <= 0:
         raise ValueError("styles: every weight is 0")
     return np.array([wanted.get(name, 0) / whole for name in painter.styles], np.float32)
-
-
-def _check_memory(painter: Painter, shape: tuple[int, ...]) -> None:
-    """Raise ValueError for a picture too large for the device."""
-    height, width = shape[:2]
-    (device,) = jax.tree.leaves(painter)[0].devices()
-    needed = BYTES * painter.architecture.channels[0] * height * width
-    if needed > (free := memory.free_bytes(device)):
-        raise ValueError(
-            f"a picture of {width}×{height} px needs {needed / 2**30:.1f} GiB of memory and "
-            f"{device} has {free / 2**30:.1f} GiB free; choose a smaller size"
-        )
 
 
 @program()

@@ -13,14 +13,14 @@ from jnst._checks import check_choice, check_number
 from jnst.feedforward.adain import STRIDE, AdaIN
 from jnst.feedforward.matching import MATCHINGS, Map, Spread, blended, map_between, spread_of
 from jnst.feedforward.tiling import check_edge, decode, edge_for, encode
-from jnst.image.color import COLORS, check_palette, keep_colors, prepare_content, prepare_style
+from jnst.image.color import COLORS, check_palette, prepare_content, prepare_style
 from jnst.image.inputs import check_image, check_images
 from jnst.image.masks import Mask, Masks, check_masks, resize_mask
 from jnst.image.resizing import resize_styles
 from jnst.losses.blending import blend_shares
-from jnst.losses.regions import composite
 from jnst.losses.terms import Scalar
 from jnst.optim.programs import program
+from jnst.transfer.job import shown
 from jnst.transfer.setting_values import blend_weights
 from jnst.transfer.settings import LARGEST_SCALE, SMALLEST_SCALE
 from jnst.transfer.tile_checks import AUTO
@@ -184,11 +184,7 @@ def paint(
         on_host = None if places is None else [np.asarray(place) for place in places]
         image = decode(model, features, maps, shares, manner.strength, on_host, edge)
         image = jnp.asarray(image[: shape[0], : shape[1]])
-    if manner.colors == "luminance":
-        image = keep_colors(image, content)
-    if masks is not None and masks.keep is not None:
-        image = composite(image, content, resize_mask(masks.keep, shape))
-    return image
+    return shown(manner.colors, content, image, None if masks is None else masks.keep)
 
 
 @program()

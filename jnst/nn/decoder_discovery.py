@@ -9,7 +9,7 @@ from jnst.nn.array_files import VERSION, kind_of
 from jnst.nn.decoder_file import DecoderWeights, read_decoder, write_decoder
 from jnst.nn.discovery import (
     WeightsFile,
-    converted_copy,
+    converted_once,
     find_weights,
     in_extra,
     open_weights,
@@ -50,15 +50,9 @@ def open_decoder(found: WeightsFile) -> DecoderWeights:
         return read_decoder(found.path)
     from jnst import convert  # here, since most runs need no converter
 
-    kept = converted_copy(found.path, VERSION)
-    if kept.is_file():
-        with contextlib.suppress(ValueError):  # a damaged copy is made anew
-            return read_decoder(kept)
-    decoder = convert.read_decoder_source(found.path)
-    with contextlib.suppress(OSError):  # a cache that cannot be written costs time, nothing else
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        write_decoder(kept, decoder)
-    return decoder
+    return converted_once(
+        found.path, VERSION, convert.read_decoder_source, read_decoder, write_decoder
+    )
 
 
 def find_encoder(decoder: DecoderWeights, path: str | os.PathLike[str] | None = None) -> Weights:

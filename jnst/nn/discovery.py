@@ -4,14 +4,17 @@ import contextlib
 import hashlib
 import importlib.metadata
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from jnst._checks import check_choice
 from jnst._files import cache_folder, expand_home
 from jnst.nn.array_files import TITLES, kind_of
 from jnst.nn.blocks import CUSTOM, DEFAULT_NETWORK, NETWORKS, network_title
 from jnst.nn.weights import VERSION, Weights, is_weights_file, read_weights, write_weights
+
+Converted = TypeVar("Converted")
 
 
 class WeightsFile(NamedTuple):
@@ -114,18 +117,41 @@ def _read_any(found: WeightsFile) -> Weights:
         )
     from jnst import convert  # here, since most runs need no converter
 
-    kept = converted_copy(found.path, VERSION)
+    def converted(path: Path) -> Weights:
+        try:
+            return convert.read(path)
+        except ValueError as error:
+            said = f"weights file {error}; `jnst info` shows which would be used"
+            raise ValueError(said) from error
+
+    return converted_once(found.path, VERSION, converted, read_weights, write_weights)
+
+
+def converted_once(
+    path: Path,
+    version: int,
+    convert: Callable[[Path], Converted],
+    read: Callable[[Path], Converted],
+    write: Callable[[Path, Converted], None],
+) -> Converted:
+    """Convert a file, or read what was kept of doing so before.
+
+    Args:
+      path: of the file.
+      version: of the format that the conversion is kept in.
+      convert: the file.
+      read: what was kept; raises ValueError where it is damaged.
+      write: what is to be kept.
+    """
+    kept = converted_copy(path, version)
     if kept.is_file():
         with contextlib.suppress(ValueError):  # a damaged copy is made anew
-            return read_weights(kept)
-    try:
-        weights = convert.read(found.path)
-    except ValueError as error:
-        raise ValueError(f"weights file {error}; `jnst info` shows which would be used") from error
+            return read(kept)
+    made = convert(path)
     with contextlib.suppress(OSError):  # a cache that cannot be written costs time, nothing else
         kept.parent.mkdir(parents=True, exist_ok=True)
-        write_weights(kept, weights)
-    return weights
+        write(kept, made)
+    return made
 
 
 def converted_copy(path: Path, version: int) -> Path:
