@@ -19,7 +19,7 @@ from jnst.nn.decoder_discovery import DECODER
 from jnst.nn.decoder_file import write_decoder
 from jnst.nn.lineages import LINEAGES
 from jnst.nn.painter_file import write_painter
-from jnst.nn.weights import write_weights
+from jnst.nn.weights import DTYPES, write_weights
 
 PLAIN_LINES = 10
 """How many lines a download prints where there is no terminal for a bar."""
@@ -51,6 +51,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=tuple(NETWORKS),
         help=f"the network to download, or that SOURCE must hold (default: {DEFAULT_NETWORK} to "
         "download, whichever it is in SOURCE)",
+    )
+    parser.add_argument(
+        "--to",
+        metavar="LAYER",
+        help="keep a VGG network up to this convolution only, as conv5_1, the last that style "
+        "transfer needs by default",
+    )
+    parser.add_argument(
+        "--dtype",
+        choices=DTYPES,
+        default=DTYPES[0],
+        help="how weights are kept; float16 takes half the room (default: float32)",
     )
     parser.add_argument(
         "--download",
@@ -85,9 +97,11 @@ def run(args: argparse.Namespace) -> int:
     _check_apart(output, source)
     kind = kind_of_source(source)
     if kind != "weights":
-        for option in ("lineage", "network"):
+        for option in ("lineage", "network", "to"):
             if getattr(args, option) is not None:
                 raise ValueError(f"{source} holds {TITLES[kind]}, which has no --{option}")
+        if args.dtype != DTYPES[0]:
+            raise ValueError(f"{source} holds {TITLES[kind]}, which is kept in {DTYPES[0]} only")
         return (_convert_decoder if kind == "decoder" else _convert_painter)(args.output, source)
     weights = read(source, lineage=args.lineage)
     if args.network not in (None, weights.network):
@@ -98,7 +112,9 @@ def run(args: argparse.Namespace) -> int:
     if args.output is None and weights.network != expected:
         output = _output(None, weights.network)
         _check_apart(output, source)
-    write_weights(output, weights)
+    if args.to is not None:
+        weights = weights.up_to(args.to)
+    write_weights(output, weights, args.dtype)
     if not keep:
         source.unlink()
     print(

@@ -21,6 +21,15 @@ Axes = tuple[int | None, ...]
 """For each leaf of an objective: 0 where every picture has its own, None where all share one."""
 
 
+def shared_axes(objectives: Sequence[Any]) -> Axes:
+    """What is the same object in all objectives is shared."""
+    each = [jax.tree.leaves(objective) for objective in objectives]
+    return tuple(
+        None if all(leaf is leaves[0] for leaf in leaves) and isinstance(leaves[0], Array) else 0
+        for leaves in zip(*each, strict=True)
+    )
+
+
 class Batch:
     """The step of as many pictures as the devices of a mesh can share evenly.
 

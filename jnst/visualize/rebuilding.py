@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from jnst.execution import memory
-from jnst.execution.batch import Batch
+from jnst.execution.batch import Batch, shared_axes
 from jnst.execution.devices import make_mesh
 from jnst.image.fitting import fit
 from jnst.nn.backbone import Backbone
@@ -165,15 +165,6 @@ def soft_noise(key: Key[Array, ""], shape: tuple[int, ...]) -> Float[Array, "H W
 def losses_of(cell: Cell, losses: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The losses of a cell, without that of the kind that it is not of."""
     return {term: x for term, x in losses.items() if term in (cell.kind, "variation", "total")}
-
-
-def shared_axes(objectives: Sequence[Any]) -> tuple[int | None, ...]:
-    """For `jnst.execution.batch.Batch`: what is the same object in all objectives is shared."""
-    each = [jax.tree.leaves(objective) for objective in objectives]
-    return tuple(
-        None if all(leaf is leaves[0] for leaf in leaves) and isinstance(leaves[0], Array) else 0
-        for leaves in zip(*each, strict=True)
-    )
 
 
 def psnr(image: Float[np.ndarray, "H W 3"], reference: Float[np.ndarray, "H W 3"]) -> float:

@@ -25,11 +25,8 @@ import torch
 from matplotlib.cbook import get_sample_data
 
 import jnst
-from jnst.losses.objectives import flat_loss_terms
-from jnst.losses.targets import STYLE_LAYERS
+from jnst.losses.recipe import STYLE_LAYERS
 from jnst.optim.lbfgs import scale_by_lbfgs
-from jnst.optim.minimization import init_state, minimize
-from jnst.optim.optimizers import make_optimizer
 
 STYLE = Path(__file__).parents[2] / "examples" / "images" / "style.jpg"
 CHANNELS = 64, 128, 256, 512, 512
@@ -83,16 +80,12 @@ def notebook(model, content, style):
         content={"relu4_2": 1.0},
         style={name: 1 / n**2 for name, n in zip(STYLE_LAYERS, CHANNELS, strict=True)},
     )
-    leaves, structure = jax.tree.flatten(model)
-    return flat_loss_terms(structure), (tuple(leaves), targets, weights), content
+    return jnst.loss_terms, (model, targets, weights), content
 
 
 def jnst_losses(objective, args, image, count: int) -> list[float]:
     """The notebook's loss at every iterate."""
-    optimizer = make_optimizer("lbfgs")
-    controls = jnst.Settings(optimizer="lbfgs").controls(count)
-    state = init_state(image, optimizer)
-    run = minimize(objective, state, args, controls, optimizer=optimizer, steps=count)
+    run = jnst.minimize(objective, image, args, steps=count, optimizer="lbfgs")
     return (run.losses["total"] / SCALE).tolist()
 
 

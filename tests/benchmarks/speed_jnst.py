@@ -9,11 +9,13 @@ import numpy as np
 from worker import serve
 
 import jnst
+from jnst.execution.batch import Batch, shared_axes
 from jnst.execution.devices import make_mesh
-from jnst.losses.objectives import flat_loss_terms
-from jnst.losses.targets import make_targets
-from jnst.optim.minimization import batched_step, init_state, minimize, step
-from jnst.optim.optimizers import make_optimizer
+from jnst.losses.objectives import evaluate
+from jnst.optim.descent import Schedule, descend
+from jnst.optim.whole import Whole
+from jnst.transfer.inputs import Inputs
+from jnst.transfer.problem import build_objective
 from jnst.transfer.settings import Settings
 
 load = functools.cache(jnst.load_vgg19)
@@ -30,27 +32,34 @@ def style(size: int) -> np.ndarray:
 
 def prepare(size: int, batch: int, precision: str, optimizer: str = "adam"):
     """A function that makes one step and waits for it."""
-    model, settings, chosen = load(precision=precision), Settings(), make_optimizer(optimizer)
-    leaves, structure = jax.tree.flatten(model)
-    contents = images(size, batch)
-    numbers = settings.loss_weights(), settings.controls(1000)
-    targets_of = jax.jit(make_targets)
+    model, settings = load(precision=precision), Settings(style_loss="gram", optimizer=optimizer)
+    contents, chosen = images(size, batch), settings.transformation()
+    parts: dict = {}
+
+    def remember(part, make):  # one style, as many contents as there are images
+        shared = part in ("style", "roughness", "energies")
+        return parts.setdefault(part, make()) if shared else make()
+
+    objectives = [
+        build_objective(
+            Inputs(model=model, content=content, styles=(style(size),)),
+            settings,
+            remember=remember,
+        )
+        for content in contents
+    ]
     if batch == 1:
-        targets = targets_of(model, contents[0], style(size))
-        state, update = init_state(jnp.asarray(contents[0]), chosen), step
-    else:  # one style, as many contents and weights as there are images
-        each = [targets_of(model, content, style(size)) for content in contents]
-        targets = jax.tree.map(lambda *leaf: jnp.stack(leaf), *each)
-        state = jax.vmap(functools.partial(init_state, optimizer=chosen))(contents)
-        numbers = jax.tree.map(lambda number: jnp.full(batch, number), numbers)
-        update = batched_step((None, 0, 0), make_mesh(jax.devices()[:1]))
-    args, controls = (tuple(leaves), targets, numbers[0]), numbers[1]
-    args, controls = jax.tree.map(jnp.asarray, (args, controls))
-    objective = flat_loss_terms(structure)
+        execution, given = Whole(evaluate, objectives[0], chosen), settings.controls(1000)
+        state = execution.begin(jnp.asarray(contents[0]))
+    else:
+        mesh, given = make_mesh(jax.devices()[:1]), [settings.controls(1000)] * batch
+        execution = Batch(objectives, shared_axes(objectives), chosen, mesh)
+        state = execution.begin(jnp.asarray(contents))
+    controls = execution.controls(given)
 
     def run() -> None:
         nonlocal state
-        state, losses, _ = update(state, args, controls, objective=objective, optimizer=chosen)
+        state, losses, _ = execution.advance(state, controls)
         jax.block_until_ready((state, losses))
 
     return run
@@ -69,25 +78,31 @@ def peak(precision: str) -> float:
     return 2 * size**3 / min(seconds[1:])
 
 
-@functools.partial(jax.jit, static_argnames=("objective", "optimizer"), donate_argnames="state")
-def idle(state, args, controls, *, objective, optimizer):
+@functools.partial(jax.jit, donate_argnames="state")
+def idle(state, leaves, controls):
     """What a step is given and gives back, without its work."""
     zero = state.image[0, 0, 0]
     losses = dict.fromkeys(("content", "style", "variation", "total"), zero)
-    return state._replace(steps=state.steps + 1), losses, state.halted
+    return state._replace(steps=state.steps + 1), losses, state.diverged
+
+
+class Idle(Whole):
+    """An execution that makes no steps."""
+
+    def advance(self, state, controls):
+        return idle(state, self.leaves, controls)
 
 
 def host() -> float:
     """Seconds that the host spends on a step: the loop and the call, without the computation."""
-    model, settings, adam = load(precision="float32"), Settings(), make_optimizer("adam")
-    leaves, structure = jax.tree.flatten(model)
-    image = jnp.asarray(images(32, 1)[0])
-    args = tuple(leaves), make_targets(model, image, image), settings.loss_weights()
-    run = functools.partial(minimize, flat_loss_terms(structure), args=args, update=idle)
-    seconds = []
+    settings = Settings(style_loss="gram", optimizer="adam")
+    image = images(32, 1)[0]
+    inputs = Inputs(model=load(precision="float32"), content=image, styles=(image,))
+    execution = Idle(evaluate, build_objective(inputs, settings), settings.transformation())
+    controls, seconds = execution.controls(settings.controls(1000)), []
     for _ in range(4):
-        state, began = init_state(image, adam), time.perf_counter()
-        run(state, controls=settings.controls(1000), optimizer=adam, steps=1000)
+        state, began = execution.begin(jnp.asarray(image)), time.perf_counter()
+        descend(execution, state, controls, Schedule(steps=1000))
         seconds.append((time.perf_counter() - began) / 1000)
     return min(seconds[1:])
 
