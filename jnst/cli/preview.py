@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.typing import ArrayLike
 from jaxtyping import Float
-from numpy.typing import ArrayLike
 
 from jnst._checks import check_integer
 from jnst._text import as_text
