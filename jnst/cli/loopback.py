@@ -26,6 +26,11 @@ def listening(port: int) -> socket.socket:
         raise ValueError(f"port {port} of {HOST} cannot be used: {error.strerror}") from error
 
 
+def check_free(port: int) -> None:
+    """Raise ValueError if a port cannot be listened on."""
+    listening(port).close()
+
+
 def make_loopback_server(app: "Flask", port: int = 0) -> "BaseWSGIServer":
     """Make a server that listens on a port, 0 for a free one; `serving` starts it.
 
