@@ -68,26 +68,31 @@ def run(args: argparse.Namespace) -> int:
     check_live(args.port, "--port")
     check_free(args.port)  # before what takes long
     shape = frame_shape(args.size)
-    height, width = shape
-    say = (lambda *_: None) if args.quiet else told
-    say(f"frames of {width}×{height} px · getting ready")
     styles = with_network(args, shape) if args.network else with_paintings(args, shape)
     styles.paint(landscape(*shape), next(iter(styles.samples)), args.strength)  # compiles
-    say(f"painting on {devices()[0].device_kind}")
     began = time.monotonic()
     page = Live(styles, shape, strength=args.strength, port=args.port)
     with interrupts() as interrupted, page:
-        told(f"live at {page.address} (Ctrl-C ends it)")
+        tell(f"live at {page.address} (Ctrl-C ends it)")
         while not interrupted():
             time.sleep(PAUSE)
-    say(f"ended after {time.monotonic() - began:.0f} s")
+    if not args.quiet:
+        tell(f"ended after {time.monotonic() - began:.0f} s")
     code = exit_code()
     return 0 if code == 128 + signal.SIGINT else code  # Ctrl-C is how a live page is ended
 
 
-def told(line: str) -> None:
+def tell(line: str) -> None:
     """Print a line to standard error."""
     print(line, file=sys.stderr, flush=True)
+
+
+def tell_of_the_wait(args: argparse.Namespace, shape: tuple[int, int]) -> None:
+    """Say what takes a while; told once all files have been read."""
+    if not args.quiet:
+        height, width = shape
+        device = devices()[0].device_kind
+        tell(f"getting ready to paint frames of {width}×{height} px on {device}")
 
 
 def with_paintings(args: argparse.Namespace, shape: tuple[int, int]) -> Styles:
@@ -98,9 +103,10 @@ def with_paintings(args: argparse.Namespace, shape: tuple[int, int]) -> Styles:
     manner: Manner = check_manner(matching, args.strength, None, scale, "style")
     paintings = read_paintings(args.paintings, args.size, manner.style_scale)
     decoder = open_decoder(find_decoder(args.decoder))
+    encoder = find_encoder(decoder, args.weights)
     make_ready()
-    devices()
-    model = make_adain(find_encoder(decoder, args.weights), decoder)
+    tell_of_the_wait(args, shape)
+    model = make_adain(encoder, decoder)
     # A frame is painted as a whole: windows are for what the memory cannot hold.
     return styles_of_paintings(model, paintings, shape, manner._replace(tile=None))
 
@@ -112,4 +118,6 @@ def with_network(args: argparse.Namespace, shape: tuple[int, int]) -> Styles:
             raise ValueError(f"{as_option(name)} has no effect with --network")
     make_ready()
     devices()
-    return styles_of_network(load_painter(args.network), shape)
+    painter = load_painter(args.network)
+    tell_of_the_wait(args, shape)
+    return styles_of_network(painter, shape)

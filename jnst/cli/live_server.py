@@ -212,7 +212,7 @@ def application(live: Live) -> "Flask":
                 picture, seconds = live.painted(data, style, strength)
             except ValueError as error:
                 abort(400, str(error))
-        if live.closed:
+        if not picture and live.closed:
             abort(503, "jnst live is ending")
         if not picture:
             return Response(status=204)  # dropped for a newer one

@@ -30,17 +30,13 @@ class Chromium:
         theirs_in, self.out = os.pipe()
         self.into, theirs_out = os.pipe()
 
-        def put_in_place() -> None:  # where Chromium looks for the pipe: at 3 and 4
-            ends = [os.dup(theirs_in), os.dup(theirs_out)]
-            while min(ends) < 5:
-                ends = [os.dup(end) for end in ends]
-            for end, number in zip(ends, (3, 4), strict=True):
-                os.dup2(end, number)
-
+        # Chromium looks for the pipe at 3 and 4. A shell puts it there: Python could do so only
+        # after a fork, of which JAX warns.
+        profile = f"--user-data-dir={folder / 'profile'}"
+        place = f'exec "$0" "$@" 3<&{theirs_in} 4>&{theirs_out}'
         self.process = subprocess.Popen(
-            [executable, *FLAGS, f"--user-data-dir={folder / 'profile'}", *flags],
-            preexec_fn=put_in_place,
-            pass_fds=(3, 4),
+            ["bash", "-c", place, executable, *FLAGS, profile, *flags],
+            pass_fds=(theirs_in, theirs_out),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
