@@ -188,6 +188,20 @@ def test_one_page_at_a_time_and_the_next_goes_on_by_itself(browser, page, camera
         other.wait_for("find('message').hidden")
 
 
+def test_the_camera_can_be_stopped_and_started_again(browser, page, watched):
+    start(browser, page)
+    browser.run("find('stop').click()")
+    browser.wait_for("find('headline').textContent === 'The camera is off' && !state.onTheWay")
+    assert browser.run("camera.srcObject") is None
+    watched.done = []
+    browser.run("new Promise(done => setTimeout(done, 500))")
+    assert watched.done == []
+    assert page.seat.client == ""
+    browser.run("find('start').click()")
+    browser.wait_for("find('message').hidden")
+    wait_for_paintings(browser, watched, "waves", 1)
+
+
 def test_a_server_that_has_ended_is_told(browser, watched):
     with Live(watched.styles, SHAPE) as page:
         start(browser, page)
