@@ -13,12 +13,13 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from jnst._checks import check_choice, check_integer, check_number
-from jnst.cli.live_styles import Styles
 from jnst.cli.loopback import address_of, guard, make_loopback_server, start, stop
 from jnst.image.frames import read_frame, write_frame
 
 if TYPE_CHECKING:
     from flask import Flask
+
+    from jnst.cli.live_styles import Styles
 
 BYTES_PER_PIXEL = 4
 """Of a frame's JPEG at most; the page's have about a tenth of it."""
@@ -105,7 +106,7 @@ class Live:
     """
 
     def __init__(
-        self, styles: Styles, shape: tuple[int, int], *, strength: float = 1.0, port: int = 0
+        self, styles: "Styles", shape: tuple[int, int], *, strength: float = 1.0, port: int = 0
     ):
         check_live(port)
         self.styles, self.shape, self.strength = styles, shape, strength
