@@ -29,8 +29,6 @@ from jnst.nn.decoder_discovery import find_decoder, find_encoder, open_decoder
 
 SIZE, LEAST_SIZE, MOST_SIZE = 320, 64, 1920
 PORT = 8765
-MATCHING = MATCHINGS[1]
-"""What takes least time, and keeps most of a face."""
 OF_PAINTINGS = ("matching", "style_scale", "decoder", "weights")
 """Options that a network has no use for."""
 PAUSE = 0.2
@@ -47,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--size", type=whole, default=SIZE, metavar="PX", help=f"long edge of the frames ({SIZE})")
     strength = "that the page begins with: 0 is the photograph, 1 all painted (1)"
     add("--strength", type=number, default=1.0, metavar="S", help=strength)
-    add("--matching", metavar="M", help=f"of the features: {choice(MATCHINGS, MATCHING)}")
+    add("--matching", metavar="M", help=f"of the features: {choice(MATCHINGS, MATCHINGS[0])}")
     add("--style-scale", type=number, metavar="S", help="scale of the brush strokes (1)")
     add = parser.add_argument_group("running", "as in --port 9000").add_argument
     port = f"of the page; 0: a free one ({PORT})"
@@ -97,7 +95,7 @@ def tell_of_the_wait(args: argparse.Namespace, shape: tuple[int, int]) -> None:
 
 def with_paintings(args: argparse.Namespace, shape: tuple[int, int]) -> Styles:
     """The styles of the paintings that are given."""
-    matching = MATCHING if args.matching is None else args.matching
+    matching = MATCHINGS[0] if args.matching is None else args.matching
     scale = 1.0 if args.style_scale is None else args.style_scale
     check_choice("--matching", matching, MATCHINGS)
     manner: Manner = check_manner(matching, args.strength, None, scale, "style")

@@ -47,7 +47,7 @@ def main() -> None:
                 browser.open(page.address, across, down, phone)
                 browser.run("find('inset').click()")
                 browser.run("find('start').click()")
-                browser.wait_for("state.measured.length > 3", 180)
+                browser.wait_for("state.shown > 4", 180)
                 browser.screenshot(shot)
             image = Image.open(shot).convert("RGB")
             shots.append(image.resize((round(HEIGHT * image.width / image.height), HEIGHT)))
