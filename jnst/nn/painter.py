@@ -19,7 +19,7 @@ from jaxtyping import Array, Float
 from jnst.nn import winograd
 from jnst.nn.painter_file import Architecture, Layer, PainterWeights
 from jnst.nn.reflecting import convolve, doubled, mirrored_to
-from jnst.nn.vgg import WINOGRAD_CHANNELS
+from jnst.nn.winograd import WINOGRAD_CHANNELS
 
 CELL = 4
 """Pixels of a position of the residual blocks."""

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jnst.nn import winograd
-from jnst.nn.vgg import WINOGRAD_CHANNELS
+from jnst.nn.winograd import WINOGRAD_CHANNELS
 
 
 @jax.tree_util.register_dataclass

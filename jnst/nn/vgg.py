@@ -19,6 +19,7 @@ from jnst.nn.blocks import VGG16_BLOCKS, VGG19_BLOCKS, Blocks, check_blocks, con
 from jnst.nn.geometry import vgg_geometry
 from jnst.nn.lineages import LINEAGES
 from jnst.nn.pooling import POOLINGS, pool
+from jnst.nn.winograd import WINOGRAD_CHANNELS
 
 LAYERS = vgg_geometry(VGG19_BLOCKS).layers
 """The names of VGG-19's layers, in the order of the network: conv1_1, relu1_1, …, pool5."""
@@ -26,9 +27,6 @@ LAYERS = vgg_geometry(VGG19_BLOCKS).layers
 PADDINGS = ("zeros", "replicate", "reflect")
 _PAD_MODES = {"zeros": "constant", "replicate": "edge", "reflect": "reflect"}
 PRECISIONS = ("auto", "highest", "float32", "bfloat16")
-WINOGRAD_CHANNELS = 64
-"""Channels in from which on Winograd's convolution is faster on a processor: with the three of a
-picture, its transforms cost more than the multiplications that they save."""
 
 
 def choose_precision(precision: str, platform: str | None = None) -> str:
