@@ -174,6 +174,15 @@ def build_parser() -> Parser:
         "then: jnst fast photo.jpg --network style.h5 -o out.png",
     )
     commands.add_parser(
+        "video",
+        module="jnst.cli.video",
+        help="paint a video in the style of a picture, coherent in time",
+        description="Paint a video in the style of a picture so that strokes move with what they "
+        "paint.",
+        epilog="examples: jnst video clip.mp4 painting.jpg -o out.mp4 --size 640; "
+        "jnst video clip.mp4 --network style.h5 -o out.mp4",
+    )
+    commands.add_parser(
         "recolor",
         module="jnst.cli.recolor",
         help="give a picture the colours of another, without style transfer",
