@@ -30,7 +30,7 @@ from jnst.video.warping import warp
 
 BYTES = 2300
 """That a frame takes for each pixel."""
-FEATURE_POWER = 2.0
+FEATURE_POWER = 3.0
 """The features' weight is 1 − (1 − smooth)^so much: more than the pictures'."""
 AVERAGED = 0.9
 """Share of the frames before in the average of the content's spread."""

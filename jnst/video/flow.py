@@ -68,7 +68,7 @@ def dis_flow(first: Frame, second: Frame) -> Float[np.ndarray, "H W 2"]:
         return np.zeros((*first.shape[:2], 2), np.float32)
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in (first, second)]
-    return np.asarray(search.calc(*grey, None), np.float32)
+    return np.asarray(search.calc(grey[0], grey[1], None), np.float32)  # type: ignore[call-overload]
 
 
 def motion_between(earlier: Frame, frame: Frame, flow: Flow = dis_flow) -> Motion:

@@ -6,7 +6,8 @@ A frame's picture is mixed with the last one, moved along:
 
 where s_t is what the network paints, ω warps along the optical flow, m says how far that is trusted
 and w is the weight. As the last picture holds those before it in turn, what is seen for long
-becomes steady, while what is new is painted afresh.
+becomes steady, while what is new is painted afresh. Detail that this blurs is given back; see
+`jnst.video.detail`.
 """
 
 from typing import Any, NamedTuple, Protocol
@@ -19,6 +20,7 @@ from jnst.image.color import keep_colors, prepare_content
 from jnst.losses.terms import Scalar
 from jnst.nn.painter import Painter
 from jnst.optim.programs import program
+from jnst.video.detail import with_detail_of
 from jnst.video.flow import Motion
 from jnst.video.warping import warp
 
@@ -157,4 +159,5 @@ def mixed(
         return picture
     flow, weight = moved
     before = warp(last, flow)
-    return jnp.clip(picture + weight[..., None] * (before - picture), 0, 1)
+    steady = picture + weight[..., None] * (before - picture)
+    return jnp.clip(with_detail_of(steady, picture), 0, 1)
