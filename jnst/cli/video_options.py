@@ -19,16 +19,34 @@ from jnst.feedforward.painting import load_painter, shares_of
 from jnst.feedforward.transfer import check_manner
 from jnst.image.color import COLORS, check_palette
 from jnst.losses.blending import blend_shares
+from jnst.losses.registry import STYLE_LOSSES
+from jnst.nn.blocks import DEFAULT_NETWORK
 from jnst.nn.decoder_discovery import find_decoder, find_encoder, open_decoder
+from jnst.nn.discovery import find_weights, open_weights
+from jnst.nn.loading import make_vgg
+from jnst.nn.vgg import PRECISIONS as VGG_PRECISIONS
+from jnst.transfer.settings import SETTINGS, Settings
+from jnst.video.optimising import STEPS, TEMPORAL
 from jnst.video.painters import SMOOTH, VideoPainter
 from jnst.video.reading import Window
-from jnst.video.stylization import DEFAULTS, check_room, check_settings, painter_of
+from jnst.video.stylization import (
+    DEFAULTS,
+    check_optimising,
+    check_room,
+    check_settings,
+    painter_of,
+)
 from jnst.video.writing import ENCODERS, PIXEL_FORMAT, SUFFIXES
 
-METHODS = ("fast",)
+METHODS = ("fast", "optimise")
 SIZE = 512
-LIBRARY_SETTINGS = (*Window._fields, "codec", "quality", "pixel_format", *DEFAULTS)
+LIBRARY_SETTINGS = (
+    *(*Window._fields, "codec", "quality", "pixel_format", *DEFAULTS),
+    *("alpha", "beta", "gamma", "style_loss", "steps", "frame_steps", "temporal"),
+)
 """Options that the library's messages call by their names."""
+OPTIMISED = ("alpha", "beta", "gamma", "style_loss", "steps", "frame_steps", "temporal")
+"""Options of frames that are optimised, beside those of styles."""
 OF_STYLES = ("matching", "add_style", "style_weights", "style_scale", "palette", "precision")
 """Options that a painting needs."""
 
@@ -72,6 +90,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--fps", type=number, metavar="F", help="frames a second (those of the clip)")
     add = parser.add_argument_group("look", "as in --smooth 0.8 --strength 0.7").add_argument
     steady = f"weight of the last picture, moved along, from 0 to 0.95 ({SMOOTH:g})"
+    add("--method", metavar="M", help=choice(METHODS, METHODS[0]))
     add("--smooth", type=number, metavar="S", help=steady)
     add("--matching", metavar="M", help=f"of the features: {choice(MATCHINGS, MATCHINGS[0])}")
     add("--strength", type=number, metavar="S", help="0 is the clip, 1 all painted (1)")
@@ -80,6 +99,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--colors", metavar="C", help=f"of the {COLORS[0]}, or of the clip by {of_content}")
     add("--palette", metavar="FILE", help="recolour the style with this picture's colours first")
     add_blend(add, "the style")
+    optimised, example = Settings(), "as in --beta 5; only with --method optimise"
+    add = parser.add_argument_group("optimised frames", example).add_argument
+    add("--alpha", type=number, metavar="A", help=f"content weight ({optimised.alpha:g})")
+    add("--beta", type=number, metavar="B", help=f"style weight ({optimised.beta:g})")
+    add("--gamma", type=number, metavar="G", help=f"variation weight ({optimised.gamma:g})")
+    add("--temporal", type=number, metavar="T", help=f"temporal weight ({TEMPORAL:g})")
+    add("--style-loss", metavar="L", help=choice(tuple(STYLE_LOSSES), optimised.style_loss))
+    first = f"steps of the first frame of a scene ({optimised.steps})"
+    add("--steps", type=whole, metavar="N", help=first)
+    add("--frame-steps", type=whole, metavar="N", help=f"steps of the other frames ({STEPS})")
     example = "as in --network style.h5, instead of STYLE: the network has the styles"
     add = parser.add_argument_group("a network of jnst train", example).add_argument
     add("--network", metavar="FILE", help="paint with this network")
@@ -103,6 +132,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def prepare(args: argparse.Namespace) -> Job:
     """Read and check all but the clip."""
+    method = METHODS[0] if args.method is None else args.method
+    check_choice("--method", method, METHODS)
+    if method == "optimise":
+        return _optimised(args)
+    for name in OPTIMISED:
+        if getattr(args, name) is not None:
+            raise ValueError(f"{as_option(name)} needs --method optimise")
     return _with_styles(args) if args.network is None else _with_network(args)
 
 
@@ -150,6 +186,44 @@ def _with_styles(args: argparse.Namespace) -> Job:
         "options": settings,
     }
     return Job(painter, record, [*inputs, ("decoder", str(found.path))])
+
+
+def _optimised(args: argparse.Namespace) -> Job:
+    for name in ("network", "blend", "matching", "strength", "smooth", "palette", "decoder"):
+        if getattr(args, name) is not None:
+            option = "--style" if name == "blend" else as_option(name)
+            raise ValueError(f"{option} has no effect with --method optimise")
+    if args.style is None:
+        raise ValueError("give a picture whose style to use")
+    names = (*OPTIMISED, "colors", "style_scale", "style_weights")
+    given = {name: getattr(args, name) for name in names}
+    settings = {name: value for name, value in given.items() if value is not None}
+    check_optimising(settings.get("frame_steps", STEPS), settings.get("temporal", TEMPORAL))
+    Settings(**{name: value for name, value in settings.items() if name in SETTINGS})
+    precision = "auto" if args.precision is None else args.precision
+    check_choice("--precision", precision, VGG_PRECISIONS)
+    files = style_files(args.style, {"add_style": args.add_style or ()})
+    blend_shares(settings.get("style_weights"), len(files))
+    size = style_size(args.size or SIZE, settings.get("style_scale", 1.0))
+    read = [read_seen(path, size) for path in files]
+    found = find_weights(args.weights, DEFAULT_NETWORK)
+    weights = open_weights(found, DEFAULT_NETWORK)
+
+    def painter(shape: tuple[int, int]) -> VideoPainter:
+        make_ready()
+        devices()
+        model = make_vgg(weights, precision=precision)
+        check_room(model, shape)
+        return painter_of(model, read, **settings)
+
+    record = {
+        "style": ", ".join(Path(file).name for file in files),
+        "method": "optimise",
+        "weights": f"{weights.source} {weights.sha256[:8]}",
+        "options": settings,
+    }
+    inputs = [("weights file", str(found.path)), *(("style", file) for file in files)]
+    return Job(painter, record, inputs)
 
 
 def _with_network(args: argparse.Namespace) -> Job:

@@ -76,7 +76,7 @@ class Temporal(Term):
 
     def loss(self, statistics: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
         """Their mean."""
-        return self.scale * statistics
+        return jnp.asarray(self.scale * statistics)
 
     def at(self, view: View) -> "Temporal":
         """The term for one window."""

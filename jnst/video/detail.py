@@ -10,8 +10,6 @@ AROUND = 6.0
 """Pixels: that of the Gaussian that averages the energy of the detail."""
 MOST = 1.6
 """How often detail is at most taken."""
-SHARE = 0.6
-"""Of what is missing, so much is given back: all of it would bring back some of the flicker."""
 SILENCE = 1e-6
 """Energy of detail that is not worth restoring."""
 
@@ -35,7 +33,7 @@ def with_detail_of(
         blurred(jnp.mean(jnp.square(x), axis=-1, keepdims=True), AROUND) for x in (fine, wanted)
     )
     gain = jnp.clip(jnp.sqrt((asked + SILENCE) / (there + SILENCE)), 1, MOST)
-    return picture + SHARE * (gain - 1) * fine
+    return picture + (gain - 1) * fine
 
 
 def blurred(image: Float[Array, "H W C"], deviation: float) -> Float[Array, "H W C"]:

@@ -37,6 +37,8 @@ from jnst.video.warping import warp
 
 TEMPORAL = 200.0
 """Weight of the temporal term with relative weighing."""
+BYTES_TO_OPTIMISE = 4500
+"""That a frame takes for each pixel, the network's features and gradients included."""
 STEPS = 40
 """Steps of a frame that starts from the one before it."""
 SHARE_OF_RATE = 0.4
@@ -82,7 +84,8 @@ class OptimisingPainter:
         key: Array | None = None,
     ):
         self.model, self.styles, self.settings = model, styles, settings
-        self.steps, self.temporal, self.distances = steps, np.float32(temporal), distances
+        self.steps, self.temporal = steps, np.float32(temporal)
+        self.distances: tuple[int, ...] = distances
         self.key = jax.random.key(0) if key is None else key
         self.prepared: tuple[np.ndarray, ...] | None = None
         self.parts: dict[str, Any] = {}

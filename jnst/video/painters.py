@@ -24,7 +24,7 @@ from jnst.video.detail import with_detail_of
 from jnst.video.flow import Motion
 from jnst.video.warping import warp
 
-SMOOTH = 0.6
+SMOOTH = 0.7
 MOST_SMOOTH = 0.95
 """More would leave nothing of a frame's own picture."""
 NETWORK_BYTES = 40

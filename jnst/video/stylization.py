@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from jnst._checks import check_choice, check_number
+from jnst._checks import check_choice, check_integer, check_number
 from jnst._files import check_not_overwriting
 from jnst.execution import memory
 from jnst.feedforward.adain import AdaIN
@@ -16,11 +16,14 @@ from jnst.feedforward.painting import PAINTER_COLORS, shares_of
 from jnst.feedforward.transfer import check_manner
 from jnst.image.color import check_palette
 from jnst.image.inputs import check_images
+from jnst.nn.backbone import Backbone, check_backbone
 from jnst.nn.painter import Painter
+from jnst.transfer.settings import Settings
 from jnst.version import __version__
 from jnst.video.arbitrary import BYTES, ArbitraryPainter
 from jnst.video.flow import Flow, check_opencv, dis_flow
 from jnst.video.measuring import Row, mean_of
+from jnst.video.optimising import BYTES_TO_OPTIMISE, STEPS, TEMPORAL, OptimisingPainter
 from jnst.video.painters import MOST_SMOOTH, NETWORK_BYTES, SMOOTH, NetworkPainter, VideoPainter
 from jnst.video.painting import Callback, Measured, paint_clip
 from jnst.video.reading import Window, open_clip
@@ -34,7 +37,7 @@ DEFAULTS: dict[str, Any] = {
     "style_weights": None,
     "style_scale": 1.0,
 }
-"""Of what a painter can be told; a network has the first three only."""
+"""Of what a painter can be told in one pass; a network has the first three only."""
 OF_NETWORKS = ("smooth", "strength", "colors")
 
 
@@ -57,7 +60,7 @@ class VideoResult(NamedTuple):
 
 
 def stylize_video(
-    model: AdaIN | Painter,
+    model: AdaIN | Painter | Backbone,
     source: str | os.PathLike[str],
     style: Any,
     output: str | os.PathLike[str],
@@ -76,8 +79,9 @@ def stylize_video(
     however long the clip. A cut begins afresh.
 
     Args:
-      model: from `jnst.load_adain`, for any painting, or a network of
-        `jnst.feedforward.load_painter`.
+      model: from `jnst.load_adain`, for any painting in one pass; a network of
+        `jnst.feedforward.load_painter`, likewise; or from `jnst.load_vgg19`: then every frame is
+        optimised.
       source: a video, or a folder of numbered pictures.
       style: the style image, sRGB in [0, 1], or a list of several; of a network {name: weight} of
         its styles, None: all alike.
@@ -90,7 +94,9 @@ def stylize_video(
       callback: called with every `PaintedFrame`; True ends the clip there.
       **settings: `smooth`, in [0, 0.95]: the weight of the last picture, moved along, where the
         motion is known: 0 paints every frame by itself; `strength`, `colors`, and for AdaIN
-        `matching`, `style_weights` and `style_scale`, as for `jnst.fast`.
+        `matching`, `style_weights` and `style_scale`, as for `jnst.fast`. Where frames are
+        optimised: the fields of `jnst.Settings`, which are for the first frame of a scene;
+        `frame_steps`, of every other frame; and `temporal`, the weight of the temporal term.
 
     Returns:
       The measures, and how the clip ended.
@@ -131,7 +137,7 @@ def check_settings(settings: Mapping[str, Any], network: bool) -> dict[str, Any]
 
 
 def painter_of(
-    model: AdaIN | Painter,
+    model: AdaIN | Painter | Backbone,
     style: Any,
     *,
     palette: Float[np.ndarray, "_h _w 3"] | None = None,
@@ -143,6 +149,8 @@ def painter_of(
         if palette is not None:
             raise ValueError("palette has no effect with a trained network")
         return NetworkPainter(model, shares_of(model, style), **chosen)
+    if not isinstance(model, AdaIN):
+        return _optimising(model, style, palette, settings)
     chosen = check_settings(settings, network=False)
     smooth = chosen.pop("smooth")
     manner = check_manner(**chosen)._replace(tile=None)
@@ -151,9 +159,30 @@ def painter_of(
     return ArbitraryPainter(model, styles, manner, smooth=smooth, palette=palette)
 
 
-def check_room(model: AdaIN | Painter, shape: tuple[int, int]) -> None:
-    """Raise ValueError where the device has not the memory for frames of this (height, width)."""
-    a_pixel = (
-        NETWORK_BYTES * model.architecture.channels[0] if isinstance(model, Painter) else BYTES
+def check_optimising(frame_steps: int, temporal: float) -> None:
+    """Raise ValueError or TypeError for what frames cannot be optimised with."""
+    check_integer("frame_steps", frame_steps, least=1)
+    check_number("temporal", temporal, least=0)
+
+
+def _optimising(
+    model: Backbone, style: Any, palette: Any, settings: dict[str, Any]
+) -> OptimisingPainter:
+    model = check_backbone(model)
+    if palette is not None:
+        raise ValueError("palette has no effect where frames are optimised")
+    frame_steps = settings.pop("frame_steps", STEPS)
+    temporal = settings.pop("temporal", TEMPORAL)
+    check_optimising(frame_steps, temporal)
+    options = Settings.of(model.geometry, **settings)
+    return OptimisingPainter(
+        model, check_images("style", style), options, steps=frame_steps, temporal=temporal
     )
+
+
+def check_room(model: Any, shape: tuple[int, int]) -> None:
+    """Raise ValueError where the device has not the memory for frames of this (height, width)."""
+    a_pixel = BYTES if isinstance(model, AdaIN) else BYTES_TO_OPTIMISE
+    if isinstance(model, Painter):
+        a_pixel = NETWORK_BYTES * model.architecture.channels[0]
     memory.require(a_pixel * shape[0] * shape[1], shape, memory.device_of(model))
