@@ -3,6 +3,8 @@
 PyAV, an optional library, is imported when a video is opened.
 """
 
+import contextlib
+import math
 import os
 import re
 from collections.abc import Iterator
@@ -24,6 +26,11 @@ LONGEST_EDGE = 16_384
 """Pixels."""
 SMALLEST_INPUT = 16
 """Pixels of the short edge of a clip."""
+EXACT = 0x2000 | 0x4000 | 0x40000
+"""FFmpeg's flags for exact colours: full chroma in and out, and accurate rounding. Without them
+every conversion darkens a picture by one of 256 levels."""
+AREA = 0x20 | EXACT
+"""FFmpeg's number of averaging over areas, which is what frames are scaled down by."""
 STILLS = {"png_pipe", "jpeg_pipe", "webp_pipe", "tiff_pipe", "bmp_pipe", "image2", "gif_pipe"}
 """FFmpeg's formats of single pictures."""
 
@@ -42,6 +49,14 @@ class Window(NamedTuple):
     end: float | None = None
     fps: float | None = None
     size: int | None = None
+
+    def bounds(self) -> tuple[Fraction, Fraction | None]:
+        """Start and end, in whole microseconds: 0.4 is no sum of powers of two."""
+        start, end = (
+            None if time is None else Fraction(time).limit_denominator(10**6)
+            for time in (self.start, self.end)
+        )
+        return start or Fraction(0), end
 
 
 class Timed(NamedTuple):
@@ -78,9 +93,9 @@ class Clip:
         return frames if self.window.fps is None else at_rate(frames, self.rate)
 
     def _within(self, frames: Iterator[Timed]) -> Iterator[Timed]:
-        start, end = Fraction(self.window.start), self.window.end
+        start, end = self.window.bounds()
         for pixels, time in frames:
-            if end is not None and time >= Fraction(end):
+            if end is not None and time >= end:
                 return
             if time >= start:
                 yield Timed(pixels, time - start)
@@ -143,11 +158,11 @@ class PictureFolder(Clip):
         self.rate = Fraction(window.fps or FPS).limit_denominator(1001)
         width, height = image_size(os.fspath(self.files[0]))
         self.shape = sized(height, width, window.size, path)
-        first = -(-Fraction(window.start) * self.rate // 1)
-        last = len(self.files)
-        if window.end is not None:
-            last = min(last, int(-(-Fraction(window.end) * self.rate // 1)))
-        self.count = last - int(first)
+        start, end = window.bounds()
+        first, last = math.ceil(start * self.rate), len(self.files)
+        if end is not None:
+            last = min(last, math.ceil(end * self.rate))
+        self.count = last - first
         if self.count < 1:
             raise ValueError(f"start: {path} has only {float(last / self.rate):.2f} s")
 
@@ -198,18 +213,29 @@ class MovieFile(Clip):
             self.count = max(1, round((end - window.start) * float(self.rate)))
 
     def _first(self, container: Any, stream: Any) -> Any:
+        frame = next(self._raw(container, stream), None)
+        if frame is None:
+            why = f" ({self.problem})" if self.problem else ""
+            raise ValueError(f"{self.path} holds no frame that can be decoded{why}")
+        self.problem = ""
+        return frame
+
+    def _raw(self, container: Any, stream: Any) -> Iterator[Any]:
+        """PyAV's frames; what cannot be decoded is left out, and remembered as a problem."""
         import av
 
         try:
-            for frame in container.decode(stream):
-                return frame
-        except (av.FFmpegError, MemoryError) as error:
-            raise ValueError(f"{self.path} cannot be decoded: {_reason(error)}") from error
-        raise ValueError(f"{self.path} holds no frame that can be decoded")
+            for packet in container.demux(stream):
+                try:
+                    yield from packet.decode()
+                except av.FFmpegError as error:
+                    self.problem = f"part of it cannot be decoded ({_reason(error)})"
+        except av.FFmpegError as error:
+            self.problem = f"it cannot be read further ({_reason(error)})"
+            with contextlib.suppress(av.FFmpegError):  # those that the decoder still holds
+                yield from stream.codec_context.decode(None)
 
     def _decoded(self) -> Iterator[Timed]:
-        import av
-
         height, width = self.shape
         if self.quarter_turns % 2:
             height, width = width, height
@@ -219,25 +245,18 @@ class MovieFile(Clip):
             stream.thread_type = "AUTO"
             begin = Fraction(stream.start_time or 0) * stream.time_base
             if self.window.start > 0:
-                goal = int((Fraction(self.window.start) + begin) / stream.time_base)
+                goal = int((self.window.bounds()[0] + begin) / stream.time_base)
                 container.seek(goal, stream=stream)
-            try:
-                for frame in container.decode(stream):
-                    if frame.pts is None:
-                        time = Fraction(0) if last is None else last + 1 / self.rate
-                    else:
-                        time = frame.pts * Fraction(frame.time_base) - begin
-                    if last is not None and time <= last:
-                        continue  # two frames of one time, as broken files have them
-                    last = time
-                    if time < self.window.start:
-                        continue
-                    scaled = frame.reformat(width, height, "rgb24", interpolation="AREA")
-                    yield Timed(np.rot90(scaled.to_ndarray(), self.quarter_turns), time)
-            except av.FFmpegError as error:
-                if last is None:
-                    raise ValueError(f"{self.path} cannot be decoded: {_reason(error)}") from error
-                self.problem = f"it cannot be decoded further ({_reason(error)})"
+            for frame in self._raw(container, stream):
+                if frame.pts is None:
+                    time = Fraction(0) if last is None else last + 1 / self.rate
+                else:
+                    time = frame.pts * Fraction(frame.time_base) - begin
+                if last is not None and time <= last:
+                    continue  # two frames of one time, as broken files have them
+                last = time
+                scaled = frame.reformat(width, height, "rgb24", interpolation=AREA)
+                yield Timed(np.rot90(scaled.to_ndarray(), self.quarter_turns), time)
         if self.problem or self.window.end is not None or self.duration is None:
             return
         missing = self.duration - float(last or 0) - 2 / float(self.rate)

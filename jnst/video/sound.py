@@ -34,7 +34,7 @@ class Sound:
             self.out.codec_context.layout = stream.codec_context.layout
         video = self.source.streams.video[0]
         begin = Fraction(video.start_time or 0) * video.time_base
-        self.begin = begin + Fraction(clip.window.start)
+        self.begin = begin + clip.window.bounds()[0]
         if clip.window.start > 0:
             self.source.seek(int(self.begin / stream.time_base), stream=stream)
         self.packets = self._packets(stream)

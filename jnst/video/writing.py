@@ -17,7 +17,7 @@ from jnst._checks import check_choice, check_integer
 from jnst._files import atomic_write, check_output
 from jnst.image.pictures import FORMATS, save_image
 from jnst.video.flow import Frame
-from jnst.video.reading import Clip, MovieFile
+from jnst.video.reading import EXACT, Clip, MovieFile
 from jnst.video.sound import Sound
 from jnst.visualize.folders import check_own_folder
 
@@ -44,6 +44,8 @@ QUALITIES = {"libx264": 18, "libx265": 20, "libvpx-vp9": 26, "libsvtav1": 28}
 WORST = 63
 PIXEL_FORMAT = "yuv420p"
 """What every player plays."""
+BICUBIC = 0x4 | EXACT
+"""FFmpeg's number of the way by which colours get half the resolution."""
 BT709 = 1
 """FFmpeg's number of the colours of HD video."""
 
@@ -193,7 +195,10 @@ class MovieWriter:
             pixels = np.pad(pixels, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
         frame = frame.reformat(
-            format=self.stream.pix_fmt, src_colorspace="ITU709", dst_colorspace="ITU709"
+            format=self.stream.pix_fmt,
+            src_colorspace="ITU709",
+            dst_colorspace="ITU709",
+            interpolation=BICUBIC,
         )
         frame.colorspace, frame.color_range = BT709, 1
         frame.time_base = self.time_base

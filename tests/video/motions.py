@@ -16,8 +16,9 @@ def scene(seed=0):
     size = np.exp(-((frequency * 5) ** 2)) / np.maximum(frequency, 1 / 200)
     noise = np.random.default_rng(seed).standard_normal((3, *LARGE_SHAPE))
     waves = np.fft.irfft2(np.fft.rfft2(noise) * size, LARGE_SHAPE)
+    waves = waves.mean(axis=0) + 0.4 * waves  # mostly light and dark
     waves = np.moveaxis(waves / waves.std(), 0, -1)
-    return np.clip(0.5 + 0.2 * waves, 0, 1)
+    return np.clip(0.5 + 0.15 * waves, 0, 1)
 
 
 LARGE = scene()

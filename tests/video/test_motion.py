@@ -1,5 +1,7 @@
 """Warping, flow, masks and cuts on clips of which everything is known."""
 
+import itertools
+
 import cv2
 import numpy as np
 import pytest
@@ -100,5 +102,5 @@ def test_softened_masks_keep_off_what_is_not_reliable():
 def test_cuts_are_found_and_pans_are_none():
     frames = pan(8, step=6.0)
     other = np.rint(np.roll(scene(1), 60, axis=0)[:96, :128] ** 2 * 255).astype(np.uint8)
-    assert not any(is_cut(*pair) for pair in zip(frames, frames[1:], strict=False))
+    assert not any(is_cut(*pair) for pair in itertools.pairwise(frames))
     assert is_cut(frames[0], other) and is_cut(other, frames[0])
