@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from unchecked import unchecked
 
 from jnst.losses.objectives import Objective, evaluate
 from jnst.losses.temporal import temporal_loss, temporal_term
@@ -75,7 +76,7 @@ def test_an_average_with_the_sum_of_the_weights_has_the_gradient_of_all(arrays):
 
 
 def test_shapes_that_do_not_fit():
-    with pytest.raises(ValueError, match="trusted must have the shape of a channel of image"):
+    with unchecked(), pytest.raises(ValueError, match="trusted must have the shape of a channel"):
         temporal_loss(np.zeros((4, 5, 3)), np.zeros((4, 5, 3)), np.zeros((4, 4)))
-    with pytest.raises(TypeError, match="image must hold floats, got int64"):
+    with unchecked(), pytest.raises(TypeError, match="image must hold floats, got int64"):
         temporal_loss(np.zeros((4, 5, 3), int), np.zeros((4, 5, 3)), np.zeros((4, 5)))
