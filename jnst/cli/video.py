@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import importlib
 import sys
 import time
 from pathlib import Path
@@ -9,14 +10,15 @@ from pathlib import Path
 from jnst._files import check_not_overwriting, check_output
 from jnst.cli.runtime import interrupts
 from jnst.cli.side_outputs import SideOutputs
-from jnst.cli.video_options import SIZE, prepare
+from jnst.cli.video_options import SIZE
 from jnst.cli.video_options import add_arguments as add_arguments
 from jnst.cli.video_report import FrameProgress, Strip, summary, write_report, write_strip
 from jnst.image.pictures import check_image_output
 from jnst.version import __version__
+from jnst.video.clip import Window
 from jnst.video.flow import check_opencv
 from jnst.video.painting import Measured, PaintedFrame, paint_clip
-from jnst.video.reading import Window, open_clip
+from jnst.video.reading import open_clip
 from jnst.video.writing import PIXEL_FORMAT, Encoding, check_video_output, open_writer
 
 
@@ -38,7 +40,8 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(f"{output}, --report and --strip need different names")
     size = SIZE if args.size is None else args.size
     clip = open_clip(args.clip, Window(args.start or 0.0, args.end, args.fps, size))
-    job = prepare(args)
+    # By its name, as the command itself: networks are imported once the clip has been read.
+    job = importlib.import_module("jnst.cli.video_jobs").prepare(args)
     for name, path in (("clip", args.clip), *job.inputs):
         check_not_overwriting(name, path, written)
     painter = job.painter(clip.shape)

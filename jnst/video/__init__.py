@@ -1,5 +1,6 @@
 """Videos painted so that they are coherent in time."""
 
+from jnst.video.clip import Window as Window
 from jnst.video.flow import Motion as Motion
 from jnst.video.flow import dis_flow as dis_flow
 from jnst.video.flow import motion_between as motion_between
@@ -8,7 +9,6 @@ from jnst.video.measuring import sharpness as sharpness
 from jnst.video.measuring import warp_error as warp_error
 from jnst.video.painting import Measured as Measured
 from jnst.video.painting import PaintedFrame as PaintedFrame
-from jnst.video.reading import Window as Window
 from jnst.video.reading import open_clip as open_clip
 from jnst.video.stylization import VideoResult as VideoResult
 from jnst.video.stylization import stylize_video as stylize_video

@@ -11,7 +11,7 @@ Three things differ from `jnst.fast`, frame by frame, whose pictures flicker:
 Of these the second costs no sharpness, as strokes are made by the decoder after it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -20,14 +20,15 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jnst.feedforward.adain import STRIDE, AdaIN
-from jnst.feedforward.matching import Map, Spread, blended, map_between, spread_of
-from jnst.feedforward.transfer import Manner, look_at_styles
+from jnst.feedforward.matching import MATCHINGS, Map, Spread, blended, map_between, spread_of
 from jnst.image.color import prepare_content
-from jnst.losses.blending import blend_shares
 from jnst.optim.programs import program
 from jnst.video.painters import DISTANCE, SMOOTH, Prepared, mixed, with_colors
 from jnst.video.warping import warp
 
+Look = Callable[[Float[np.ndarray, "H W 3"]], tuple[Spread, ...]]
+"""`look(content)`: the spreads of the styles' features, at its size and, where need be, with its
+colours."""
 BYTES = 2300
 """That a frame takes for each pixel."""
 FEATURE_POWER = 3.0
@@ -65,10 +66,12 @@ class ArbitraryPainter:
 
     Args:
       model: from `jnst.load_adain`.
-      styles: the style images.
-      manner: how; see `jnst.feedforward.transfer`.
+      look: finds the spreads of the styles' features, for a content.
+      shares: of the styles; of sum 1.
+      matching: one of `MATCHINGS`.
+      strength: 0 leaves the frames as they are, 1 paints all the way.
+      colors: whose colours, as for `jnst.fast`.
       smooth: the weight of the last picture, in [0, 0.95].
-      palette: an image whose colours the styles are given first.
     """
 
     distances: tuple[int, ...] = (DISTANCE,)
@@ -76,17 +79,17 @@ class ArbitraryPainter:
     def __init__(
         self,
         model: AdaIN,
-        styles: Sequence[Float[np.ndarray, "_h _w 3"]],
-        manner: Manner,
+        look: Look,
+        shares: Float[np.ndarray, " S"],
         *,
+        matching: str = MATCHINGS[0],
+        strength: float = 1.0,
+        colors: str = "style",
         smooth: float = SMOOTH,
-        palette: Float[np.ndarray, "_h _w 3"] | None = None,
     ):
-        self.model, self.styles, self.manner, self.palette = model, styles, manner, palette
-        self.smooth = np.float32(smooth)
-        shares = blend_shares(manner.style_weights, len(styles))
-        whole = sum(float(share) for share in shares)
-        self.shares = np.array([float(share) / whole for share in shares], np.float32)
+        self.model, self.look, self.shares = model, look, shares
+        self.matching, self.colors = matching, colors
+        self.strength, self.smooth = np.float32(strength), np.float32(smooth)
         self.looks: tuple[Spread, ...] | None = None
 
     def begin(self, frame: Prepared) -> Glided:
@@ -104,14 +107,14 @@ class ArbitraryPainter:
         moved = motion.flow, motion.soft()
         goals = state.goals
         if state.frames % RENEWED == 0:
-            goals = _goals(state.seen, self._looks(frame), matching=self.manner.matching)
+            goals = _goals(state.seen, self._looks(frame), matching=self.matching)
         picture, features, seen, maps = _next(
             self.model,
             frame.image,
             state._replace(goals=goals),
             moved,
-            (self.shares, np.float32(self.manner.strength), self.smooth),
-            colors=self.manner.colors,
+            (self.shares, self.strength, self.smooth),
+            colors=self.colors,
         )
         return Glided(picture, features, seen, maps, goals, state.frames + 1)
 
@@ -120,17 +123,15 @@ class ArbitraryPainter:
             self.model,
             frame.image,
             self._looks(frame),
-            (self.shares, np.float32(self.manner.strength)),
-            colors=self.manner.colors,
-            matching=self.manner.matching,
+            (self.shares, self.strength),
+            colors=self.colors,
+            matching=self.matching,
         )
 
     def _looks(self, frame: Prepared) -> tuple[Spread, ...]:
         """The styles' spreads: for the clip, by the size and colours of its first frame."""
         if self.looks is None:
-            self.looks = look_at_styles(
-                self.model, frame.image, self.styles, self.manner, self.palette
-            )
+            self.looks = self.look(frame.image)
         return self.looks
 
 

@@ -17,11 +17,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+import jnst
+from jnst._checks import check_integer, check_number
+from jnst.execution import memory
 from jnst.image.color import OF_STYLE, prepare_content, prepare_style
+from jnst.image.inputs import check_images
 from jnst.image.resizing import resize_styles
 from jnst.losses.objectives import evaluate
 from jnst.losses.temporal import temporal_term
-from jnst.nn.backbone import Backbone
+from jnst.nn.backbone import Backbone, check_backbone
 from jnst.optim.descent import Schedule, descend
 from jnst.optim.programs import program
 from jnst.optim.step import picture
@@ -30,7 +34,6 @@ from jnst.transfer.inputs import Inputs
 from jnst.transfer.job import axes_of, controls_of, shown
 from jnst.transfer.problem import build_objective
 from jnst.transfer.settings import SETTINGS, Settings
-from jnst.transfer.stylization import stylize
 from jnst.video.flow import Motion
 from jnst.video.painters import Prepared
 from jnst.video.warping import warp
@@ -170,7 +173,7 @@ class OptimisingPainter:
         styles = self.styles if own else self._styles(frame)
         fields = {name: getattr(self.settings, name) for name in SETTINGS}
         fields["colors"] = self.settings.colors if own else "free"
-        return stylize(self.model, content, list(styles), key=self.key, **fields).image
+        return jnst.stylize(self.model, content, list(styles), key=self.key, **fields).image
 
     def _content(self, frame: Prepared) -> np.ndarray:
         """A frame as the transfer sees it."""
@@ -211,3 +214,31 @@ def _added(
     share: Float[Array, "H W"],
 ) -> Float[Array, "H W 3"]:
     return warped + share[..., None] * warp(before, flow)
+
+
+def check_optimising(frame_steps: int, temporal: float) -> None:
+    """Raise ValueError or TypeError for what frames cannot be optimised with."""
+    check_integer("frame_steps", frame_steps, least=1)
+    check_number("temporal", temporal, least=0)
+
+
+def optimising_painter(
+    model: Backbone,
+    style: Any,
+    *,
+    frame_steps: int = STEPS,
+    temporal: float = TEMPORAL,
+    **settings: Any,
+) -> OptimisingPainter:
+    """The painter of a model, style and settings; see `jnst.video.stylize_video`."""
+    model = check_backbone(model)
+    check_optimising(frame_steps, temporal)
+    options = Settings.of(model.geometry, **settings)
+    return OptimisingPainter(
+        model, check_images("style", style), options, steps=frame_steps, temporal=temporal
+    )
+
+
+def check_room_to_optimise(model: Backbone, shape: tuple[int, int]) -> None:
+    """Raise ValueError where the device has not the memory for frames of this (height, width)."""
+    memory.require(BYTES_TO_OPTIMISE * shape[0] * shape[1], shape, memory.device_of(model))

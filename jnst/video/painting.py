@@ -11,10 +11,10 @@ from jaxtyping import Array, Float
 
 from jnst.optim.programs import program
 from jnst.video.ahead import ahead
+from jnst.video.clip import Clip, Timed
 from jnst.video.flow import Flow, Frame, dis_flow, motion_between
 from jnst.video.measuring import LONG, Row, sharpness, warp_error
 from jnst.video.painters import DISTANCE, Prepared, VideoPainter
-from jnst.video.reading import Clip, Timed
 from jnst.video.scenes import is_cut
 from jnst.video.writing import Writer
 

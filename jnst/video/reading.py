@@ -4,28 +4,18 @@ PyAV, an optional library, is imported when a video is opened.
 """
 
 import contextlib
-import math
 import os
-import re
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from jnst._checks import check_integer, check_number
 from jnst._files import not_a_file
-from jnst.image.fitting import SMALLEST_EDGE, fit
-from jnst.image.pictures import FORMATS, image_size, load_image
-from jnst.video.flow import Frame
+from jnst.video.clip import Clip, Timed, Window, check_window, sized
+from jnst.video.picture_folder import FPS, PictureFolder
 
-FPS = 24
-"""Frames a second of a folder of pictures."""
-LONGEST_EDGE = 16_384
-"""Pixels."""
-SMALLEST_INPUT = 16
-"""Pixels of the short edge of a clip."""
 EXACT = 0x2000 | 0x4000 | 0x40000
 """FFmpeg's flags for exact colours: full chroma in and out, and accurate rounding. Without them
 every conversion darkens a picture by one of 256 levels."""
@@ -33,100 +23,6 @@ AREA = 0x20 | EXACT
 """FFmpeg's number of averaging over areas, which is what frames are scaled down by."""
 STILLS = {"png_pipe", "jpeg_pipe", "webp_pipe", "tiff_pipe", "bmp_pipe", "image2", "gif_pipe"}
 """FFmpeg's formats of single pictures."""
-
-
-class Window(NamedTuple):
-    """What is wanted of a clip.
-
-    Attributes:
-      start: seconds from the clip's beginning.
-      end: likewise; None: to its end.
-      fps: frames a second; None: those that there are, at their own times.
-      size: the longest edge in pixels; None: the clip's own. It is never enlarged.
-    """
-
-    start: float = 0.0
-    end: float | None = None
-    fps: float | None = None
-    size: int | None = None
-
-    def bounds(self) -> tuple[Fraction, Fraction | None]:
-        """Start and end, in whole microseconds: 0.4 is no sum of powers of two."""
-        start, end = (
-            None if time is None else Fraction(time).limit_denominator(10**6)
-            for time in (self.start, self.end)
-        )
-        return start or Fraction(0), end
-
-
-class Timed(NamedTuple):
-    """A frame, and when it is shown, in seconds from the start of what is wanted."""
-
-    pixels: Frame
-    time: Fraction
-
-
-class Clip:
-    """A video to read, checked.
-
-    Attributes:
-      path: the file or folder.
-      shape: (height, width) of the frames, as they will be read.
-      rate: frames a second, or what is closest to that.
-      count: how many frames there will be, as far as can be told; None: that cannot.
-      has_sound: whether there is any.
-      window: what is wanted of it.
-      problem: after reading, why it ended early; empty: it did not.
-    """
-
-    path: Path
-    shape: tuple[int, int]
-    rate: Fraction
-    count: int | None
-    has_sound: bool = False
-    window: Window
-    problem: str = ""
-
-    def frames(self) -> Iterator[Timed]:
-        """Read the frames that are wanted; to be called once."""
-        frames = self._within(self._decoded())
-        return frames if self.window.fps is None else at_rate(frames, self.rate)
-
-    def _within(self, frames: Iterator[Timed]) -> Iterator[Timed]:
-        start, end = self.window.bounds()
-        for pixels, time in frames:
-            if end is not None and time >= end:
-                return
-            if time >= start:
-                yield Timed(pixels, time - start)
-
-    def _decoded(self) -> Iterator[Timed]:
-        raise NotImplementedError
-
-
-def at_rate(frames: Iterator[Timed], rate: Fraction) -> Iterator[Timed]:
-    """Frames at regular times: each time the one that is shown then."""
-    ticks, before = 0, None
-    for frame in frames:
-        while before is not None and Fraction(ticks) / rate < frame.time:
-            yield Timed(before.pixels, Fraction(ticks) / rate)
-            ticks += 1
-        before = frame
-    if before is not None and Fraction(ticks) / rate <= before.time:
-        yield Timed(before.pixels, Fraction(ticks) / rate)
-
-
-def check_window(window: Window) -> None:
-    """Raise ValueError or TypeError, naming the option, for what cannot be wanted of any clip."""
-    check_number("start", window.start, least=0)
-    if window.end is not None:
-        check_number("end", window.end, least=0)
-        if window.end <= window.start:
-            raise ValueError(f"end must be after start, {window.start:g} s, got {window.end:g} s")
-    if window.fps is not None:
-        check_number("fps", window.fps, least=0.1, most=240)
-    if window.size is not None:
-        check_integer("size", window.size, least=SMALLEST_EDGE, most=LONGEST_EDGE)
 
 
 def open_clip(path: str | os.PathLike[str], window: Window = Window()) -> Clip:  # noqa: B008
@@ -140,47 +36,6 @@ def open_clip(path: str | os.PathLike[str], window: Window = Window()) -> Clip: 
     if os.path.isdir(path):
         return PictureFolder(Path(path), window)
     return MovieFile(Path(path), window)
-
-
-class PictureFolder(Clip):
-    """The numbered pictures of a folder, in the order of their numbers."""
-
-    def __init__(self, path: Path, window: Window):
-        files = [file for file in path.iterdir() if file.suffix.lower() in FORMATS]
-        numbered = {file: re.findall(r"\d+", file.stem) for file in files}
-        self.files = sorted(
-            (file for file, numbers in numbered.items() if numbers),
-            key=lambda file: (int(numbered[file][-1]), file.name),
-        )
-        if not self.files:
-            raise ValueError(f"{path} holds no numbered pictures, as frame-0001.png")
-        self.path, self.window = path, window
-        self.rate = Fraction(window.fps or FPS).limit_denominator(1001)
-        width, height = image_size(os.fspath(self.files[0]))
-        self.shape = sized(height, width, window.size, path)
-        start, end = window.bounds()
-        first, last = math.ceil(start * self.rate), len(self.files)
-        if end is not None:
-            last = min(last, math.ceil(end * self.rate))
-        self.count = last - first
-        if self.count < 1:
-            raise ValueError(f"start: {path} has only {float(last / self.rate):.2f} s")
-
-    def frames(self) -> Iterator[Timed]:
-        """Read the pictures; they come at the rate as they are."""
-        return self._within(self._decoded())
-
-    def _decoded(self) -> Iterator[Timed]:
-        for number, file in enumerate(self.files):
-            pixels = load_image(os.fspath(file), max(self.shape))
-            if pixels.shape[:2] != self.shape:
-                height, width = pixels.shape[:2]
-                raise ValueError(
-                    f"{file} comes out as {width}×{height} px, where the first picture of the "
-                    f"folder has {self.shape[1]}×{self.shape[0]}; give frames of one shape"
-                )
-            levels = np.rint(pixels * 255).astype(np.uint8)
-            yield Timed(levels, number / self.rate)
 
 
 class MovieFile(Clip):
@@ -262,17 +117,6 @@ class MovieFile(Clip):
         missing = self.duration - float(last or 0) - 2 / float(self.rate)
         if missing > 0.02 * self.duration:
             self.problem = f"its last {missing:.2f} s are missing, as in a file that was cut off"
-
-
-def sized(height: int, width: int, size: int | None, path: Path) -> tuple[int, int]:
-    """The shape of frames that are not enlarged; raises ValueError where they are too small."""
-    if min(height, width) < SMALLEST_INPUT:
-        raise ValueError(
-            f"{path} has only {width}×{height} px; both edges need at least {SMALLEST_INPUT} px"
-        )
-    if size is None or size >= max(height, width):
-        return height, width
-    return fit(height, width, size, SMALLEST_INPUT)
 
 
 def opened(path: Path) -> Any:

@@ -7,26 +7,30 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from jnst._checks import check_choice, check_integer, check_number
+from jnst._checks import check_choice, check_number
 from jnst._files import check_not_overwriting
 from jnst.execution import memory
 from jnst.feedforward.adain import AdaIN
-from jnst.feedforward.matching import MATCHINGS
+from jnst.feedforward.matching import MATCHINGS, Spread
 from jnst.feedforward.painting import PAINTER_COLORS, shares_of
-from jnst.feedforward.transfer import check_manner
+from jnst.feedforward.transfer import check_manner, look_at_styles
 from jnst.image.color import check_palette
 from jnst.image.inputs import check_images
-from jnst.nn.backbone import Backbone, check_backbone
+from jnst.losses.blending import blend_shares
+from jnst.nn.backbone import Backbone
 from jnst.nn.painter import Painter
-from jnst.transfer.settings import Settings
 from jnst.version import __version__
 from jnst.video.arbitrary import BYTES, ArbitraryPainter
+from jnst.video.clip import Window
 from jnst.video.flow import Flow, check_opencv, dis_flow
 from jnst.video.measuring import Row, mean_of
-from jnst.video.optimising import BYTES_TO_OPTIMISE, STEPS, TEMPORAL, OptimisingPainter
+from jnst.video.optimising import (
+    check_room_to_optimise,
+    optimising_painter,
+)
 from jnst.video.painters import MOST_SMOOTH, NETWORK_BYTES, SMOOTH, NetworkPainter, VideoPainter
 from jnst.video.painting import Callback, Measured, paint_clip
-from jnst.video.reading import Window, open_clip
+from jnst.video.reading import open_clip
 from jnst.video.writing import Encoding, check_video_output, open_writer
 
 DEFAULTS: dict[str, Any] = {
@@ -109,8 +113,15 @@ def stylize_video(
     path = check_video_output(output, encoding)
     check_not_overwriting("source", source, [path])
     clip = open_clip(source, window)
-    painter = painter_of(model, style, palette=palette, **settings)
-    check_room(model, clip.shape)
+    painter: VideoPainter
+    if isinstance(model, AdaIN | Painter):
+        painter = one_pass_painter(model, style, palette=palette, **settings)
+        check_room(model, clip.shape)
+    else:
+        if palette is not None:
+            raise ValueError("palette has no effect where frames are optimised")
+        painter = optimising_painter(model, style, **settings)
+        check_room_to_optimise(model, clip.shape)
     writer = open_writer(path, clip, encoding, {"jnst": __version__, **settings})
     rows, stopped = paint_clip(
         clip, painter, writer, flow=flow, measured=measured, callback=callback
@@ -136,53 +147,43 @@ def check_settings(settings: Mapping[str, Any], network: bool) -> dict[str, Any]
     return chosen
 
 
-def painter_of(
-    model: AdaIN | Painter | Backbone,
+def one_pass_painter(
+    model: AdaIN | Painter,
     style: Any,
     *,
     palette: Float[np.ndarray, "_h _w 3"] | None = None,
     **settings: Any,
 ) -> VideoPainter:
-    """The painter of a model, style and settings; see `stylize_video`."""
+    """The painter of a model, style and settings; see `jnst.video.stylize_video`."""
     if isinstance(model, Painter):
         chosen = check_settings(settings, network=True)
         if palette is not None:
             raise ValueError("palette has no effect with a trained network")
         return NetworkPainter(model, shares_of(model, style), **chosen)
-    if not isinstance(model, AdaIN):
-        return _optimising(model, style, palette, settings)
     chosen = check_settings(settings, network=False)
     smooth = chosen.pop("smooth")
     manner = check_manner(**chosen)._replace(tile=None)
     check_palette(manner.colors, palette)
     styles: Sequence[Any] = check_images("style", style)
-    return ArbitraryPainter(model, styles, manner, smooth=smooth, palette=palette)
+    shares = [float(share) for share in blend_shares(manner.style_weights, len(styles))]
 
+    def look(content: Float[np.ndarray, "H W 3"]) -> tuple[Spread, ...]:
+        return look_at_styles(model, content, styles, manner, palette)
 
-def check_optimising(frame_steps: int, temporal: float) -> None:
-    """Raise ValueError or TypeError for what frames cannot be optimised with."""
-    check_integer("frame_steps", frame_steps, least=1)
-    check_number("temporal", temporal, least=0)
-
-
-def _optimising(
-    model: Backbone, style: Any, palette: Any, settings: dict[str, Any]
-) -> OptimisingPainter:
-    model = check_backbone(model)
-    if palette is not None:
-        raise ValueError("palette has no effect where frames are optimised")
-    frame_steps = settings.pop("frame_steps", STEPS)
-    temporal = settings.pop("temporal", TEMPORAL)
-    check_optimising(frame_steps, temporal)
-    options = Settings.of(model.geometry, **settings)
-    return OptimisingPainter(
-        model, check_images("style", style), options, steps=frame_steps, temporal=temporal
+    return ArbitraryPainter(
+        model,
+        look,
+        np.array(shares, np.float32) / np.float32(sum(shares)),
+        matching=manner.matching,
+        strength=manner.strength,
+        colors=manner.colors,
+        smooth=smooth,
     )
 
 
-def check_room(model: Any, shape: tuple[int, int]) -> None:
+def check_room(model: AdaIN | Painter, shape: tuple[int, int]) -> None:
     """Raise ValueError where the device has not the memory for frames of this (height, width)."""
-    a_pixel = BYTES if isinstance(model, AdaIN) else BYTES_TO_OPTIMISE
+    a_pixel = BYTES
     if isinstance(model, Painter):
         a_pixel = NETWORK_BYTES * model.architecture.channels[0]
     memory.require(a_pixel * shape[0] * shape[1], shape, memory.device_of(model))

@@ -16,8 +16,9 @@ import numpy as np
 from jnst._checks import check_choice, check_integer
 from jnst._files import atomic_write, check_output
 from jnst.image.pictures import FORMATS, save_image
+from jnst.video.clip import Clip
 from jnst.video.flow import Frame
-from jnst.video.reading import EXACT, Clip, MovieFile
+from jnst.video.reading import EXACT, MovieFile
 from jnst.video.sound import Sound
 from jnst.visualize.folders import check_own_folder
 

@@ -12,20 +12,14 @@ from motions import affine, pan, scene, view
 
 import jnst
 from jnst.feedforward.painting import shares_of
-from jnst.feedforward.transfer import check_manner
 from jnst.nn.painter import new_painter
 from jnst.nn.painter_file import Architecture
-from jnst.video.arbitrary import ArbitraryPainter
+from jnst.video.clip import Timed
 from jnst.video.flow import dis_flow
 from jnst.video.measuring import mean_of
 from jnst.video.painters import NetworkPainter
 from jnst.video.painting import Measured, looked_through, painted_frames
-from jnst.video.reading import Timed
-
-
-def manner(matching="statistics", **changed):
-    given = {"strength": 1.0, "style_weights": None, "style_scale": 1.0, "colors": "style"}
-    return check_manner(matching, **(given | changed))
+from jnst.video.stylization import one_pass_painter
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +32,8 @@ def network():
 
 
 def painters(adain, style, network, smooth):
-    yield ArbitraryPainter(adain, [style], manner("wasserstein"), smooth=smooth)
-    yield ArbitraryPainter(adain, [style], manner(), smooth=smooth)
+    yield one_pass_painter(adain, style, matching="wasserstein", smooth=smooth)
+    yield one_pass_painter(adain, style, matching="statistics", smooth=smooth)
     yield NetworkPainter(network, shares_of(network, None), smooth=smooth)
 
 
@@ -58,7 +52,7 @@ def test_a_still_clip_stays_still(adain, style, network):
 
 
 def test_frames_are_steadier_than_one_by_one(adain, style, frames):
-    painter = ArbitraryPainter(adain, [style], manner(), smooth=0.7)
+    painter = one_pass_painter(adain, style, matching="statistics", smooth=0.7)
     rows = [f.row for f in painted(frames, painter, compare=True)]
     assert mean_of(rows, "warp_error") < mean_of(rows, "alone_warp_error") / 3
     # A random decoder draws noise that lies still on the grid, and less of that is kept than of
@@ -68,7 +62,7 @@ def test_frames_are_steadier_than_one_by_one(adain, style, frames):
 
 def test_without_smoothing_the_first_frame_is_that_of_fast(adain, style, frames):
     """And later ones differ only by the statistics, which are fixed."""
-    painter = ArbitraryPainter(adain, [style], manner(), smooth=0.0)
+    painter = one_pass_painter(adain, style, matching="statistics", smooth=0.0)
     first = painted(frames[:2], painter)[0].picture
     content = frames[0].astype(np.float32) / 255
     expected = jnst.fast(adain, content, style, matching="statistics")
@@ -83,7 +77,7 @@ def test_the_clip_comes_out_where_strength_is_0(network, frames):
 
 def test_a_cut_begins_afresh(adain, style, frames):
     other = np.rint(scene(1)[:96, :128] ** 2 * 255).astype(np.uint8)
-    painter = ArbitraryPainter(adain, [style], manner(), smooth=0.9)
+    painter = one_pass_painter(adain, style, matching="statistics", smooth=0.9)
     *_, last = painted([*frames[:3], other], painter, compare=True)
     assert last.row.scene == 2 and np.isnan(last.row.warp_error)
     assert np.array_equal(last.picture, last.alone)

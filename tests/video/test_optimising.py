@@ -10,11 +10,11 @@ from motions import pan
 import jnst
 from jnst.optim.step import step
 from jnst.transfer.settings import Settings
+from jnst.video.clip import Timed, Window
 from jnst.video.flow import dis_flow
 from jnst.video.measuring import mean_of
 from jnst.video.optimising import OptimisingPainter
 from jnst.video.painting import Measured, looked_through, painted_frames
-from jnst.video.reading import Timed, Window
 
 
 def painted(frames, painter, **measured):

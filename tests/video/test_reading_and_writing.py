@@ -10,7 +10,8 @@ from clips import RATE, Facts, write_clip
 from motions import pan
 
 import jnst
-from jnst.video.reading import Window, open_clip
+from jnst.video.clip import Window
+from jnst.video.reading import open_clip
 from jnst.video.writing import Encoding, check_video_output, open_writer
 
 
