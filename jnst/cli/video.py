@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import importlib
+import json
 import sys
 import time
 from pathlib import Path
@@ -19,6 +20,7 @@ from jnst.video.clip import Window
 from jnst.video.flow import check_opencv
 from jnst.video.painting import Measured, PaintedFrame, paint_clip
 from jnst.video.reading import open_clip
+from jnst.video.resuming import forget_stop, read_stop, stop_file, write_stop
 from jnst.video.writing import PIXEL_FORMAT, Encoding, check_video_output, open_writer
 
 
@@ -47,6 +49,9 @@ def run(args: argparse.Namespace) -> int:
     painter = job.painter(clip.shape)
     record = {"jnst": __version__, "clip": Path(args.clip).name, **job.record}
     height, width = clip.shape
+    identity = {**record, "frames": [height, width, clip.rate], "part": clip.window[:3]}
+    identity = json.loads(json.dumps({**identity, "encoding": encoding}, default=str))
+    since = read_stop(output, identity) if args.resume else None
     if not args.quiet:
         frames = f"{clip.count} frames" if clip.count else "frames"
         rate = f"{float(clip.rate):.4g} a second"
@@ -66,8 +71,16 @@ def run(args: argparse.Namespace) -> int:
             return interrupted()
 
         measured = Measured(long=report is not None, compare=args.compare)
-        writer = open_writer(output, clip, encoding, record)
-        rows, stopped = paint_clip(clip, painter, writer, measured=measured, callback=callback)
+        kept = since.frames if since else 0
+        writer = open_writer(output, clip, encoding, record, kept)
+        rows, stopped, state = paint_clip(
+            clip, painter, writer, measured=measured, callback=callback, since=since
+        )
+    if stopped:
+        with side.attempt(f"{stop_file(output)}, without which --resume cannot go on"):
+            write_stop(output, state, rows, identity)
+    else:
+        forget_stop(output)
     if report:
         with side.attempt(f"--report {report}"):
             write_report(report, rows)

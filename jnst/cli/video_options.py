@@ -90,4 +90,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--decoder", metavar="FILE", help="AdaIN's decoder (see `jnst convert`)")
     add("--weights", metavar="FILE", help="the VGG-19 that it was trained for")
     add("--precision", metavar="P", help=choice(PRECISIONS, PRECISIONS[0]))
+    resume = "go on where Ctrl-C stopped the same command"
+    add("--resume", action="store_true", help=resume)
     add("--quiet", action="store_true", help="only print errors")

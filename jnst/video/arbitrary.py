@@ -118,6 +118,16 @@ class ArbitraryPainter:
         )
         return Glided(picture, features, seen, maps, goals, state.frames + 1)
 
+    def restore(self, leaves: list[np.ndarray]) -> Glided:
+        """The state of these arrays."""
+        one = Map(matrix=0, before=0, after=0)  # type: ignore[arg-type]
+        maps = (one,) * len(self.shares)
+        empty = Glided(0, 0, Spread(0, 0), maps, maps, 0)  # type: ignore[arg-type]
+        *arrays, frames = leaves
+        structure = jax.tree.structure(empty)
+        state: Glided = jax.tree.unflatten(structure, [*map(jnp.asarray, arrays), int(frames)])
+        return state
+
     def _alone(self, frame: Prepared) -> Any:
         return _first(
             self.model,

@@ -109,6 +109,11 @@ class OptimisingPainter:
         before = (image, *state.before)[: max(self.distances)]
         return Optimised(shown(self.settings.colors, frame.image, image), before)
 
+    def restore(self, leaves: list[np.ndarray]) -> Optimised:
+        """The state of these arrays."""
+        picture, *before = map(jnp.asarray, leaves)
+        return Optimised(picture, tuple(before))
+
     def optimised(
         self,
         frame: Prepared,

@@ -71,6 +71,9 @@ class VideoPainter(Protocol):
     def alone(self, frame: Prepared) -> Array:
         """Paint a frame as if there were no others."""
 
+    def restore(self, leaves: list[np.ndarray]) -> Any:
+        """The state of these arrays, as `jax.tree.leaves` gives them."""
+
 
 class Painted(NamedTuple):
     """The state of a method that needs the last picture only."""
@@ -116,6 +119,11 @@ class NetworkPainter:
         motion = frame.motions[DISTANCE]
         moved = motion.flow, self.smooth * motion.soft()
         return Painted(self._painted(frame, state.picture, moved))
+
+    def restore(self, leaves: list[np.ndarray]) -> Painted:
+        """The state of these arrays."""
+        (picture,) = leaves
+        return Painted(jnp.asarray(picture))
 
     def _painted(self, frame: Prepared, last: Array | None, moved: Any) -> Array:
         numbers = self.shares, np.float32(self.strength)

@@ -15,6 +15,7 @@ from jnst.video.clip import Clip, Timed
 from jnst.video.flow import Flow, Frame, dis_flow, motion_between
 from jnst.video.measuring import LONG, Row, sharpness, warp_error
 from jnst.video.painters import DISTANCE, Prepared, VideoPainter
+from jnst.video.resuming import Stop
 from jnst.video.scenes import is_cut
 from jnst.video.writing import Writer
 
@@ -46,6 +47,7 @@ class PaintedFrame(NamedTuple):
       picture: of it.
       alone: what it would be without the other frames; None: nobody asked.
       row: its measures.
+      state: of the painter, after it.
     """
 
     number: int
@@ -54,6 +56,7 @@ class PaintedFrame(NamedTuple):
     picture: Frame
     alone: Frame | None
     row: Row
+    state: Any = None
 
 
 class Measured(NamedTuple):
@@ -78,10 +81,12 @@ class Outcome(NamedTuple):
     Attributes:
       rows: the measures of all frames.
       stopped: the callback ended the clip.
+      state: of the painter, after the last frame.
     """
 
     rows: list[Row]
     stopped: bool
+    state: Any = None
 
 
 def paint_clip(
@@ -92,6 +97,7 @@ def paint_clip(
     flow: Flow = dis_flow,
     measured: Measured = Measured(),  # noqa: B008
     callback: Callback | None = None,
+    since: Stop | None = None,
 ) -> Outcome:
     """Read, paint and write a clip; no more than a few frames are held at a time.
 
@@ -104,20 +110,26 @@ def paint_clip(
       flow: finds the motion.
       measured: what is measured.
       callback: called after every frame.
+      since: where an earlier run was stopped, whose frames the writer has already; None: this one
+        begins at the beginning.
 
     Raises:
       ValueError: for a clip of which nothing can be read.
     """
     distances = {*painter.distances, DISTANCE, *((LONG,) if measured.long else ())}
-    frames = ahead(looked_through(clip.frames(), sorted(distances), flow), READ_AHEAD)
-    painted = ahead(painted_frames(frames, painter, measured))
-    rows: list[Row] = []
+    done = 0 if since is None else since.frames
+    state = None if since is None else painter.restore(since.leaves)
+    looked = looked_through(clip.frames(), sorted(distances), flow, done)
+    frames = ahead(looked, READ_AHEAD)
+    painted = ahead(painted_frames(frames, painter, measured, state, done))
+    rows = [] if since is None else list(since.rows)
     stopped = False
     try:
         for frame in painted:
             frame = on_host(frame)
             writer.write(frame.picture, frame.time)
             rows.append(frame.row)
+            state = frame.state
             if callback and callback(frame):
                 stopped = True
                 break
@@ -129,20 +141,30 @@ def paint_clip(
         raise
     finally:
         painted.close()  # type: ignore[attr-defined]
-    return Outcome(rows, stopped)
+    return Outcome(rows, stopped, state)
 
 
 def looked_through(
-    frames: Iterable[Timed], distances: Sequence[int], flow: Flow
+    frames: Iterable[Timed], distances: Sequence[int], flow: Flow, skipped: int = 0
 ) -> Iterator[Looked]:
-    """Find the scenes, and the motion of every frame from those so many before it."""
+    """Find the scenes, and the motion of every frame from those so many before it.
+
+    Args:
+      frames: of the clip.
+      distances: how many frames back.
+      flow: finds the motion.
+      skipped: frames at the beginning that are only looked at.
+    """
     before: deque[Frame] = deque(maxlen=max(distances))
     scene = 1
-    for timed in frames:
+    for number, timed in enumerate(frames):
         pixels = timed.pixels
         if before and is_cut(before[-1], pixels):
             before.clear()
             scene += 1
+        if number < skipped:
+            before.append(pixels)
+            continue
         motions = {
             distance: motion_between(before[-distance], pixels, flow)
             for distance in distances
@@ -154,13 +176,24 @@ def looked_through(
 
 
 def painted_frames(
-    frames: Iterable[Looked], painter: VideoPainter, measured: Measured
+    frames: Iterable[Looked],
+    painter: VideoPainter,
+    measured: Measured,
+    state: Any = None,
+    done: int = 0,
 ) -> Iterator[PaintedFrame]:
-    """Paint and measure; pictures and measures are the device's, so that nobody waits for it."""
-    state: Any = None
-    before: deque[Array] = deque(maxlen=LONG)
+    """Paint and measure; pictures and measures are the device's, so that nobody waits for it.
+
+    Args:
+      frames: to paint.
+      painter: the method.
+      measured: what is measured.
+      state: of the painter after earlier frames; None: there are none.
+      done: how many those are.
+    """
+    before: deque[Array] = deque([] if state is None else [state.picture], maxlen=LONG)
     alone_before: Array | None = None
-    for number, (timed, scene, frame) in enumerate(frames, start=1):
+    for number, (timed, scene, frame) in enumerate(frames, start=done + 1):
         if not frame.motions:  # the first of a scene
             state, alone_before = painter.begin(frame), None
             before.clear()
@@ -170,7 +203,7 @@ def painted_frames(
         measures: dict[str, Any] = {"sharpness": sharpness(picture)}
         if before:
             measures["warp_error"] = warp_error(picture, before[-1], frame.motions[DISTANCE])
-        if measured.long and LONG in frame.motions:
+        if LONG in frame.motions and len(before) == LONG:
             measures["long_warp_error"] = warp_error(picture, before[-LONG], frame.motions[LONG])
         before.append(picture)
         alone = None
@@ -182,7 +215,7 @@ def painted_frames(
                 measures["alone_warp_error"] = warp_error(own, alone_before, motion)
             alone_before, alone = own, levels(own)
         row = Row(frame=number, time=float(timed.time), scene=scene, **measures)
-        yield PaintedFrame(number, timed.pixels, timed.time, levels(picture), alone, row)
+        yield PaintedFrame(number, timed.pixels, timed.time, levels(picture), alone, row, state)
 
 
 @program()

@@ -123,10 +123,8 @@ def stylize_video(
         painter = optimising_painter(model, style, **settings)
         check_room_to_optimise(model, clip.shape)
     writer = open_writer(path, clip, encoding, {"jnst": __version__, **settings})
-    rows, stopped = paint_clip(
-        clip, painter, writer, flow=flow, measured=measured, callback=callback
-    )
-    return VideoResult(rows, stopped, clip.problem)
+    outcome = paint_clip(clip, painter, writer, flow=flow, measured=measured, callback=callback)
+    return VideoResult(outcome.rows, outcome.stopped, clip.problem)
 
 
 def check_settings(settings: Mapping[str, Any], network: bool) -> dict[str, Any]:

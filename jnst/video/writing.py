@@ -18,7 +18,7 @@ from jnst._files import atomic_write, check_output
 from jnst.image.pictures import FORMATS, save_image
 from jnst.video.clip import Clip
 from jnst.video.flow import Frame
-from jnst.video.reading import EXACT, MovieFile
+from jnst.video.reading import EXACT, MovieFile, opened
 from jnst.video.sound import Sound
 from jnst.visualize.folders import check_own_folder
 
@@ -45,6 +45,8 @@ QUALITIES = {"libx264": 18, "libx265": 20, "libvpx-vp9": 26, "libsvtav1": 28}
 WORST = 63
 PIXEL_FORMAT = "yuv420p"
 """What every player plays."""
+START_CODES = {"h264": "h264_mp4toannexb", "hevc": "hevc_mp4toannexb"}
+"""FFmpeg's filters that bring packets of a file into the form in which encoders make them."""
 BICUBIC = 0x4 | EXACT
 """FFmpeg's number of the way by which colours get half the resolution."""
 BT709 = 1
@@ -136,7 +138,9 @@ def _muxer(path: Path) -> str:
     return {".mkv": "matroska", ".webm": "webm", ".mov": "mov"}.get(path.suffix.lower(), "mp4")
 
 
-def open_writer(path: Path, clip: Clip, encoding: Encoding, record: Mapping[str, Any]) -> Writer:
+def open_writer(
+    path: Path, clip: Clip, encoding: Encoding, record: Mapping[str, Any], kept: int = 0
+) -> Writer:
     """Begin a video or a folder, checked by `check_video_output`.
 
     Args:
@@ -144,10 +148,18 @@ def open_writer(path: Path, clip: Clip, encoding: Encoding, record: Mapping[str,
       clip: whose shape, rate and sound it gets.
       encoding: how.
       record: is stored with it.
+      kept: frames that are there already, and stay.
     """
-    if is_video(path):
-        return MovieWriter(path, clip, encoding, record)
-    return FolderWriter(path, record)
+    if not is_video(path):
+        return FolderWriter(path, record, kept)
+    writer = MovieWriter(path, clip, encoding, record)
+    if kept:
+        try:
+            writer.take_over(path, kept)
+        except BaseException:
+            writer.discard()
+            raise
+    return writer
 
 
 class MovieWriter:
@@ -209,6 +221,27 @@ class MovieWriter:
             self.sound.copy(time)
         self.last = time
 
+    def take_over(self, path: Path, count: int) -> None:
+        """Take the frames of an earlier video as they are, whose encoder was the same."""
+        from av.bitstream import BitStreamFilterContext
+
+        self.container.start_encoding()
+        taken = 0
+        with opened(path) as old:
+            stream = old.streams.video[0]
+            filtered = START_CODES.get(stream.codec_context.name)
+            convert = BitStreamFilterContext(filtered, stream) if filtered else None
+            for packet in old.demux(stream):
+                if packet.dts is None:
+                    continue
+                self.last = Fraction(packet.pts) * packet.time_base
+                taken += 1
+                for each in convert.filter(packet) if convert else [packet]:
+                    each.stream = self.stream
+                    self.container.mux(each)
+        if taken != count:
+            raise ValueError(f"{path} has {taken} frames, not the {count} it was stopped with")
+
     def finish(self) -> None:
         """Write the rest, and the sound to the end of the last frame."""
         self.container.mux(self.stream.encode())
@@ -232,16 +265,20 @@ class MovieWriter:
 class FolderWriter:
     """Writes a PNG for each frame; those of an earlier run that was longer are removed."""
 
-    def __init__(self, path: Path, record: Mapping[str, Any]):
+    def __init__(self, path: Path, record: Mapping[str, Any], kept: int = 0):
         self.path, self.record = path, record
         path.mkdir(exist_ok=True)
-        self.written: set[Path] = set()
+        self.written = {self.file(number) for number in range(1, kept + 1)}
         with atomic_write(path / RECORD) as temporary:
             temporary.write_text(json.dumps({"video": record}, indent=1), encoding="utf-8")
 
+    def file(self, number: int) -> Path:
+        """The picture of a frame."""
+        return self.path / f"frame-{number:06d}.png"
+
     def write(self, pixels: Frame, time: Fraction) -> None:
         """Write a frame."""
-        path = self.path / f"frame-{len(self.written) + 1:06d}.png"
+        path = self.file(len(self.written) + 1)
         save_image(path, pixels.astype(np.float32) / 255, settings=self.record, fast=True)
         self.written.add(path)
 

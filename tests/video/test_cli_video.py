@@ -1,5 +1,6 @@
 """`jnst video`: a clip in, a clip out, and one sentence for a mistake."""
 
+import contextlib
 import csv
 import json
 import os
@@ -160,3 +161,41 @@ def test_ctrl_c_leaves_what_can_be_played(folder):
     assert 1 <= len(facts.times) <= 80
     assert abs(facts.sound - len(facts.times) / 25) < 0.05
     assert not list(folder.glob(".jnst-*"))
+
+
+def stopped_after(patch, count):
+    """Let Ctrl-C come after so many frames."""
+    seen = []
+
+    @contextlib.contextmanager
+    def interrupts():
+        yield lambda: len(seen) >= count or bool(seen.append(1)) or len(seen) >= count
+
+    patch.setattr("jnst.cli.video.interrupts", interrupts)
+
+
+@pytest.mark.parametrize("output", ["one.mp4", "pictures"])
+def test_a_stopped_clip_goes_on(folder, monkeypatch, output):
+    """With the frames that it would have had."""
+    line = "clip.mp4", "style.png", "--report", "rows.csv"
+    assert video(folder, *line, "-o", f"whole-{output}").returncode == 0
+    with monkeypatch.context() as patch:
+        stopped_after(patch, 6)
+        assert video(folder, *line, "-o", output).returncode == 130
+    ran = video(folder, *line, "-o", output, "--smooth", "0.1", "--resume")
+    assert ran.returncode == 2 and "was stopped with another options" in ran.stderr
+    ran = video(folder, *line, "-o", output, "--resume")
+    assert ran.returncode == 0, ran.stderr
+    assert len((folder / "rows.csv").read_text().splitlines()) == 15
+    if output == "one.mp4":
+        whole, resumed = (Facts(folder / name) for name in ("whole-one.mp4", "one.mp4"))
+        np.testing.assert_allclose(resumed.times, whole.times, atol=1e-6)
+        assert abs(resumed.sound - whole.sound) < 1 / 25
+        for one, other in zip(resumed.frames, whole.frames, strict=True):
+            assert np.abs(one.astype(int) - other).mean() < 3  # they are compressed otherwise
+        assert not (folder / "one.mp4.stopped.npz").exists()
+    else:
+        for number in range(1, 15):
+            name = f"frame-{number:06d}.png"
+            one, other = (jnst.load_image(folder / p / name) for p in (output, f"whole-{output}"))
+            np.testing.assert_array_equal(one, other)
