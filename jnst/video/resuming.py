@@ -49,10 +49,11 @@ def write_stop(output: Path, state: Any, rows: list[Row], identity: Mapping[str,
       rows: of all frames.
       identity: what the run is made of, for JSON.
     """
-    leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(state)]
+    leaves = jax.tree.leaves(state)
+    arrays: dict[str, Any] = {f"leaf{n}": np.asarray(leaf) for n, leaf in enumerate(leaves)}
     about = json.dumps({"identity": identity, "rows": rows})
     with atomic_write(stop_file(output)) as temporary, temporary.open("wb") as file:
-        np.savez(file, about=np.array(about), **{f"leaf{n}": leaf for n, leaf in enumerate(leaves)})
+        np.savez(file, about=np.array(about), **arrays)
 
 
 def read_stop(output: Path, identity: Mapping[str, Any]) -> Stop | None:
@@ -68,9 +69,7 @@ def read_stop(output: Path, identity: Mapping[str, Any]) -> Stop | None:
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as stored:
             about = json.loads(str(stored["about"]))
             leaves = [stored[f"leaf{n}"] for n in range(len(stored.files) - 1)]
-        rows = [
-            Row(*(np.nan if value is None else value for value in row)) for row in about["rows"]
-        ]
+        rows = [Row(*row) for row in about["rows"]]
         was = about["identity"]
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path} is corrupt; remove it and start from the beginning") from error
