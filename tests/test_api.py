@@ -101,7 +101,7 @@ def test_no_chain_of_imports_is_long():
 LONGEST_FILE, MOST_PARAMETERS = 300, 8
 ENTRY_POINTS = {
     *("stylize", "stylize_grid", "minimize", "make_targets"),
-    *("dream_frames", "fast", "train"),
+    *("dream_frames", "fast", "train", "stylize_video"),
 }
 """Their parameters are what users choose; those that load weights as well."""
 

@@ -137,6 +137,15 @@ def layers(text: str) -> dict[str, float] | list[str]:
     return {name: number(weight) for name, _, weight in parts}
 
 
+def styles(text: str) -> dict[str, float]:
+    """Parse styles, as in `waves` or `waves:1,scream:0.5`."""
+    weights: dict[str, float] = {}
+    for part in text.split(","):
+        name, colon, weight = part.strip().rpartition(":")
+        weights[name if colon else weight] = number(weight) if colon else 1.0
+    return weights
+
+
 def port(text: str) -> int:
     """Parse a port number, whose range is checked later."""
     try:

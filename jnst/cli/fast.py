@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from jnst._files import check_not_overwriting
-from jnst.cli.arguments import number, whole
+from jnst.cli.arguments import number, styles, whole
 from jnst.cli.contents import about, output_folder
 from jnst.cli.fast_jobs import COMMON, Job, prepare
 from jnst.cli.job import read_input
@@ -58,15 +58,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     windows = "work in windows of N px; auto, off (auto)"
     add("--tile", type=tile, default=AUTO, metavar="N", help=windows)
     add("--quiet", action="store_true", help="only print errors")
-
-
-def styles(text: str) -> dict[str, float]:
-    """Parse styles, as in `waves` or `waves:1,scream:0.5`."""
-    weights: dict[str, float] = {}
-    for part in text.split(","):
-        name, colon, weight = part.strip().rpartition(":")
-        weights[name if colon else weight] = number(weight) if colon else 1.0
-    return weights
 
 
 def run(args: argparse.Namespace) -> int:
