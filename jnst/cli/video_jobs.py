@@ -115,7 +115,13 @@ def _optimised(args: argparse.Namespace) -> Job:
     names = (*OPTIMISED, "colors", "style_scale", "style_weights")
     given = {name: getattr(args, name) for name in names}
     settings = {name: value for name, value in given.items() if value is not None}
-    check_optimising(settings.get("frame_steps", STEPS), settings.get("temporal", TEMPORAL))
+    check_optimising(
+        settings.get("frame_steps", STEPS),
+        settings.get("temporal", TEMPORAL),
+        settings.get("passes", 1),
+    )
+    if args.resume and settings.get("passes", 1) > 1:
+        raise ValueError("--resume and --passes are mutually exclusive: a scene is painted whole")
     Settings(**{name: value for name, value in settings.items() if name in SETTINGS})
     precision = "auto" if args.precision is None else args.precision
     check_choice("--precision", precision, VGG_PRECISIONS)

@@ -17,31 +17,17 @@ from jnst.video.writing import ENCODERS, PIXEL_FORMAT, SUFFIXES
 METHODS = ("fast", "optimise")
 SIZE = 512
 LOOK = ("smooth", "strength", "colors", "matching", "style_weights", "style_scale")
-LIBRARY_SETTINGS = (
-    *(*Window._fields, "codec", "quality", "pixel_format", *LOOK),
-    *("alpha", "beta", "gamma", "style_loss", "steps", "frame_steps", "temporal"),
-)
-"""Options that the library's messages call by their names."""
-OPTIMISED = ("alpha", "beta", "gamma", "style_loss", "steps", "frame_steps", "temporal")
+OPTIMISED = ("alpha", "beta", "gamma", "style_loss", "steps", "frame_steps", "temporal", "passes")
 """Options of frames that are optimised, beside those of styles."""
+LIBRARY_SETTINGS = (*Window._fields, "codec", "quality", "pixel_format", *LOOK, *OPTIMISED)
+"""Options that the library's messages call by their names."""
 OF_STYLES = ("matching", "add_style", "style_weights", "style_scale", "palette", "precision")
 """Options that a painting needs."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments to `parser`."""
-    parser.set_defaults(
-        library_settings=(
-            "start",
-            "end",
-            "fps",
-            "size",
-            "codec",
-            "quality",
-            "pixel_format",
-            "smooth",
-        )
-    )
+    parser.set_defaults(library_settings=LIBRARY_SETTINGS)
     parser.add_argument("clip", metavar="CLIP", help="video, or folder of numbered pictures")
     parser.add_argument("style", metavar="STYLE", nargs="?", help="picture whose style to use")
     add = parser.add_argument_group("clip", "as in --start 2 --end 7.5 --size 640").add_argument
@@ -72,6 +58,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     first = f"steps of the first frame of a scene ({optimised.steps})"
     add("--steps", type=whole, metavar="N", help=first)
     add("--frame-steps", type=whole, metavar="N", help=f"steps of the other frames ({STEPS})")
+    passes = "passes over every scene, forward and backward by turns (1)"
+    add("--passes", type=whole, metavar="N", help=passes)
     example = "as in --network style.h5, instead of STYLE: the network has the styles"
     add = parser.add_argument_group("a network of jnst train", example).add_argument
     add("--network", metavar="FILE", help="paint with this network")

@@ -24,41 +24,49 @@ class FrameProgress:
     Args:
       stream: where to.
       count: frames that there will be; None: nobody knows.
+      passes: over every frame.
     """
 
-    def __init__(self, stream: TextIO, count: int | None):
+    def __init__(self, stream: TextIO, count: int | None, passes: int = 1):
         self.stream: TextIO | None = stream
-        self.count = count
+        self.count, self.passes = count, passes
+        self.work = count and count * passes
+        self.done = 0
         self.bar: Any = None
         if stream.isatty():
             form = "{percentage:3.0f}%|{bar}| {desc}" if count else "{desc}"
             self.bar = tqdm(
-                total=count, file=stream, bar_format=form, dynamic_ncols=True, mininterval=0
+                total=self.work, file=stream, bar_format=form, dynamic_ncols=True, mininterval=0
             )
         self.times: list[float] = []
         self.shown = -LINE_SECONDS
 
     def __call__(self, frame: PaintedFrame) -> None:
         """Show a frame, if it is time to; a stream that fails is left alone."""
+        if self.passes > 1 and not frame.draft:
+            return  # it was shown when it was painted
         now = time.monotonic()
+        self.done += 1
         self.times = [*self.times[-RECENT:], now]
-        last = frame.number == self.count
+        last = self.done == self.work
         due = now - self.shown >= (0.1 if self.bar is not None else LINE_SECONDS)
         if self.stream is None or not (last or due):
             return
         self.shown = now
         text = f"frame {frame.number}{f'/{self.count}' if self.count else ''}"
+        if self.passes > 1:
+            text = f"pass {frame.nth}/{self.passes} · {text}"
         if len(self.times) > 1:
             seconds = (now - self.times[0]) / (len(self.times) - 1)
             text += f" · {1 / seconds:.3g} frames/s"
-            if self.count and frame.number <= self.count:
-                text += f" · {tqdm.format_interval(seconds * (self.count - frame.number))} left"
+            if self.work and self.done <= self.work:
+                text += f" · {tqdm.format_interval(seconds * (self.work - self.done))} left"
         try:
             if self.bar is None:
                 print(text, file=self.stream, flush=True)
             else:
                 self.bar.set_description_str(text, refresh=False)
-                self.bar.update(frame.number - self.bar.n)
+                self.bar.update(self.done - self.bar.n)
                 self.bar.refresh()
         except OSError:
             self.stream = self.bar = None

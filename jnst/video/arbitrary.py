@@ -75,6 +75,7 @@ class ArbitraryPainter:
     """
 
     distances: tuple[int, ...] = (DISTANCE,)
+    passes: int = 1
 
     def __init__(
         self,

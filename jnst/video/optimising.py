@@ -48,6 +48,8 @@ SHARE_OF_RATE = 0.4
 """Of the learning rate of a picture that starts from its content."""
 DISTANCES = (1, 2, 4)
 """Frames back that the temporal term looks."""
+NEIGHBOUR = np.float32(0.5)
+"""Weight of the frame before, moved along, in what a later pass starts from; δ of the paper."""
 
 
 class Optimised(NamedTuple):
@@ -72,6 +74,7 @@ class OptimisingPainter:
       steps: of the other frames.
       temporal: weight of the temporal term; 0: none.
       distances: how many frames back it looks; the first must be 1.
+      passes: over every scene, forward and backward by turns.
       key: for noise.
     """
 
@@ -84,11 +87,13 @@ class OptimisingPainter:
         steps: int = STEPS,
         temporal: float = TEMPORAL,
         distances: tuple[int, ...] = DISTANCES,
+        passes: int = 1,
         key: Array | None = None,
     ):
         self.model, self.styles, self.settings = model, styles, settings
         self.steps, self.temporal = steps, np.float32(temporal)
         self.distances: tuple[int, ...] = distances
+        self.passes = passes
         self.key = jax.random.key(0) if key is None else key
         self.prepared: tuple[np.ndarray, ...] | None = None
         self.parts: dict[str, Any] = {}
@@ -99,14 +104,35 @@ class OptimisingPainter:
 
     def begin(self, frame: Prepared) -> Optimised:
         """Paint the first frame of a scene."""
-        image = self._first(frame)
-        return Optimised(shown(self.settings.colors, frame.image, image), (image,))
+        return self.settled(frame, self._first(frame))
 
     def advance(self, state: Optimised, frame: Prepared) -> Optimised:
         """Paint the next frame of a scene."""
-        start = self._content(frame)
-        image, _ = self.optimised(frame, start, self._known(state, frame))
-        before = (image, *state.before)[: max(self.distances)]
+        known = self._known(state, frame)
+        start = _start(jnp.asarray(self._content(frame)), *known)
+        image, _ = self.optimised(frame, start, known)
+        return self._after(state.before, frame, image)
+
+    def revise(
+        self, state: Optimised | None, frame: Prepared, image: Float[np.ndarray, "H W 3"]
+    ) -> Optimised:
+        """Paint a frame again; see `jnst.video.passes.RevisingPainter`."""
+        before = () if state is None else state.before
+        warped, trusted = known = self._known(Optimised(jnp.asarray(image), before), frame)
+        start = _start(jnp.asarray(image), warped, NEIGHBOUR * trusted)
+        again, _ = self.optimised(frame, start, known)
+        return self._after(before, frame, again)
+
+    def image(self, state: Optimised) -> Array:
+        """The picture as optimised."""
+        return state.before[0]
+
+    def settled(self, frame: Prepared, image: Float[Array | np.ndarray, "H W 3"]) -> Optimised:
+        """The state after a frame that was painted so, without those before it."""
+        return self._after((), frame, jnp.asarray(image))
+
+    def _after(self, before: tuple[Array, ...], frame: Prepared, image: Array) -> Optimised:
+        before = (image, *before)[: max(self.distances)]
         return Optimised(shown(self.settings.colors, frame.image, image), before)
 
     def restore(self, leaves: list[np.ndarray]) -> Optimised:
@@ -117,7 +143,7 @@ class OptimisingPainter:
     def optimised(
         self,
         frame: Prepared,
-        start: Float[np.ndarray, "H W 3"],
+        start: Float[Array, "H W 3"],
         known: tuple[Float[Array, "H W 3"], Float[Array, "H W"]],
         steps: int | None = None,
     ) -> tuple[Array, dict[str, np.ndarray]]:
@@ -125,7 +151,7 @@ class OptimisingPainter:
 
         Args:
           frame: to paint.
-          start: what it starts from where nothing else is known.
+          start: what it starts from.
           known: what is known of it, and how well, in [0, 1].
           steps: updates; None: `self.steps`.
         """
@@ -143,8 +169,7 @@ class OptimisingPainter:
                 final_learning_rate=SHARE_OF_RATE * controls.final_learning_rate,
             )
         )
-        begin = execution.begin(_start(jnp.asarray(start), warped, trusted))
-        run = descend(execution, begin, controls, Schedule(steps=count))
+        run = descend(execution, execution.begin(start), controls, Schedule(steps=count))
         return jnp.clip(picture(run.state, controls), 0, 1), run.losses
 
     def _known(self, state: Optimised, frame: Prepared) -> tuple[Array, Array]:
@@ -221,8 +246,9 @@ def _added(
     return warped + share[..., None] * warp(before, flow)
 
 
-def check_optimising(frame_steps: int, temporal: float) -> None:
+def check_optimising(frame_steps: int, temporal: float, passes: int) -> None:
     """Raise ValueError or TypeError for what frames cannot be optimised with."""
+    check_integer("passes", passes, least=1)
     check_integer("frame_steps", frame_steps, least=1)
     check_number("temporal", temporal, least=0)
 
@@ -233,14 +259,20 @@ def optimising_painter(
     *,
     frame_steps: int = STEPS,
     temporal: float = TEMPORAL,
+    passes: int = 1,
     **settings: Any,
 ) -> OptimisingPainter:
     """The painter of a model, style and settings; see `jnst.video.stylize_video`."""
     model = check_backbone(model)
-    check_optimising(frame_steps, temporal)
+    check_optimising(frame_steps, temporal, passes)
     options = Settings.of(model.geometry, **settings)
     return OptimisingPainter(
-        model, check_images("style", style), options, steps=frame_steps, temporal=temporal
+        model,
+        check_images("style", style),
+        options,
+        steps=frame_steps,
+        temporal=temporal,
+        passes=passes,
     )
 
 

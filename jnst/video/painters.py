@@ -58,9 +58,11 @@ class VideoPainter(Protocol):
 
     Attributes:
       distances: how many frames back motions are needed.
+      passes: over every scene; for more than one, see `jnst.video.passes`.
     """
 
     distances: tuple[int, ...]
+    passes: int
 
     def begin(self, frame: Prepared) -> Any:
         """Paint the first frame of a scene; return the state after it."""
@@ -93,6 +95,7 @@ class NetworkPainter:
     """
 
     distances: tuple[int, ...] = (DISTANCE,)
+    passes: int = 1
 
     def __init__(
         self,

@@ -1,9 +1,9 @@
-"""A clip painted frame by frame: read, looked through for motion, painted and measured."""
+"""A clip painted: read, looked through for motion, painted, measured and written."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax.numpy as jnp
 import numpy as np
@@ -11,30 +11,23 @@ from jaxtyping import Array, Float
 
 from jnst.optim.programs import program
 from jnst.video.ahead import ahead
-from jnst.video.clip import Clip, Timed
-from jnst.video.flow import Flow, Frame, dis_flow, motion_between
+from jnst.video.clip import Clip
+from jnst.video.flow import Flow, Frame, dis_flow
+from jnst.video.looking import looked_through
 from jnst.video.measuring import LONG, Row, sharpness, warp_error
-from jnst.video.painters import DISTANCE, Prepared, VideoPainter
+from jnst.video.painters import DISTANCE, VideoPainter
+from jnst.video.passes import (
+    RevisingPainter,
+    Step,
+    check_room_for_scenes,
+    several_passes,
+    single_pass,
+)
 from jnst.video.resuming import Stop
-from jnst.video.scenes import is_cut
 from jnst.video.writing import Writer
 
 READ_AHEAD = 4
 """Frames that are read, and their motion found, before they are painted."""
-
-
-class Looked(NamedTuple):
-    """A frame that was looked through for its motion.
-
-    Attributes:
-      timed: as it was read.
-      scene: the number of its scene, from 1.
-      prepared: for the painter.
-    """
-
-    timed: Timed
-    scene: int
-    prepared: Prepared
 
 
 class PaintedFrame(NamedTuple):
@@ -46,8 +39,10 @@ class PaintedFrame(NamedTuple):
       time: when it is shown, in seconds from the start.
       picture: of it.
       alone: what it would be without the other frames; None: nobody asked.
-      row: its measures.
+      row: its measures; a draft has none.
       state: of the painter, after it.
+      nth: the pass, from 1.
+      draft: it comes again, and is not written yet.
     """
 
     number: int
@@ -57,6 +52,8 @@ class PaintedFrame(NamedTuple):
     alone: Frame | None
     row: Row
     state: Any = None
+    nth: int = 1
+    draft: bool = False
 
 
 class Measured(NamedTuple):
@@ -72,7 +69,7 @@ class Measured(NamedTuple):
 
 
 Callback = Callable[[PaintedFrame], bool | None]
-"""`callback(frame)` after every frame was written; True ends the clip there."""
+"""`callback(frame)` after every frame, drafts too; True ends the clip there."""
 
 
 class Outcome(NamedTuple):
@@ -105,7 +102,8 @@ def paint_clip(
 
     Args:
       clip: to read.
-      painter: the method.
+      painter: the method; with several passes, what a clip that is stopped has of a scene are its
+        latest drafts.
       writer: takes the pictures; it is finished, or discarded where anything fails.
       flow: finds the motion.
       measured: what is measured.
@@ -116,23 +114,36 @@ def paint_clip(
     Raises:
       ValueError: for a clip of which nothing can be read.
     """
-    distances = {*painter.distances, DISTANCE, *((LONG,) if measured.long else ())}
+    if painter.passes > 1:
+        check_room_for_scenes(clip)
+    distances = sorted({*painter.distances, DISTANCE, *((LONG,) if measured.long else ())})
     done = 0 if since is None else since.frames
     state = None if since is None else painter.restore(since.leaves)
-    looked = looked_through(clip.frames(), sorted(distances), flow, done)
-    frames = ahead(looked, READ_AHEAD)
-    painted = ahead(painted_frames(frames, painter, measured, state, done))
+    frames = ahead(looked_through(clip.frames(), distances, flow, done), READ_AHEAD)
+    if painter.passes > 1:
+        steps = several_passes(frames, cast(RevisingPainter, painter), flow, distances)
+    else:
+        steps = single_pass(frames, painter, state, done)
+    painted = ahead(painted_frames(steps, painter, measured, state))
+    drafts: dict[int, PaintedFrame] = {}
     rows = [] if since is None else list(since.rows)
     stopped = False
     try:
         for frame in painted:
             frame = on_host(frame)
-            writer.write(frame.picture, frame.time)
-            rows.append(frame.row)
-            state = frame.state
+            if frame.draft:
+                drafts[frame.number] = frame._replace(state=None)
+            else:
+                drafts.pop(frame.number, None)
+                writer.write(frame.picture, frame.time)
+                rows.append(frame.row)
+                state = frame.state
             if callback and callback(frame):
                 stopped = True
                 break
+        for _, draft in sorted(drafts.items()):
+            writer.write(draft.picture, draft.time)
+            rows.append(draft.row)
         if not rows:
             raise ValueError(f"{clip.path} holds no frame of what is wanted")
         writer.finish()
@@ -144,61 +155,30 @@ def paint_clip(
     return Outcome(rows, stopped, state)
 
 
-def looked_through(
-    frames: Iterable[Timed], distances: Sequence[int], flow: Flow, skipped: int = 0
-) -> Iterator[Looked]:
-    """Find the scenes, and the motion of every frame from those so many before it.
-
-    Args:
-      frames: of the clip.
-      distances: how many frames back.
-      flow: finds the motion.
-      skipped: frames at the beginning that are only looked at.
-    """
-    before: deque[Frame] = deque(maxlen=max(distances))
-    scene = 1
-    for number, timed in enumerate(frames):
-        pixels = timed.pixels
-        if before and is_cut(before[-1], pixels):
-            before.clear()
-            scene += 1
-        if number < skipped:
-            before.append(pixels)
-            continue
-        motions = {
-            distance: motion_between(before[-distance], pixels, flow)
-            for distance in distances
-            if distance <= len(before)
-        }
-        before.append(pixels)
-        image = pixels.astype(np.float32) / np.float32(255)
-        yield Looked(timed, scene, Prepared(image, motions))
-
-
 def painted_frames(
-    frames: Iterable[Looked],
-    painter: VideoPainter,
-    measured: Measured,
-    state: Any = None,
-    done: int = 0,
+    steps: Iterable[Step], painter: VideoPainter, measured: Measured, state: Any = None
 ) -> Iterator[PaintedFrame]:
-    """Paint and measure; pictures and measures are the device's, so that nobody waits for it.
+    """Measure what is painted; all is the device's, so that nobody waits for it.
 
     Args:
-      frames: to paint.
+      steps: painted frames.
       painter: the method.
       measured: what is measured.
-      state: of the painter after earlier frames; None: there are none.
-      done: how many those are.
+      state: of the painter before the first of them; None: there was none.
     """
     before: deque[Array] = deque([] if state is None else [state.picture], maxlen=LONG)
     alone_before: Array | None = None
-    for number, (timed, scene, frame) in enumerate(frames, start=done + 1):
+    for number, (timed, scene, frame), state, nth, draft in steps:
+        row = Row(frame=number, time=float(timed.time), scene=scene)
+        if draft:
+            picture = levels(state.picture)
+            yield PaintedFrame(
+                number, timed.pixels, timed.time, picture, None, row, None, nth, True
+            )
+            continue
         if not frame.motions:  # the first of a scene
-            state, alone_before = painter.begin(frame), None
+            alone_before = None
             before.clear()
-        else:
-            state = painter.advance(state, frame)
         picture = state.picture
         measures: dict[str, Any] = {"sharpness": sharpness(picture)}
         if before:
@@ -214,8 +194,10 @@ def painted_frames(
                 motion = frame.motions[DISTANCE]
                 measures["alone_warp_error"] = warp_error(own, alone_before, motion)
             alone_before, alone = own, levels(own)
-        row = Row(frame=number, time=float(timed.time), scene=scene, **measures)
-        yield PaintedFrame(number, timed.pixels, timed.time, levels(picture), alone, row, state)
+        row = row._replace(**measures)
+        yield PaintedFrame(
+            number, timed.pixels, timed.time, levels(picture), alone, row, state, nth
+        )
 
 
 @program()

@@ -100,7 +100,9 @@ def stylize_video(
         motion is known: 0 paints every frame by itself; `strength`, `colors`, and for AdaIN
         `matching`, `style_weights` and `style_scale`, as for `jnst.fast`. Where frames are
         optimised: the fields of `jnst.Settings`, which are for the first frame of a scene;
-        `frame_steps`, of every other frame; and `temporal`, the weight of the temporal term.
+        `frame_steps`, of every other frame; `temporal`, the weight of the temporal term; and
+        `passes` over every scene, forward and backward by turns, for which a scene is held in
+        memory.
 
     Returns:
       The measures, and how the clip ended.

@@ -16,9 +16,11 @@ from jnst.nn.painter import new_painter
 from jnst.nn.painter_file import Architecture
 from jnst.video.clip import Timed
 from jnst.video.flow import dis_flow
+from jnst.video.looking import looked_through
 from jnst.video.measuring import mean_of
 from jnst.video.painters import NetworkPainter
-from jnst.video.painting import Measured, looked_through, painted_frames
+from jnst.video.painting import Measured, painted_frames
+from jnst.video.passes import single_pass
 from jnst.video.stylization import one_pass_painter
 
 
@@ -40,7 +42,7 @@ def painters(adain, style, network, smooth):
 def painted(frames, painter, **measured):
     timed = [Timed(frame, Fraction(number, 25)) for number, frame in enumerate(frames)]
     looked = looked_through(timed, [1], dis_flow)
-    frames = painted_frames(looked, painter, Measured(**measured))
+    frames = painted_frames(single_pass(looked, painter), painter, Measured(**measured))
     return [frame._replace(row=frame.row.fetched()) for frame in frames]
 
 

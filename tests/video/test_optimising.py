@@ -12,15 +12,21 @@ from jnst.optim.step import step
 from jnst.transfer.settings import Settings
 from jnst.video.clip import Timed, Window
 from jnst.video.flow import dis_flow
+from jnst.video.looking import looked_through
 from jnst.video.measuring import mean_of
 from jnst.video.optimising import OptimisingPainter
-from jnst.video.painting import Measured, looked_through, painted_frames
+from jnst.video.painting import Measured, painted_frames
+from jnst.video.passes import several_passes, single_pass
 
 
 def painted(frames, painter, **measured):
     timed = [Timed(frame, Fraction(number, 25)) for number, frame in enumerate(frames)]
     looked = looked_through(timed, sorted(painter.distances), dis_flow)
-    found = painted_frames(looked, painter, Measured(**measured))
+    if painter.passes > 1:
+        steps = several_passes(looked, painter, dis_flow, painter.distances)
+    else:
+        steps = single_pass(looked, painter)
+    found = painted_frames(steps, painter, Measured(**measured))
     return [frame._replace(row=frame.row.fetched()) for frame in found]
 
 
@@ -87,9 +93,64 @@ def test_a_video_in_one_call(tmp_path, tiny, style, clip):
     [
         ({"frame_steps": 0}, "frame_steps must be at least 1, got 0"),
         ({"temporal": -1.0}, "temporal must be at least 0, got -1"),
+        ({"passes": 0}, "passes must be at least 1, got 0"),
         ({"beta": -1.0}, "beta must be at least 0, got -1"),
     ],
 )
 def test_settings_that_will_not_do(tmp_path, tiny, style, clip, settings, message):
     with pytest.raises(ValueError, match=message):
         jnst.video.stylize_video(tiny, clip, style, tmp_path / "out.mp4", **settings)
+
+
+@pytest.fixture(scope="module")
+def passed(tiny, style):
+    """Drafts and finished frames of two passes over a clip, and over one that ends otherwise."""
+    first, second = pan(4, step=4.0), pan(3, step=4.0)
+    painter = OptimisingPainter(tiny, [style], Settings(steps=20), steps=8, passes=2)
+    return [painted(frames, painter) for frames in (first, [*second, second[2][::-1].copy()])]
+
+
+def test_passes_go_forward_and_backward_and_come_out_in_order(passed):
+    results = passed[0]
+    assert [frame.number for frame in results] == [1, 2, 3, 4, 4, 3, 2, 1, 1, 2, 3, 4]
+    assert [frame.nth for frame in results] == 4 * [1] + 8 * [2]
+    assert [frame.draft for frame in results] == 8 * [True] + 4 * [False]
+    for draft, frame in zip(results[7:3:-1], results[8:], strict=True):
+        np.testing.assert_array_equal(draft.picture, frame.picture)
+
+
+def test_the_pass_backward_tells_a_frame_of_later_ones(passed):
+    """The first frame of two clips is painted alike in a pass forward, and not in one backward."""
+    (first, *_, again), (other, *_, other_again) = ([r[0], r[7]] for r in passed)
+    np.testing.assert_array_equal(first.picture, other.picture)
+    assert np.abs(np.asarray(again.picture, int) - other_again.picture).max() > 2
+
+
+def test_a_clip_stopped_within_a_pass_has_its_latest_drafts(tmp_path, tiny, style, clip):
+    seen = []
+
+    def stop(frame):
+        seen.append((frame.nth, frame.number, frame.draft))
+        return len(seen) == 4
+
+    result = jnst.video.stylize_video(
+        tiny,
+        clip,
+        style,
+        tmp_path / "out",
+        window=Window(end=0.12),
+        callback=stop,
+        steps=4,
+        frame_steps=2,
+        passes=3,
+    )
+    assert seen == [(1, 1, True), (1, 2, True), (1, 3, True), (2, 3, True)]
+    assert result.stopped and [row.frame for row in result.rows] == [1, 2, 3]
+    assert len(list((tmp_path / "out").glob("frame-*.png"))) == 3
+
+
+def test_a_scene_too_long_for_several_passes(tmp_path, tiny, style, clip, monkeypatch):
+    monkeypatch.setattr("jnst.video.passes.free_on_host", lambda: 3_000_000)
+    with pytest.raises(ValueError, match="a scene of 14 frames of 128×96 px needs 0.0 GiB of mem"):
+        jnst.video.stylize_video(tiny, clip, style, tmp_path / "out.mp4", passes=2)
+    assert not list(tmp_path.iterdir())
