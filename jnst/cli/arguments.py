@@ -160,6 +160,11 @@ def add_watching(add: Callable[..., Any], work: str) -> None:
     """Add the options by which a run is watched; `work` is what help calls it."""
     add("--save-every", type=whole, metavar="N", help="also write OUT-0000N.png every N steps")
     add("--log", metavar="FILE.csv", help="write the losses of each step")
+    add_preview(add, work)
+
+
+def add_preview(add: Callable[..., Any], work: str) -> None:
+    """Add the option of the preview page."""
     add(
         "--preview",
         nargs="?",

@@ -4,22 +4,28 @@ import io
 
 import numpy as np
 
+WARP_ERROR = "warp error"
 CURVES = {
     "total": "#d1495b",
     "style": "#2a9d8f",
     "content": "#3d82c4",
     "response": "#e9a23b",
+    WARP_ERROR: "#7b5ea7",
 }
-"""Colours of the terms that are drawn, where a run has them; `"response"` is a dream's."""
+"""Colours of what is drawn where a run has it: losses; `"response"` is a dream's, the warp error a
+video's."""
 
 
-def draw_curves(values: list[tuple[int, dict[str, float]]], sizes: list[int], ink: str) -> bytes:
+def draw_curves(
+    values: list[tuple[int, dict[str, float]]], sizes: list[int], ink: str, unit: str = "step"
+) -> bytes:
     """Draw the losses as SVG with a transparent background.
 
     Args:
       values: [(step, {term: loss}), …].
       sizes: steps at which a new size begins, each marked by a line.
       ink: colour of axes and text.
+      unit: what a step is called; those of others than steps have no losses for a title.
 
     Returns:
       The SVG file.
@@ -29,8 +35,8 @@ def draw_curves(values: list[tuple[int, dict[str, float]]], sizes: list[int], in
     figure = Figure(figsize=(6.4, 3.4), layout="constrained")
     axes = figure.add_subplot()
     axes.set_yscale("log")
-    axes.set_xlabel("step", color=ink)
-    axes.set_title("losses", color=ink, fontsize="medium")
+    axes.set_xlabel(unit, color=ink)
+    axes.set_title("losses" if unit == "step" else "", color=ink, fontsize="medium")
     axes.grid(color=ink, alpha=0.15)
     axes.tick_params(which="both", colors=ink)
     for side in axes.spines.values():

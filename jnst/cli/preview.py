@@ -70,13 +70,17 @@ class Preview:
       plan: as `Settings.plan` returns it.
       settings: shown in the page's table.
       port: to listen on; 0 takes a free one.
+      unit: what a step is called.
 
     Raises:
       ValueError: if the port is invalid or in use, or Flask or matplotlib is missing.
     """
 
-    def __init__(self, plan: Plan, settings: Mapping[str, Any], port: int = 0):
+    def __init__(
+        self, plan: Plan, settings: Mapping[str, Any], port: int = 0, *, unit: str = "step"
+    ):
         check_preview(port)
+        self.unit = unit
         self.settings = {name: as_text(value) for name, value in settings.items()}
         self.state = "starting"
         self.lock = threading.Lock()  # matplotlib and the reading of losses are for one at a time
@@ -143,7 +147,8 @@ class Preview:
             "steps": self.steps,
             "width": self.shape[1],
             "height": self.shape[0],
-            "seconds_left": self.left if math.isfinite(self.left) else None,
+            # Less than none where nobody knows how many steps there will be.
+            "seconds_left": self.left if math.isfinite(self.left) and self.left >= 0 else None,
             "losses": {
                 term: value if math.isfinite(value) else None
                 for term, value in (values[-1][1] if values else {}).items()
@@ -173,7 +178,8 @@ class Preview:
     def svg(self, ink: str) -> bytes:
         """Draw the losses so far on a logarithmic scale."""
         with self.lock:
-            return draw_curves(self.read_losses(), [step for step, _ in self.sizes[1:]], ink)
+            sizes = [step for step, _ in self.sizes[1:]]
+            return draw_curves(self.read_losses(), sizes, ink, self.unit)
 
     def __enter__(self) -> "Preview":
         start(self.server)
@@ -193,7 +199,7 @@ def application(preview: Preview) -> "Flask":
 
     @app.get("/")
     def page() -> str:
-        return render_template("preview.html", settings=preview.settings)
+        return render_template("preview.html", settings=preview.settings, unit=preview.unit)
 
     @app.get("/state.json")
     def state() -> Response:

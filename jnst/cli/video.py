@@ -9,10 +9,12 @@ import time
 from pathlib import Path
 
 from jnst._files import check_not_overwriting, check_output
+from jnst.cli.preview import check_preview
 from jnst.cli.runtime import interrupts
 from jnst.cli.side_outputs import SideOutputs
 from jnst.cli.video_options import SIZE
 from jnst.cli.video_options import add_arguments as add_arguments
+from jnst.cli.video_preview import FramePreview
 from jnst.cli.video_report import FrameProgress, Strip, summary, write_report, write_strip
 from jnst.image.pictures import check_image_output
 from jnst.version import __version__
@@ -28,6 +30,8 @@ def run(args: argparse.Namespace) -> int:
     """Check everything, paint and write; return the exit code."""
     began = time.monotonic()
     check_opencv()
+    if args.preview is not None:
+        check_preview(args.preview, name="--preview")
     encoding = Encoding(
         codec=args.codec,
         quality=args.quality,
@@ -59,14 +63,25 @@ def run(args: argparse.Namespace) -> int:
     side = SideOutputs(args.parser.prog)
     strip = Strip()
     with interrupts() as interrupted, contextlib.ExitStack() as stack:
-        show = None if args.quiet else FrameProgress(sys.stderr, clip.count)
-        if show:
-            stack.enter_context(show)
+        show = page = None
+        if args.preview is not None:
+            work = clip.count and clip.count * painter.passes
+            unit = "frame" if painter.passes == 1 else "picture"
+            shown = {name: record[name] for name in ("clip", "style")} | record["options"]
+            page = FramePreview(shown, args.preview, clip.shape, work, unit)
+            stack.enter_context(page)
+            # Even with --quiet: the page cannot be found without its address.
+            print(f"preview at {page.page.address}", file=sys.stderr, flush=True)
+        if not args.quiet:
+            show = stack.enter_context(FrameProgress(sys.stderr, clip.count, painter.passes))
 
         def callback(frame: PaintedFrame) -> bool:
             if show:
                 show(frame)
-            if strip_file:
+            if page:
+                with side.attempt("--preview"):
+                    page(frame)
+            if strip_file and not frame.draft:
                 strip.add(frame)
             return interrupted()
 
@@ -76,7 +91,10 @@ def run(args: argparse.Namespace) -> int:
         rows, stopped, state = paint_clip(
             clip, painter, writer, measured=measured, callback=callback, since=since
         )
-    if stopped:
+        if page:
+            with side.attempt("--preview"):
+                page.finish(stopped)
+    if stopped and painter.passes == 1:
         with side.attempt(f"{stop_file(output)}, without which --resume cannot go on"):
             write_stop(output, state, rows, identity)
     else:
@@ -84,7 +102,7 @@ def run(args: argparse.Namespace) -> int:
     if report:
         with side.attempt(f"--report {report}"):
             write_report(report, rows)
-    if strip_file:
+    if strip_file and strip.kept:
         with side.attempt(f"--strip {strip_file}"):
             write_strip(strip_file, strip)
     if clip.problem:

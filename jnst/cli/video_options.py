@@ -2,7 +2,7 @@
 
 import argparse
 
-from jnst.cli.arguments import number, styles, whole
+from jnst.cli.arguments import add_preview, number, styles, whole
 from jnst.cli.options import add_blend, choice
 from jnst.feedforward.adain import PRECISIONS
 from jnst.feedforward.matching import MATCHINGS
@@ -80,4 +80,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--precision", metavar="P", help=choice(PRECISIONS, PRECISIONS[0]))
     resume = "go on where Ctrl-C stopped the same command"
     add("--resume", action="store_true", help=resume)
+    add_preview(add, "video")
     add("--quiet", action="store_true", help="only print errors")

@@ -4,6 +4,7 @@ import contextlib
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -82,6 +83,18 @@ def test_optimised_frames(folder):
     assert len(Facts(folder / "slow.mkv").times) == 3
 
 
+def test_passes_are_told_and_counted(folder):
+    ran = video(
+        folder,
+        *("clip.mp4", "style.png", "-o", "twice.mkv", "--method", "optimise", "--end", "0.12"),
+        *("--steps", "4", "--frame-steps", "2", "--size", "64", "--passes", "2", "--preview"),
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert re.search(r"^preview at http://127.0.0.1:\d+/$", ran.stderr, re.M)
+    assert "pass 1/2 · frame 1/3\n" in ran.stderr and "pass 2/2 · frame 1/3 · " in ran.stderr
+    assert len(Facts(folder / "twice.mkv").times) == 3
+
+
 def test_what_was_readable_is_painted_and_said(folder):
     whole = write_clip(folder / "long.mp4", pan(50), sound=False).read_bytes()
     (folder / "cut.mp4").write_bytes(whole[: len(whole) * 2 // 3])
@@ -107,6 +120,13 @@ MISTAKES = [
     ("clip.mp4 style.png --size 8", "--size must be at least 32, got 8"),
     ("clip.mp4 style.png --method slow", "--method must be one of fast, optimise, got 'slow'"),
     ("clip.mp4 style.png --steps 5", "--steps needs --method optimise"),
+    ("clip.mp4 style.png --passes 2", "--passes needs --method optimise"),
+    ("clip.mp4 style.png --method optimise --passes 0", "--passes must be at least 1, got 0"),
+    (
+        "clip.mp4 style.png --method optimise --passes 2 --resume",
+        "--resume and --passes are mutually exclusive: a scene is painted whole",
+    ),
+    ("clip.mp4 style.png --preview 70000", "--preview must be at most 65535, got 70000"),
     ("clip.mp4 style.png --style waves", "--style chooses among the styles of a --network"),
     ("clip.mp4 style.png --report out.txt", "--report must be a .csv file, got out.txt"),
     ("clip.mp4 style.png --method optimise --smooth 0.5", "--smooth has no effect with --method"),

@@ -151,6 +151,6 @@ def test_a_clip_stopped_within_a_pass_has_its_latest_drafts(tmp_path, tiny, styl
 
 def test_a_scene_too_long_for_several_passes(tmp_path, tiny, style, clip, monkeypatch):
     monkeypatch.setattr("jnst.video.passes.free_on_host", lambda: 3_000_000)
-    with pytest.raises(ValueError, match="a scene of 14 frames of 128×96 px needs 0.0 GiB of mem"):
+    with pytest.raises(ValueError, match="a scene of 14 frames of 128×96 px needs"):
         jnst.video.stylize_video(tiny, clip, style, tmp_path / "out.mp4", passes=2)
     assert not list(tmp_path.iterdir())

@@ -1,0 +1,66 @@
+"""The preview page of `jnst video`: the frames as they come, and how steady they are."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from jnst.cli.curves import WARP_ERROR
+from jnst.cli.preview import Preview
+from jnst.optim.minimization import Progress
+from jnst.video.painting import PaintedFrame
+
+
+class FramePreview:
+    """Shows frames on the preview page while the context is open; call it after every frame.
+
+    Args:
+      settings: shown in the page's table.
+      port: to listen on; 0 takes a free one.
+      shape: (height, width) of the frames.
+      work: pictures that there will be, those of all passes counted; None: nobody knows.
+      unit: what the page calls them.
+    """
+
+    def __init__(
+        self,
+        settings: Mapping[str, Any],
+        port: int,
+        shape: tuple[int, int],
+        work: int | None,
+        unit: str,
+    ):
+        self.work = work or 0
+        self.shape = shape
+        self.page = Preview([(shape, self.work)], settings, port, unit=unit)
+        self.done = 0
+        self.before: dict[str, Any] = {}
+        self.last: Float[np.ndarray, "H W 3"] | None = None
+
+    def __call__(self, frame: PaintedFrame) -> None:
+        """Show a frame; one that comes once more, as it is, is shown but not counted."""
+        self.done = self.done + 1 if frame.nth == 1 or frame.draft else self.done
+        self.last = frame.picture.astype(np.float32) / np.float32(255)
+        self.page(
+            Progress(
+                step=self.done,
+                steps=self.work,
+                shape=self.shape,
+                losses=self.before,
+                picture=lambda: self.last,
+            )
+        )
+        # As of a run's steps, the page gets those of the one before.
+        self.before = {WARP_ERROR: frame.row.warp_error}
+
+    def finish(self, stopped: bool) -> None:
+        """Show that it has come to its end; wait a little for a browser to fetch that."""
+        self.page.finish(self.last, "stopped" if stopped else "finished")
+
+    def __enter__(self) -> "FramePreview":
+        self.page.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.page.__exit__(*error)
