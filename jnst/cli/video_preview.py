@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-from jaxtyping import Float
+import jax.numpy as jnp
 
 from jnst.cli.curves import WARP_ERROR
 from jnst.cli.preview import Preview
 from jnst.optim.minimization import Progress
+from jnst.video.flow import Frame
+from jnst.video.looking import as_image
 from jnst.video.painting import PaintedFrame
 
 
@@ -36,19 +37,19 @@ class FramePreview:
         self.page = Preview([(shape, self.work)], settings, port, unit=unit)
         self.done = 0
         self.before: dict[str, Any] = {}
-        self.last: Float[np.ndarray, "H W 3"] | None = None
+        self.last: Frame | None = None
 
     def __call__(self, frame: PaintedFrame) -> None:
         """Show a frame; one that comes once more, as it is, is shown but not counted."""
         self.done = self.done + 1 if frame.nth == 1 or frame.draft else self.done
-        self.last = frame.picture.astype(np.float32) / np.float32(255)
+        self.last = frame.picture
         self.page(
             Progress(
                 step=self.done,
                 steps=self.work,
                 shape=self.shape,
                 losses=self.before,
-                picture=lambda: self.last,
+                picture=lambda: jnp.asarray(as_image(frame.picture)),
             )
         )
         # As of a run's steps, the page gets those of the one before.
@@ -56,7 +57,8 @@ class FramePreview:
 
     def finish(self, stopped: bool) -> None:
         """Show that it has come to its end; wait a little for a browser to fetch that."""
-        self.page.finish(self.last, "stopped" if stopped else "finished")
+        if self.last is not None:
+            self.page.finish(as_image(self.last), "stopped" if stopped else "finished")
 
     def __enter__(self) -> "FramePreview":
         self.page.__enter__()

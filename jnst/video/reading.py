@@ -54,6 +54,7 @@ class MovieFile(Clip):
             self.time_base: Fraction = stream.time_base
             first = self._first(container, stream)
             self.quarter_turns = round(first.rotation / 90) % 4
+            self.mirrored = _mirrored(first)
             self.duration = _duration(container, stream)
             wide = float(stream.sample_aspect_ratio or 1)  # of a pixel
             height, width = first.height, round(first.width * wide)
@@ -111,7 +112,9 @@ class MovieFile(Clip):
                     continue  # two frames of one time, as broken files have them
                 last = time
                 scaled = frame.reformat(width, height, "rgb24", interpolation=AREA)
-                yield Timed(np.rot90(scaled.to_ndarray(), self.quarter_turns), time)
+                pixels = scaled.to_ndarray()
+                upright = np.rot90(pixels[::-1] if self.mirrored else pixels, self.quarter_turns)
+                yield Timed(upright, time)
         if self.problem or self.window.end is not None or self.duration is None:
             return
         missing = self.duration - float(last or 0) - 2 / float(self.rate)
@@ -136,6 +139,20 @@ def opened(path: Path) -> Any:
         raise ValueError(f"{path} does not exist") from None
     except (av.FFmpegError, OSError) as error:
         raise ValueError(f"{path} cannot be read as a video: {_reason(error)}") from error
+
+
+def _mirrored(frame: Any) -> bool:
+    """Say whether a frame is to be turned upside down as a mirror does, and then rotated.
+
+    That is so where the matrix by which it is to be shown has a negative determinant.
+    """
+    from av.sidedata.sidedata import Type
+
+    matrix = frame.side_data.get(Type.DISPLAYMATRIX)
+    if matrix is None:
+        return False
+    across, down, _ = np.frombuffer(bytes(matrix), np.int32).reshape(3, 3).astype(float)
+    return bool(across[0] * down[1] < across[1] * down[0])
 
 
 def _duration(container: Any, stream: Any) -> float | None:

@@ -11,13 +11,18 @@ EXACT = 4 | 0x2000 | 0x4000 | 0x40000
 SAMPLES = 48_000
 
 
-def write_clip(path, frames, times=None, codec="libx264", pixel_format="yuv420p", sound=True):
-    """Write a clip, with a tone a second long for each second, to the end of its last frame."""
+def write_clip(path, frames, times=None, codec="libx264", pixel_format="yuv420p", sound=True, turn=None):
+    """Write a clip, with a tone a second long for each second, to the end of its last frame.
+
+    `turn` is what players are told: (degrees counterclockwise, then mirrored left to right).
+    """
     front = {"movflags": "faststart"} if path.suffix == ".mp4" else {}
     with av.open(str(path), "w", container_options=front) as container:
         stream = container.add_stream(codec, rate=RATE, options={"crf": "10", "g": "10"})
         stream.height, stream.width = frames[0].shape[:2]
         stream.pix_fmt = pixel_format
+        if turn is not None:
+            stream.set_display_rotation(turn[0], hflip=turn[1])
         stream.codec_context.time_base = Fraction(1, 1000)
         audio = None
         if sound:

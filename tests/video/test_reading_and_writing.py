@@ -81,7 +81,21 @@ def test_other_formats(tmp_path, clip, suffix, codec):
     assert abs(facts.sound - 14 / RATE) < 0.05
 
 
-def test_ten_bits_and_rotation_and_size(tmp_path, frames):
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize("degrees", [0, 90, 180, 270])
+def test_clips_of_a_turned_camera_come_out_upright(tmp_path, frames, degrees, mirrored):
+    write_clip(tmp_path / "in.mp4", frames[:2], sound=False, turn=(degrees, mirrored))
+    expected = [np.rot90(frame, degrees // 90) for frame in frames[:2]]
+    if mirrored:
+        expected = [frame[:, ::-1] for frame in expected]
+    clip = copied(tmp_path / "in.mp4", tmp_path / "out.mp4")
+    assert clip.shape == expected[0].shape[:2]
+    facts = Facts(tmp_path / "out.mp4")
+    assert facts.shape == clip.shape
+    assert differences(facts.frames, expected).max() < 3
+
+
+def test_ten_bits_and_size(tmp_path, frames):
     write_clip(tmp_path / "in.mkv", frames[:3], pixel_format="yuv420p10le", sound=False)
     clip = open_clip(tmp_path / "in.mkv", Window(size=64))
     assert clip.shape == (48, 64)
