@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     identity = json.loads(json.dumps({**identity, "encoding": encoding}, default=str))
     since = read_stop(output, identity) if args.resume else None
     if not args.quiet:
-        frames = f"{clip.count} frames" if clip.count else "frames"
+        frames = counted(clip.count) if clip.count else "frames"
         rate = f"{float(clip.rate):.4g} a second"
         print(f"{frames} of {width}×{height} px, {rate}", file=sys.stderr, flush=True)
     side = SideOutputs(args.parser.prog)
@@ -109,11 +109,16 @@ def run(args: argparse.Namespace) -> int:
         print(f"{args.parser.prog}: {args.clip}: {clip.problem}", file=sys.stderr)
     if not args.quiet:
         seconds = time.monotonic() - began
-        said = f"{len(rows)} frames in {seconds:.0f} s, {len(rows) / seconds:.3g} a second"
+        said = f"{counted(len(rows))} in {seconds:.0f} s, {len(rows) / seconds:.3g} a second"
         print(f"wrote {output}: {said}", file=sys.stderr)
         if measures := summary(rows):
             print(measures, file=sys.stderr)
     return 130 if stopped else 0
+
+
+def counted(frames: int) -> str:
+    """Frames in words."""
+    return f"{frames} frame{'s' if frames > 1 else ''}"
 
 
 def check_report(path: str | None) -> Path | None:

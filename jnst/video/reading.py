@@ -95,7 +95,7 @@ class MovieFile(Clip):
         height, width = self.shape
         if self.quarter_turns % 2:
             height, width = width, height
-        last = None
+        last, damaged = None, 0
         with opened(self.path) as container:
             stream = container.streams.video[0]
             stream.thread_type = "AUTO"
@@ -111,15 +111,19 @@ class MovieFile(Clip):
                 if last is not None and time <= last:
                     continue  # two frames of one time, as broken files have them
                 last = time
+                damaged += frame.is_corrupt
                 scaled = frame.reformat(width, height, "rgb24", interpolation=AREA)
                 pixels = scaled.to_ndarray()
                 upright = np.rot90(pixels[::-1] if self.mirrored else pixels, self.quarter_turns)
                 yield Timed(upright, time)
-        if self.problem or self.window.end is not None or self.duration is None:
+        if self.problem:
             return
-        missing = self.duration - float(last or 0) - 2 / float(self.rate)
-        if missing > 0.02 * self.duration:
+        whole = self.window.end is None and self.duration is not None
+        missing = (self.duration or 0) - float(last or 0) - 2 / float(self.rate)
+        if whole and missing > 0.02 * (self.duration or 0):
             self.problem = f"its last {missing:.2f} s are missing, as in a file that was cut off"
+        elif damaged:
+            self.problem = f"damaged frames: {damaged}; they were painted as far as they came out"
 
 
 def opened(path: Path) -> Any:
@@ -134,7 +138,8 @@ def opened(path: Path) -> Any:
     if why := not_a_file(path):
         raise ValueError(f"{path} {why}")
     try:
-        return av.open(os.fspath(path), metadata_errors="ignore")
+        # With the protocol, as a name with a colon would be taken for one of its own otherwise.
+        return av.open(f"file:{path}", metadata_errors="ignore")
     except FileNotFoundError:
         raise ValueError(f"{path} does not exist") from None
     except (av.FFmpegError, OSError) as error:

@@ -1,4 +1,4 @@
-"""Painted frames written as a video with the sound of the first, or as a folder of pictures.
+"""Painted frames written, as a video with the sound of the first or as a folder of pictures.
 
 PyAV, an optional library, is imported when a video is written.
 """
@@ -15,15 +15,14 @@ import numpy as np
 
 from jnst._checks import check_choice, check_integer
 from jnst._files import atomic_write, check_output
-from jnst.image.pictures import FORMATS, save_image
+from jnst.image.pictures import FORMATS
 from jnst.video.clip import Clip
 from jnst.video.flow import Frame
+from jnst.video.folder_writing import RECORD, FolderWriter, naming
 from jnst.video.reading import EXACT, MovieFile, opened
 from jnst.video.sound import Sound
 from jnst.visualize.folders import check_own_folder
 
-RECORD = "video.json"
-"""Tells that a folder is one of `jnst video`."""
 ENCODERS = {
     "h264": "libx264",
     "h265": "libx265",
@@ -100,6 +99,8 @@ def check_video_output(path: str | os.PathLike[str], encoding: Encoding) -> Path
       ValueError: if nothing can be written there, or not so.
     """
     path = Path(path)
+    if path == Path("-"):
+        raise ValueError("output - will not do: a video needs a file of its own; give its name")
     if not is_video(path):
         if path.suffix.lower() in FORMATS:
             raise ValueError(f"output {path} is a single picture; give a video or a folder")
@@ -168,6 +169,7 @@ class MovieWriter:
     def __init__(self, path: Path, clip: Clip, encoding: Encoding, record: Mapping[str, Any]):
         import av
 
+        self.path = path
         self.place = atomic_write(path)
         temporary = self.place.__enter__()
         self.container: Any = None
@@ -216,9 +218,10 @@ class MovieWriter:
         frame.colorspace, frame.color_range = BT709, 1
         frame.time_base = self.time_base
         frame.pts = round(time / self.time_base)
-        self.container.mux(self.stream.encode(frame))
-        if self.sound:
-            self.sound.copy(time)
+        with naming(self.path):
+            self.container.mux(self.stream.encode(frame))
+            if self.sound:
+                self.sound.copy(time)
         self.last = time
 
     def take_over(self, path: Path, count: int) -> None:
@@ -244,11 +247,12 @@ class MovieWriter:
 
     def finish(self) -> None:
         """Write the rest, and the sound to the end of the last frame."""
-        self.container.mux(self.stream.encode())
-        if self.sound:
-            self.sound.copy(self.last + 1 / self.stream.codec_context.framerate)
-            self.sound.close()
-        self.container.close()
+        with naming(self.path):
+            self.container.mux(self.stream.encode())
+            if self.sound:
+                self.sound.copy(self.last + 1 / self.stream.codec_context.framerate)
+                self.sound.close()
+            self.container.close()
         self.place.__exit__(None, None, None)
 
     def discard(self) -> None:
@@ -260,33 +264,3 @@ class MovieWriter:
                 self.container.close()
         with contextlib.suppress(InterruptedError):
             self.place.__exit__(InterruptedError, InterruptedError(), None)
-
-
-class FolderWriter:
-    """Writes a PNG for each frame; those of an earlier run that was longer are removed."""
-
-    def __init__(self, path: Path, record: Mapping[str, Any], kept: int = 0):
-        self.path, self.record = path, record
-        path.mkdir(exist_ok=True)
-        self.written = {self.file(number) for number in range(1, kept + 1)}
-        with atomic_write(path / RECORD) as temporary:
-            temporary.write_text(json.dumps({"video": record}, indent=1), encoding="utf-8")
-
-    def file(self, number: int) -> Path:
-        """The picture of a frame."""
-        return self.path / f"frame-{number:06d}.png"
-
-    def write(self, pixels: Frame, time: Fraction) -> None:
-        """Write a frame."""
-        path = self.file(len(self.written) + 1)
-        save_image(path, pixels.astype(np.float32) / 255, settings=self.record, fast=True)
-        self.written.add(path)
-
-    def finish(self) -> None:
-        """Remove what is left of an earlier run."""
-        for path in self.path.glob("frame-*.png"):
-            if path not in self.written:
-                path.unlink()
-
-    def discard(self) -> None:
-        """Leave what there is: every picture of it is whole."""

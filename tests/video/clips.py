@@ -11,7 +11,9 @@ EXACT = 4 | 0x2000 | 0x4000 | 0x40000
 SAMPLES = 48_000
 
 
-def write_clip(path, frames, times=None, codec="libx264", pixel_format="yuv420p", sound=True, turn=None):
+def write_clip(
+    path, frames, times=None, codec="libx264", pixel_format="yuv420p", sound=True, turn=None
+):
     """Write a clip, with a tone a second long for each second, to the end of its last frame.
 
     `turn` is what players are told: (degrees counterclockwise, then mirrored left to right).

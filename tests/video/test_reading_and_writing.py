@@ -1,5 +1,6 @@
 """Videos and folders in and out: frames, times, sound."""
 
+import errno
 import json
 import os
 from fractions import Fraction
@@ -179,6 +180,9 @@ def test_windows_that_are_none(clip, window, message):
 
 
 def test_outputs_that_cannot_be(tmp_path):
+    (tmp_path / "link.mp4").symlink_to("/dev/full")
+    with pytest.raises(ValueError, match="output - will not do: a video needs a file of its own"):
+        check_video_output("-", Encoding())
     for name, encoding, message in (
         ("out.mp4", Encoding(codec="h26x"), "codec 'h26x' has no encoder here; try h264, h265"),
         ("out.webm", Encoding(codec="h264"), "a file .webm cannot hold h264; try .mkv"),
@@ -187,6 +191,75 @@ def test_outputs_that_cannot_be(tmp_path):
         ("out.mp4", Encoding(quality=99), "quality must be at most 63, got 99"),
         ("out.mp4", Encoding(pixel_format="yuv"), "pixel_format must be one of .*yuv420p"),
         ("no/out.mp4", Encoding(), "output folder .*no does not exist"),
+        ("/dev/full", Encoding(), "/dev/full is a file; give the name of a folder"),
+        ("link.mp4", Encoding(), "output .*link.mp4 is not a regular file"),
     ):
         with pytest.raises(ValueError, match=message):
             check_video_output(tmp_path / name, encoding)
+
+
+def full(*_, **__):
+    raise OSError(errno.ENOSPC, "No space left on device", ".jnst-123.mp4")
+
+
+def test_a_full_disk_is_named_and_leaves_nothing(tmp_path, clip, monkeypatch):
+    """FFmpeg buffers what it writes: the first call may fail, or only the last one."""
+    reader = open_clip(clip)
+    frames = list(reader.frames())
+    (tmp_path / "out.mp4").write_bytes(b"before")
+    for fails in ("write", "finish"):
+        writer = open_writer(tmp_path / "out.mp4", reader, Encoding(), {})
+        with pytest.raises(ValueError, match=r"/out\.mp4 cannot be written \(No space left"):
+            if fails == "write":
+                monkeypatch.setattr(writer, "container", Container(writer.container))
+            for timed in frames:
+                writer.write(timed.pixels, timed.time)
+            monkeypatch.setattr(writer, "container", Container(writer.container))
+            writer.finish()
+        writer.discard()
+        assert os.listdir(tmp_path) == ["out.mp4"]
+        assert (tmp_path / "out.mp4").read_bytes() == b"before"
+
+
+class Container:
+    """PyAV's, on a full disk."""
+
+    mux = full
+
+    def __init__(self, container):
+        self.close = container.close
+
+
+def test_a_full_disk_in_a_folder(tmp_path, clip, monkeypatch):
+    reader = open_clip(clip)
+    writer = open_writer(tmp_path / "out", reader, Encoding(), {})
+    first, *_ = reader.frames()
+    monkeypatch.setattr("jnst.video.folder_writing.save_image", full)
+    with pytest.raises(ValueError, match=r"/out/frame-000001\.png cannot be written \(No space"):
+        writer.write(first.pixels, first.time)
+
+
+def test_damaged_frames_are_told(tmp_path, clip):
+    data = bytearray(clip.read_bytes())
+    for place in np.random.default_rng(0).integers(len(data) // 2, len(data) - 10, 200):
+        data[place] ^= 255
+    (tmp_path / "in.mp4").write_bytes(bytes(data))
+    reader = open_clip(tmp_path / "in.mp4")
+    assert 1 <= len(list(reader.frames())) <= 14
+    assert "damaged frames: " in reader.problem or "decoded" in reader.problem
+
+
+def test_a_name_with_a_colon_is_a_file(tmp_path, clip, monkeypatch):
+    """FFmpeg takes what comes before it for a protocol, and would ask the network."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "http:").mkdir()
+    (tmp_path / "http:" / "clip.mp4").write_bytes(clip.read_bytes())
+    assert open_clip("http:/clip.mp4").count == 14
+    with pytest.raises(ValueError, match=r"^https:/127\.0\.0\.1/clip\.mp4 does not exist$"):
+        open_clip("https://127.0.0.1/clip.mp4")
+
+
+def test_one_frame_is_a_video(tmp_path, frames):
+    write_clip(tmp_path / "in.mp4", frames[:1], sound=False)
+    copied(tmp_path / "in.mp4", tmp_path / "out.mp4")
+    assert len(Facts(tmp_path / "out.mp4").times) == 1
