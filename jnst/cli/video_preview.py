@@ -40,8 +40,9 @@ class FramePreview:
         self.last: Frame | None = None
 
     def __call__(self, frame: PaintedFrame) -> None:
-        """Show a frame; one that comes once more, as it is, is shown but not counted."""
-        self.done = self.done + 1 if frame.nth == 1 or frame.draft else self.done
+        """Show a frame; one that comes once more, finished, is shown but not counted."""
+        counts = frame.nth == 1 or frame.draft
+        self.done += counts
         self.last = frame.picture
         self.page(
             Progress(
@@ -52,8 +53,8 @@ class FramePreview:
                 picture=lambda: jnp.asarray(as_image(frame.picture)),
             )
         )
-        # As of a run's steps, the page gets those of the one before.
-        self.before = {WARP_ERROR: frame.row.warp_error}
+        if counts:  # as of a run's steps, the page gets those of the one before
+            self.before = {WARP_ERROR: frame.row.warp_error}
 
     def finish(self, stopped: bool) -> None:
         """Show that it has come to its end; wait a little for a browser to fetch that."""

@@ -39,7 +39,7 @@ class PaintedFrame(NamedTuple):
       time: when it is shown, in seconds from the start.
       picture: of it.
       alone: what it would be without the other frames; None: nobody asked.
-      row: its measures; a draft has none.
+      row: its measures; a draft has the warp error only, in the direction of its pass.
       state: of the painter, after it.
       nth: the pass, from 1.
       draft: it comes again, and is not written yet.
@@ -168,10 +168,14 @@ def painted_frames(
     """
     before: deque[Array] = deque([] if state is None else [state.picture], maxlen=LONG)
     alone_before: Array | None = None
+    drafted: Array | None = None
     for number, (timed, scene, frame), state, nth, draft in steps:
         row = Row(frame=number, time=float(timed.time), scene=scene)
         if draft:
-            picture = levels(state.picture)
+            if frame.motions and drafted is not None:
+                error = warp_error(state.picture, drafted, frame.motions[DISTANCE])
+                row = row._replace(warp_error=error)
+            drafted, picture = state.picture, levels(state.picture)
             yield PaintedFrame(
                 number, timed.pixels, timed.time, picture, None, row, None, nth, True
             )

@@ -120,6 +120,8 @@ def test_passes_go_forward_and_backward_and_come_out_in_order(passed):
     assert [frame.number for frame in results] == [1, 2, 3, 4, 4, 3, 2, 1, 1, 2, 3, 4]
     assert [frame.nth for frame in results] == 4 * [1] + 8 * [2]
     assert [frame.draft for frame in results] == 8 * [True] + 4 * [False]
+    measured = [np.isfinite(frame.row.warp_error) for frame in results]
+    assert measured == 3 * [False, True, True, True]
     for draft, frame in zip(results[7:3:-1], results[8:], strict=True):
         np.testing.assert_array_equal(draft.picture, frame.picture)
 
