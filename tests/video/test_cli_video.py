@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import errno
 import json
 import os
 import re
@@ -83,6 +84,33 @@ def test_optimised_frames(folder):
     assert len(Facts(folder / "slow.mkv").times) == 3
 
 
+def test_one_frame_without_sound(folder, frames):
+    """There is nothing to compare it with, nor a later frame to learn from."""
+    write_clip(folder / "one.mp4", frames[:1], sound=False)
+    optimised = "--method", "optimise", "--steps", "4", "--passes", "3", "--size", "64"
+    for name, options in (("one-fast.mp4", ()), ("one-slow.mp4", optimised)):
+        line = "one.mp4", "style.png", "-o", name, "--report", "one.csv", "--strip", "one.png"
+        ran = video(folder, *line, *options)
+        assert ran.returncode == 0, ran.stderr
+        *_, wrote, measures = ran.stderr.splitlines()
+        assert wrote.startswith(f"wrote {name}: 1 frame in ")
+        assert measures.startswith("sharpness ")
+        facts = Facts(folder / name)
+        assert len(facts.times) == 1 and not facts.has_sound
+        assert len((folder / "one.csv").read_text().splitlines()) == 2
+
+
+def test_a_full_disk_is_a_sentence(folder, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("jnst.video.folder_writing.save_image", full)
+    ran = video(folder, "clip.mp4", "style.png", "-o", "full", "--quiet")
+    assert ran.returncode == 2
+    name = os.path.join("full", "frame-000001.png")
+    assert ran.stderr == f"jnst video: error: {name} cannot be written (No space left on device)\n"
+
+
 def test_passes_are_told_and_counted(folder):
     ran = video(
         folder,
@@ -111,6 +139,15 @@ MISTAKES = [
     ("sound.mp4 style.png", "sound.mp4 holds no video"),
     ("clip.mp4", "give a picture whose style to use, or a --network"),
     ("clip.mp4 style.png -o clip.mp4", "clip.mp4 is the clip itself and would be overwritten"),
+    ("linked.mp4 style.png -o clip.mp4", "clip.mp4 is the clip itself and would be overwritten"),
+    ("own style.png -o own", "own is the clip itself and would be overwritten"),
+    ("empty.mp4 style.png", "empty.mp4 cannot be read as a video: invalid data found"),
+    ("half.mp4 style.png", "half.mp4 holds no video"),
+    ("http://127.0.0.1/clip.mp4 style.png", "http:/127.0.0.1/clip.mp4 does not exist"),
+    ("clip.mp4 style.png -o -", "output - will not do: a video needs a file of its own"),
+    ("clip.mp4 style.png -o cache", "cache is not empty and not of jnst video; choose another"),
+    ("clip.mp4 style.png --codec aac", "--codec 'aac' is not one of video"),
+    ("clip.mp4 style.png --fps nan", "--fps must be finite, got nan"),
     ("clip.mp4 style.png -o style.png", "output style.png is a single picture; give a video or"),
     ("clip.mp4 style.png -o out.avi", "the suffix of output out.avi must be one of .mp4"),
     ("clip.mp4 style.png --codec none", "--codec 'none' has no encoder here; try h264"),
@@ -142,6 +179,13 @@ def test_mistakes(folder, line, message):
     (folder / "text.mp4").write_text("no video")
     if not (folder / "sound.mp4").exists():
         only_sound(folder / "sound.mp4")
+    if not (folder / "own").exists():
+        (folder / "own").mkdir()
+        (folder / "own" / "video.json").write_text('{"video": {}}')
+        (folder / "own" / "frame-000001.png").write_bytes((folder / "style.png").read_bytes())
+        (folder / "linked.mp4").symlink_to("clip.mp4")
+        (folder / "empty.mp4").touch()
+        (folder / "half.mp4").write_bytes((folder / "clip.mp4").read_bytes()[:300])
     before = sorted(os.listdir(folder))
     ran = run_jnst(folder, "video", *line.split())
     assert ran.returncode == 2
