@@ -257,10 +257,9 @@ class MovieWriter:
 
     def discard(self) -> None:
         """Remove what was written."""
-        if self.sound:
-            self.sound.close()
-        if self.container is not None:
-            with contextlib.suppress(Exception):  # whatever it lacks, as after a full disk
-                self.container.close()
+        for part in (self.sound, self.container):
+            if part is not None:
+                with contextlib.suppress(Exception):  # whatever it lacks, as after a full disk
+                    part.close()
         with contextlib.suppress(InterruptedError):
             self.place.__exit__(InterruptedError, InterruptedError(), None)

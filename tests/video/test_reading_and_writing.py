@@ -202,23 +202,29 @@ def full(*_, **__):
     raise OSError(errno.ENOSPC, "No space left on device", ".jnst-123.mp4")
 
 
-def test_a_full_disk_is_named_and_leaves_nothing(tmp_path, clip, monkeypatch):
-    """FFmpeg buffers what it writes: the first call may fail, or only the last one."""
+@pytest.mark.parametrize("name", ["out.mp4", "out.webm"])
+def test_a_full_disk_is_named_and_leaves_nothing(tmp_path, clip, monkeypatch, name):
+    """FFmpeg buffers what it writes: the first call may fail, or only the last one.
+
+    In WebM sound is encoded anew, and that encoder is still to be emptied.
+    """
     reader = open_clip(clip)
     frames = list(reader.frames())
-    (tmp_path / "out.mp4").write_bytes(b"before")
+    (tmp_path / name).write_bytes(b"before")
     for fails in ("write", "finish"):
-        writer = open_writer(tmp_path / "out.mp4", reader, Encoding(), {})
-        with pytest.raises(ValueError, match=r"/out\.mp4 cannot be written \(No space left"):
+        writer = open_writer(tmp_path / name, reader, Encoding(), {})
+        with pytest.raises(ValueError, match=rf"/{name} cannot be written \(No space left"):
             if fails == "write":
                 monkeypatch.setattr(writer, "container", Container(writer.container))
             for timed in frames:
                 writer.write(timed.pixels, timed.time)
             monkeypatch.setattr(writer, "container", Container(writer.container))
             writer.finish()
+        if writer.sound:
+            writer.sound.container = writer.container
         writer.discard()
-        assert os.listdir(tmp_path) == ["out.mp4"]
-        assert (tmp_path / "out.mp4").read_bytes() == b"before"
+        assert os.listdir(tmp_path) == [name]
+        assert (tmp_path / name).read_bytes() == b"before"
 
 
 class Container:
