@@ -65,7 +65,9 @@ def main() -> None:
             output = arguments[arguments.index("-o") + 1]
             if wanted and not any(word in output for word in wanted):
                 continue
-            code = run([str(work / a) if (work / a).exists() or a == output else a for a in arguments])
+            code = run(
+                [str(work / a) if (work / a).exists() or a == output else a for a in arguments]
+            )
             if code:
                 raise SystemExit(code)
             keep(work / output)

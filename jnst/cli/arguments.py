@@ -45,13 +45,17 @@ class CommandParser(Parser):
         super().__init__(**options)
         self._module = module
 
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Import the module, if this has not been done yet, and parse."""
+    def load(self) -> None:
+        """Import the module and add its arguments, if this has not been done yet."""
         if self._module:
             command = importlib.import_module(self._module)
             command.add_arguments(self)
             self.set_defaults(run=command.run, parser=self)
             self._module = None
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Load, and parse."""
+        self.load()
         return super().parse_known_args(args, namespace)
 
 
