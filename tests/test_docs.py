@@ -30,12 +30,21 @@ PAGES = [
 ]
 FENCE = re.compile(r"^( *)```(\w*)[^\n]*\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"(?<!`)\[[^\]\[]*\]\(([^)\s]+)\)")
+SMALL = Architecture(channels=(4, 6, 8), residuals=1)
+QUICKLY = {"steps": 1, "style_loss": "gram", "optimizer": "adam"}
 FEWER = {
-    (jnst, "stylize"): {"steps": 1},
-    (jnst, "stylize_grid"): {"steps": 1},
+    (jnst, "stylize"): QUICKLY,
+    (jnst, "stylize_grid"): QUICKLY,
     (jnst, "minimize"): {"steps": 1},
-    (jnst.feedforward, "train"): {"steps": 1, "batch": 1, "crop": 32, "style_size": 32},
-    (jnst.visualize, "reconstruct"): {"steps": 1},
+    (jnst.feedforward, "train"): {
+        **{"steps": 1, "batch": 1, "crop": 64, "style_size": 64},
+        "architecture": SMALL,
+    },
+    (jnst.visualize, "reconstruct"): {
+        "steps": 1,
+        "content_layers": ["conv4_2"],
+        "style_layers": ["relu3_1"],
+    },
     (jnst.visualize, "dream"): {"steps": 1, "octaves": 1},
     (jnst.visualize, "dream_frames"): {"steps": 1, "octaves": 1, "frame_steps": 1},
 }
@@ -116,12 +125,14 @@ def reader(tmp_path, monkeypatch):
     random = np.random.default_rng(0)
     for name in ("photo", "painting", "other", "third", "starry", "scream"):
         jnst.save_image(f"{name}.jpg", random.uniform(size=(EDGE, EDGE, 3)).astype(np.float32))
-    jnst.save_image("sky.png", np.ones((EDGE, EDGE, 3), np.float32))
-    small = new_painter(jax.random.key(0), ["waves"], Architecture(channels=(4, 6, 8), residuals=1))
-    load_image, frames = jnst.load_image, jnst.visualize.dream_frames
+    jnst.save_image("sky.png", np.eye(EDGE, dtype=np.float32)[..., None].repeat(3, -1))
+    small = new_painter(jax.random.key(0), ["waves"], SMALL)
+    load_image, load_vgg19 = jnst.load_image, jnst.load_vgg19
+    frames = jnst.visualize.dream_frames
     adain = make_adain(tiny_weights(), tiny_decoder(), precision="highest")
     for owner, name, replacement in (
         (jnst, "load_image", lambda path, size=None: load_image(path, EDGE)),
+        (jnst, "load_vgg19", lambda **o: load_vgg19(**o | {"precision": "highest"})),
         (jnst, "load_adain", lambda: adain),
         (jnst.feedforward, "load_painter", lambda path: small),
         (
@@ -134,7 +145,7 @@ def reader(tmp_path, monkeypatch):
     for (owner, name), few in FEWER.items():
         monkeypatch.setattr(owner, name, cut_down(getattr(owner, name), few))
     photo, painting = jnst.load_image("photo.jpg"), jnst.load_image("painting.jpg")
-    levels = (255 * photo).astype(np.uint8)
+    levels = (255 * photo).astype(np.uint8).repeat(2, 0).repeat(2, 1)
     return {
         "jnst": jnst,
         "model": jnst.load_vgg19(),
@@ -150,8 +161,23 @@ def cut_down(function, few):
     return lambda *args, **options: function(*args, **options | few)
 
 
+def film(monkeypatch):
+    """Put a clip of three small frames into the folder; clips are painted whole."""
+    import jnst.video
+    from jnst.visualize.movies import write_movie
+
+    shades = (0.2, 0.5, 0.8)
+    write_movie("clip.mp4", [np.full((48, 64, 3), shade, np.float32) for shade in shades])
+    function = jnst.video.stylize_video
+    monkeypatch.setattr(
+        jnst.video, "stylize_video", cut_down(function, {"window": jnst.video.Window()})
+    )
+
+
 @by_name([page for page in PAGES if any(blocks(page, "python"))])
-def test_python_runs(page, reader):
+def test_python_runs(page, reader, monkeypatch):
     shown = dict(reader)
+    if page.name == "video.md":
+        film(monkeypatch)
     for block in blocks(page, "python"):
         exec(compile(block, page.name, "exec"), shown)
