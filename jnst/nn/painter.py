@@ -103,7 +103,7 @@ class Painter:
 def make_painter(weights: PainterWeights) -> Painter:
     """Make the network with these weights, as fast as the device is with it."""
     return Painter(
-        arrays={name: jnp.asarray(array) for name, array in weights.arrays.items()},
+        arrays=jax.device_put(dict(weights.arrays)),
         styles=weights.styles,
         architecture=weights.architecture,
         fast=jax.default_backend() == "cpu",

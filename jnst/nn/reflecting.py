@@ -77,7 +77,7 @@ def make_convolution(
       bias: of each channel out.
       fast: use Winograd's method where that is faster on a processor.
     """
-    kernel, bias = jnp.asarray(kernel), jnp.asarray(bias)
+    kernel, bias = jax.device_put((kernel, bias))
     use = fast and kernel.shape[0] == 3 and kernel.shape[2] >= WINOGRAD_CHANNELS
     transformed = winograd.transform_kernel(kernel) if use else None
     return Convolution(kernel=kernel, bias=bias, transformed=transformed)
