@@ -1,6 +1,7 @@
 """`jnst fast`: pictures in, pictures out, and one sentence for a mistake."""
 
 import io
+import json
 import sys
 
 import numpy as np
@@ -138,3 +139,20 @@ def test_mistakes_are_one_sentence(folder, arguments, message):
     assert ran.returncode == 2
     assert message in ran.stderr and ran.stderr.count("\n") == 1, ran.stderr
     assert {path: path.read_bytes() for path in folder.glob("*.png")} == before
+
+
+def test_json_for_scripts(folder):
+    one = fast(folder, "a.png", "style.png", "-o", "one.png", "--json", "--quiet")
+    assert one.returncode == 0 and not one.stderr
+    line = json.loads(one.stdout)
+    assert (line["content"], line["output"]) == ("a.png", "one.png")
+    assert (line["width"], line["height"]) == (64, 51) and line["seconds"] > 0
+    assert line["record"] == read_settings(folder / "one.png")
+    (folder / "no.png").write_bytes(b"nothing")
+    some = fast(folder, "a.png", "no.png", "b.png", "style.png", "-o", "some", "--json")
+    assert some.returncode == 1
+    lines = [json.loads(line) for line in some.stdout.splitlines()]
+    assert [line["content"] for line in lines] == ["a.png", "no.png", "b.png"]
+    assert "error" in lines[1] and lines[2]["output"] == "some/b.png"
+    both = fast(folder, "a.png", "style.png", "-o", "-", "--json")
+    assert both.returncode == 2 and "--json writes to standard output" in both.stderr
