@@ -58,7 +58,7 @@ def test_a_picture(folder, adain):
     record = read_settings(folder / "out.png")
     assert (record["content"], record["style"], record["method"]) == ("a.png", "style.png", "fast")
     assert record["options"]["strength"] == 0.6
-    assert record["options"]["matching"] == "wasserstein"
+    assert record["options"]["matching"] == "mixed"
     assert run_jnst(folder, "info", "out.png").stdout.count("matching") == 1
 
 

@@ -62,6 +62,9 @@ def test_a_network_and_what_is_said(folder, trained):
     rows = list(csv.reader((folder / "net.csv").read_text().splitlines()))
     assert rows[0][:2] == ["step", "size"] and len(rows) == 5
     assert sorted(p.name for p in folder.glob("net-*.png")) == ["net-00002.png", "net-00004.png"]
+    # Two photographs, and below them two styles of each; their middles have the size of the least.
+    assert jnst.load_image(folder / "net-00004.png").shape[:2] == (3 * 64 + 12, 2 * 80 + 6)
+    assert b"<svg" in (folder / "net-losses.svg").read_bytes()
 
 
 def test_an_interrupted_training_goes_on(folder, trained, monkeypatch):
@@ -146,7 +149,10 @@ def test_mistakes_with_networks_are_one_sentence(folder, trained, arguments, mes
         (["--photos", "photos", "-o", "net.png"], "-o must name a .h5 file"),
         (["--photos", "photos", "--resume"], "--resume needs --checkpoint"),
         (["--photos", "photos", "--weights", "net.h5"], "holds a trained network, not a VGG"),
-        (["--photos", "photos", "--log", "gold.png"], "gold.png is the painting itself"),
+        (["--photos", "photos", "--log", "gold.png"], "--log must be a .csv file, got gold.png"),
+        (["--photos", "photos", "--quality", "good"], "--quality must be one of processor, gpu"),
+        (["--photos", "photos", "--sample", "none.png"], "none.png"),
+        (["--photos", "photos", "--preview", "70000"], "--preview must be at most 65535"),
         (["--photos", "photos", "--save-every", "0"], "--save-every must be at least 1"),
     ],
 )
