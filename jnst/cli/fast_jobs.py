@@ -1,10 +1,12 @@
 """What `jnst fast` paints with, read and checked: AdaIN and styles, or a trained network."""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jnst._checks import check_choice, check_integer, check_number
@@ -16,7 +18,7 @@ from jnst.cli.runtime import devices, make_ready
 from jnst.feedforward.adain import PRECISIONS, make_adain
 from jnst.feedforward.matching import MATCHINGS
 from jnst.feedforward.painting import PAINTER_COLORS, load_painter, paint_with, shares_of
-from jnst.feedforward.tiling import check_edge
+from jnst.feedforward.tiling import check_edge, edge_for
 from jnst.feedforward.transfer import check_manner, look_at_styles, paint
 from jnst.image.color import check_palette
 from jnst.image.fitting import SMALLEST_EDGE
@@ -47,13 +49,13 @@ class Job(NamedTuple):
     """What all pictures of a command share.
 
     Attributes:
-      paints: paints a content.
+      paints: paints a content; with a painting's style, as often as there are `strengths` as well.
       size: long edge at which to read it.
       record: what every picture carries, but for the name of its content.
       inputs: (what messages call it, file) of everything that must not be overwritten.
     """
 
-    paints: Callable[[Picture], np.ndarray]
+    paints: Callable[..., np.ndarray]
     size: int
     record: dict[str, Any]
     inputs: list[tuple[str, str]]
@@ -102,7 +104,7 @@ def _with_styles(args: argparse.Namespace) -> Job:
     manner = manner._replace(tile=args.tile)
     looks: dict[int, Any] = {}
 
-    def paints(content: Picture) -> np.ndarray:
+    def paints(content: Picture, strengths: Sequence[float] | None = None) -> np.ndarray:
         pixels, shapes = content.pixels, [style.shape for style in styles]
         read = read_masks(options, pixels.shape, shapes)
         masks = check_masks(pixels.shape, shapes, **dict.fromkeys(KEYWORDS.values()) | read)
@@ -110,7 +112,15 @@ def _with_styles(args: argparse.Namespace) -> Job:
         alike = manner.colors == "style" and masks is None
         if not alike or edge not in looks:  # else the styles are seen as before
             looks[edge] = look_at_styles(model, pixels, styles, manner, palette, masks)
-        return np.asarray(paint(model, pixels, looks[edge], manner, masks))
+
+        def painted(strength: Any) -> Any:
+            return paint(model, pixels, looks[edge], manner._replace(strength=strength), masks)
+
+        if strengths is None:
+            return np.asarray(painted(manner.strength))
+        if edge_for(args.tile, model, pixels.shape) is None:  # its features are computed once
+            return np.asarray(jax.vmap(painted)(jnp.array(strengths, jnp.float32)))
+        return np.stack([np.asarray(painted(strength)) for strength in strengths])
 
     inputs = [*(("style", file) for file in files), *(("mask", m) for m in mask_files(options))]
     if options["palette"] is not None:
