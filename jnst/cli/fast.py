@@ -11,6 +11,8 @@ from jnst._files import check_not_overwriting
 from jnst.cli.arguments import number, whole
 from jnst.cli.contents import about, output_folder
 from jnst.cli.fast_jobs import COMMON, Job, prepare
+from jnst.cli.fast_networks import LIST
+from jnst.cli.fast_networks import run as show_networks
 from jnst.cli.job import read_input
 from jnst.cli.options import add_blend, choice, tile
 from jnst.cli.regions import add_regions
@@ -45,7 +47,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--palette", metavar="FILE", help="recolour the style with this picture's colours first")
     example = "as in --network style.h5, for pictures only: the network has the styles"
     add = parser.add_argument_group("a network of jnst train", example).add_argument
-    add("--network", metavar="FILE", help="paint with this network")
+    words = f"paint with this network, or one that comes along; {LIST}: show these"
+    add("--network", metavar="FILE", help=words)
     add(
         "--style",
         dest="blend",
@@ -80,6 +83,8 @@ def run(args: argparse.Namespace) -> int:
         if not contents:
             raise ValueError("give a picture to paint and a style, or a --network")
     args = argparse.Namespace(**vars(args) | {"content": contents, "style": style})
+    if args.network == LIST:
+        return show_networks(args)
     check_streams(args)
     if args.json and args.output == STREAM:
         raise ValueError("--json writes to standard output, and so does -o -; name a file")

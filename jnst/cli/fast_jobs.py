@@ -26,6 +26,7 @@ from jnst.image.masks import REST, check_masks
 from jnst.image.pictures import Picture
 from jnst.losses.blending import blend_shares
 from jnst.nn.decoder_discovery import find_decoder, find_encoder, open_decoder
+from jnst.nn.painter_discovery import find_painter
 from jnst.transfer.settings import LARGEST_EDGE
 from jnst.transfer.tile_checks import AUTO
 from jnst.version import __version__
@@ -147,6 +148,7 @@ def _with_network(args: argparse.Namespace) -> Job:
         raise ValueError(f"--keep {REST} needs regions, which a --network does not have")
     make_ready()
     devices()
+    found = find_painter(args.network)
     painter = load_painter(args.network)
     try:
         shares = shares_of(painter, args.blend)
@@ -162,12 +164,12 @@ def _with_network(args: argparse.Namespace) -> Job:
             paint_with(painter, content.pixels, styles=blend, keep=masks.get("keep"), **chosen)
         )
 
-    inputs = [("network", args.network), *(("mask", mask) for mask in mask_files(of_masks))]
+    inputs = [("network", str(found.path)), *(("mask", mask) for mask in mask_files(of_masks))]
     record = {
         "jnst": __version__,
         "style": ", ".join(blend),
         "method": "fast",
-        "weights": f"{Path(args.network).name} {sha256_of(Path(args.network))[:8]}",
+        "weights": f"{found.path.name} {sha256_of(found.path)[:8]}",
         "options": {**options, "style": blend},
     }
     return Job(paints, options["size"], record, inputs)

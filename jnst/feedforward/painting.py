@@ -15,7 +15,7 @@ from jnst.image.inputs import check_image
 from jnst.image.masks import Mask, check_masks
 from jnst.losses.terms import Scalar
 from jnst.nn.painter import Painter, make_painter
-from jnst.nn.painter_file import read_painter
+from jnst.nn.painter_discovery import find_painter, open_painter
 from jnst.optim.programs import program
 from jnst.transfer.job import shown
 
@@ -27,8 +27,16 @@ BYTES = 30
 
 
 def load_painter(path: str | os.PathLike[str]) -> Painter:
-    """Load a network of `jnst train` or `jnst convert`; raises ValueError for any other file."""
-    return make_painter(read_painter(path))
+    """Load a network of `jnst train` or `jnst convert`, or one that comes along.
+
+    Args:
+      path: a file, or a name out of `jnst.nn.painter_discovery.bundled()`: that of a style makes
+        a network of this style alone.
+
+    Raises:
+      ValueError: for any other file or name.
+    """
+    return make_painter(open_painter(find_painter(path)))
 
 
 def paint_with(

@@ -184,7 +184,7 @@ def test_a_grid_of_strengths(folder):
     "arguments, message",
     [
         (["--method", "fast", "--beta", "3"], "--beta has no effect with --method fast"),
-        (["--method", "fast", "--strength", "0.5,2"], "--strength must be at most 1"),
+        (["--method", "fast", "--strength", "0.5,2"], "--strength must lie between 0 and 1, got 2"),
         (["--method", "fast", "--matching", "gram"], "--matching must be one of mixed"),
         (["--method", "slow"], "--method must be one of optimise, fast"),
         (["--strength", "0.5"], "--strength needs --method fast"),

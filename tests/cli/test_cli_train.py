@@ -168,3 +168,43 @@ def test_large_photographs_are_scaled_down(folder):
     photos, problems = read_photographs(str(folder / "photos"), 64)
     assert [photo.shape for photo in photos] == [(180, 160, 3), (64, 80, 3)]
     assert [type(problem) for problem in problems] == [str, str]
+
+
+@pytest.fixture
+def along(folder, trained, monkeypatch):
+    """The trained network in the place of those that come along."""
+    from jnst.nn import painter_discovery
+
+    (folder / "along").mkdir(exist_ok=True)
+    (folder / "along" / "both.h5").write_bytes((folder / "net.h5").read_bytes())
+    monkeypatch.setattr(painter_discovery, "FOLDER", folder / "along")
+
+
+def test_networks_that_come_along_are_found_by_name(folder, along):
+    few = "--size", "64"
+    for network, blend in (("gold", None), ("both", "gold")):
+        chosen = ("--style", blend) if blend else ()
+        ran = run_jnst(folder, "fast", "a.png", "--network", network, *chosen, "-o", "1.png", *few)
+        assert ran.returncode == 0, ran.stderr
+        assert read_settings(folder / "1.png")["options"]["style"] == {"gold": 1.0}
+        if blend is None:
+            (folder / "1.png").rename(folder / "2.png")
+    one, other = (read_picture(folder / name).pixels for name in ("1.png", "2.png"))
+    np.testing.assert_allclose(one, other, atol=1.1 / 255)
+    ran = run_jnst(folder, "fast", "a.png", "--network", "list", *few, "-o", "all.png")
+    assert ran.returncode == 0 and "--network gold, --network sea" in ran.stderr
+    assert jnst.load_image(folder / "all.png").shape[1] > 3 * 64
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["a.png", "--network", "golf"], "there is no network golf (did you mean 'gold'?)"),
+        (["a.png", "--network", "list", "--strength", "1"], "--strength has no effect with --net"),
+        (["a.png", "sea.png", "--network", "list"], "--network list shows one picture, got 2"),
+    ],
+)
+def test_mistakes_with_their_names_are_one_sentence(folder, along, arguments, message):
+    ran = run_jnst(folder, "fast", *arguments, "-o", "no.png")
+    assert ran.returncode == 2 and not (folder / "no.png").exists()
+    assert message in ran.stderr and ran.stderr.count("\n") == 1, ran.stderr
