@@ -18,6 +18,7 @@ from jnst.cli.runtime import devices, make_ready
 from jnst.feedforward.adain import PRECISIONS, make_adain
 from jnst.feedforward.matching import MATCHINGS
 from jnst.feedforward.painting import PAINTER_COLORS, load_painter, paint_with, shares_of
+from jnst.feedforward.painting_strips import check_strip
 from jnst.feedforward.tiling import check_edge, edge_for
 from jnst.feedforward.transfer import check_manner, look_at_styles, paint
 from jnst.image.color import check_palette
@@ -28,7 +29,6 @@ from jnst.losses.blending import blend_shares
 from jnst.nn.decoder_discovery import find_decoder, find_encoder, open_decoder
 from jnst.nn.painter_discovery import find_painter
 from jnst.transfer.settings import LARGEST_EDGE
-from jnst.transfer.tile_checks import AUTO
 from jnst.version import __version__
 
 COMMON: dict[str, Any] = {"size": 512, "strength": 1.0, "colors": "style", "keep": None}
@@ -140,8 +140,7 @@ def _with_network(args: argparse.Namespace) -> Job:
     for name in (*OF_STYLES, "decoder", "weights"):
         if getattr(args, name) is not None:
             raise ValueError(f"{as_option(name)} has no effect with --network")
-    if args.tile != AUTO:
-        raise ValueError("--tile has no effect with --network, which sees a picture as a whole")
+    check_strip(args.tile, name="--tile")
     options = _options(args, COMMON)
     check_choice("--colors", options["colors"], PAINTER_COLORS)
     if options["keep"] == REST:
@@ -161,7 +160,14 @@ def _with_network(args: argparse.Namespace) -> Job:
         masks = read_masks(of_masks, content.pixels.shape, [])
         chosen = {name: options[name] for name in ("strength", "colors")}
         return np.asarray(
-            paint_with(painter, content.pixels, styles=blend, keep=masks.get("keep"), **chosen)
+            paint_with(
+                painter,
+                content.pixels,
+                styles=blend,
+                keep=masks.get("keep"),
+                tile=args.tile,
+                **chosen,
+            )
         )
 
     inputs = [("network", str(found.path)), *(("mask", mask) for mask in mask_files(of_masks))]

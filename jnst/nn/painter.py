@@ -19,7 +19,6 @@ from jaxtyping import Array, Float
 from jnst.nn import winograd
 from jnst.nn.painter_file import Architecture, Layer, PainterWeights
 from jnst.nn.reflecting import convolve, doubled, mirrored_to
-from jnst.nn.vgg import WINOGRAD_CHANNELS
 
 CELL = 4
 """Pixels of a position of the residual blocks."""
@@ -78,12 +77,7 @@ class Painter:
     def _convolved(self, x: Array, layer: Layer) -> Array:
         kernel = self.arrays[f"{layer.name}/kernel"]
         transformed = None
-        if (
-            self.fast
-            and layer.stride == 1
-            and layer.size == 3
-            and layer.before >= WINOGRAD_CHANNELS
-        ):
+        if self.fast and layer.by_winograd:
             transformed = winograd.transform_kernel(jax.lax.stop_gradient(kernel))
         x = doubled(x) if layer.doubles else x
         return convolve(x, kernel, transformed, stride=layer.stride)
