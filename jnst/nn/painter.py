@@ -19,6 +19,7 @@ from jaxtyping import Array, Float
 from jnst.nn import winograd
 from jnst.nn.painter_file import Architecture, Layer, PainterWeights
 from jnst.nn.reflecting import convolve, doubled, mirrored_to
+from jnst.nn.regrouping import convolve_cells, convolve_doubled
 
 CELL = 4
 """Pixels of a position of the residual blocks."""
@@ -35,7 +36,8 @@ class Painter:
       arrays: by the names of `Architecture.shapes`.
       styles: the names of its styles.
       architecture: what it is made of.
-      fast: use Winograd's method where that is faster on a processor.
+      fast: convolve as is fast on a processor, by Winograd's method and by channels of several
+        pixels put side by side.
     """
 
     arrays: Mapping[str, Float[Array, "..."]]
@@ -76,6 +78,10 @@ class Painter:
 
     def _convolved(self, x: Array, layer: Layer) -> Array:
         kernel = self.arrays[f"{layer.name}/kernel"]
+        if self.fast and layer.size == 9:
+            return convolve_cells(x, kernel)
+        if self.fast and layer.doubles:
+            return convolve_doubled(x, kernel)
         transformed = None
         if self.fast and layer.by_winograd:
             transformed = winograd.transform_kernel(jax.lax.stop_gradient(kernel))
