@@ -1,6 +1,7 @@
 """`jnst fast`: its options, and one pass for every picture."""
 
 import argparse
+import importlib
 import json
 import sys
 import time
@@ -10,9 +11,7 @@ from typing import Any
 from jnst._files import check_not_overwriting
 from jnst.cli.arguments import number, whole
 from jnst.cli.contents import about, output_folder
-from jnst.cli.fast_jobs import COMMON, Job, prepare
-from jnst.cli.fast_networks import LIST
-from jnst.cli.fast_networks import run as show_networks
+from jnst.cli.fast_jobs import COMMON, LIST, Job, prepare
 from jnst.cli.job import read_input
 from jnst.cli.options import add_blend, choice, tile
 from jnst.cli.regions import add_regions
@@ -84,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
             raise ValueError("give a picture to paint and a style, or a --network")
     args = argparse.Namespace(**vars(args) | {"content": contents, "style": style})
     if args.network == LIST:
-        return show_networks(args)
+        return importlib.import_module("jnst.cli.fast_networks").run(args)  # type: ignore[no-any-return]
     check_streams(args)
     if args.json and args.output == STREAM:
         raise ValueError("--json writes to standard output, and so does -o -; name a file")

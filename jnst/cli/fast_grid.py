@@ -12,8 +12,8 @@ from jnst._checks import check_number
 from jnst._files import check_not_overwriting, sha256_of
 from jnst._text import as_option
 from jnst.cli.fast_jobs import COMMON, OF_STYLES, prepare
-from jnst.cli.grid import STRENGTHS
 from jnst.cli.job import read_input
+from jnst.cli.options import STRENGTHS
 from jnst.cli.streams import check_streams
 from jnst.grid.axes import Index, distinct
 from jnst.grid.folder import SHEET, GridFolder, names_of

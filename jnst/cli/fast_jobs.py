@@ -45,6 +45,9 @@ OF_STYLES: dict[str, Any] = {
 }
 """Those that a painting needs."""
 
+LIST = "list"
+"""Given as a --network: show those that come along."""
+
 
 class Job(NamedTuple):
     """What all pictures of a command share.

@@ -8,7 +8,7 @@ import numpy as np
 from jnst._checks import check_integer
 from jnst._files import check_not_overwriting
 from jnst._text import as_option
-from jnst.cli.fast_jobs import COMMON, OF_STYLES
+from jnst.cli.fast_jobs import COMMON, LIST, OF_STYLES
 from jnst.cli.job import read_input
 from jnst.cli.runtime import devices, make_ready
 from jnst.cli.streams import check_picture_output, check_streams
@@ -18,8 +18,6 @@ from jnst.image.fitting import SMALLEST_EDGE
 from jnst.nn.painter_discovery import bundled
 from jnst.transfer.settings import LARGEST_EDGE
 
-LIST = "list"
-"""Given as a --network: show those that come along."""
 NO_EFFECT = (*OF_STYLES, "strength", "colors", "keep", "blend", "decoder", "weights")
 
 

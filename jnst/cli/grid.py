@@ -30,6 +30,7 @@ from jnst.cli.job import (
     style_size,
 )
 from jnst.cli.options import (
+    STRENGTHS,
     add_blend,
     add_distributed,
     add_look,
@@ -53,8 +54,6 @@ from jnst.optim.checkpoint import check_checkpoint
 from jnst.transfer.tile_checks import check_tile
 
 METHODS = ("optimise", "fast")
-STRENGTHS = (0.2, 0.4, 0.6, 0.8, 1.0)
-"""Those of a fast grid by default."""
 VARYING = (*NUMBERS, *LAYER_WEIGHTS, "seed")
 """Options that take several values."""
 

@@ -16,7 +16,7 @@ from jaxtyping import Array, Float
 
 from jnst.execution import memory
 from jnst.nn import winograd
-from jnst.nn.painter import CELL, Painter
+from jnst.nn.painter import CELL, Painter, by_winograd
 from jnst.nn.painter_file import Layer
 from jnst.nn.reflecting import mirrored_to
 from jnst.optim.programs import program
@@ -112,7 +112,7 @@ def _strip(
         x = jnp.repeat(x, 2, axis=1)
     edge = layer.size // 2
     x = jnp.pad(x, ((0, 0), (edge, edge), (0, 0)), mode="reflect")
-    if fast and layer.by_winograd:
+    if fast and by_winograd(layer):
         return winograd.convolve(x, kernel, winograd.transform_kernel(kernel))
     layout = ("NHWC", "HWIO", "NHWC")
     y = jax.lax.conv_general_dilated(

@@ -83,7 +83,7 @@ class Painter:
         if self.fast and layer.doubles:
             return convolve_doubled(x, kernel)
         transformed = None
-        if self.fast and layer.by_winograd:
+        if self.fast and by_winograd(layer):
             transformed = winograd.transform_kernel(jax.lax.stop_gradient(kernel))
         x = doubled(x) if layer.doubles else x
         return convolve(x, kernel, transformed, stride=layer.stride)
@@ -98,6 +98,11 @@ class Painter:
         centred = x - mean
         variance = jnp.mean(jnp.square(centred), axis=(-3, -2), keepdims=True)
         return centred * jax.lax.rsqrt(variance + self.architecture.epsilon) * scale + shift
+
+
+def by_winograd(layer: Layer) -> bool:
+    """Whether Winograd's method is faster for a layer on a processor."""
+    return layer.stride == 1 and layer.size == 3 and layer.before >= winograd.LEAST_CHANNELS
 
 
 def make_painter(weights: PainterWeights) -> Painter:

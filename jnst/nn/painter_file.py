@@ -12,8 +12,6 @@ from jnst._checks import check_choice
 from jnst.nn.array_files import array_faults, read_arrays, write_arrays
 
 KIND = "painter"
-WINOGRAD_CHANNELS = 64
-"""Channels in from which on Winograd's convolution is faster on a processor, as in VGG."""
 OUTPUTS = ("sigmoid", "linear")
 
 
@@ -34,11 +32,6 @@ class Layer(NamedTuple):
     after: int
     stride: int = 1
     doubles: bool = False
-
-    @property
-    def by_winograd(self) -> bool:
-        """Whether Winograd's method, where there is one, is faster for it."""
-        return self.stride == 1 and self.size == 3 and self.before >= WINOGRAD_CHANNELS
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -26,9 +26,6 @@ LAYERS = vgg_geometry(VGG19_BLOCKS).layers
 PADDINGS = ("zeros", "replicate", "reflect")
 _PAD_MODES = {"zeros": "constant", "replicate": "edge", "reflect": "reflect"}
 PRECISIONS = ("auto", "highest", "float32", "bfloat16")
-WINOGRAD_CHANNELS = 64
-"""Channels in from which on Winograd's convolution is faster on a processor: with the three of a
-picture, its transforms cost more than the multiplications that they save."""
 
 
 def choose_precision(precision: str, platform: str | None = None) -> str:
@@ -175,7 +172,7 @@ class VGG(nnx.Module):
         """
         self.winograd = True
         for conv in self._convolutions():
-            if conv.in_features >= WINOGRAD_CHANNELS:
+            if conv.in_features >= winograd.LEAST_CHANNELS:
                 conv.transformed = Constant(winograd.transform_kernel(conv.kernel[...]))
 
     def for_sharding(self) -> "VGG":
