@@ -3,25 +3,23 @@
 Flask is optional, and imported only when a page is served.
 """
 
-import contextlib
 import io
 import math
-import socket
 import threading
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.typing import ArrayLike
 from jaxtyping import Float
-from numpy.typing import ArrayLike
 
 from jnst._checks import check_integer
 from jnst._text import as_text
 from jnst.cli.curves import CURVES, draw_curves
+from jnst.cli.loopback import address_of, guard, make_loopback_server, start, stop
 from jnst.cli.progress import work_left
 from jnst.image.pictures import resize_picture
 from jnst.optim.minimization import Progress
@@ -30,9 +28,6 @@ from jnst.transfer.plan import Plan
 if TYPE_CHECKING:
     from flask import Flask
 
-HOST = "127.0.0.1"
-LOOPBACK = (HOST, "localhost", "::1")
-"""Host names that requests may use; others could come from a foreign page."""
 PICTURE_SECONDS = 1.0
 """Least time between two pictures."""
 WATCHED_SECONDS = 5.0
@@ -82,12 +77,6 @@ class Preview:
 
     def __init__(self, plan: Plan, settings: Mapping[str, Any], port: int = 0):
         check_preview(port)
-        from werkzeug.serving import WSGIRequestHandler, make_server
-
-        class Quiet(WSGIRequestHandler):
-            def log(self, *_: Any) -> None:  # standard error belongs to the run
-                pass
-
         self.settings = {name: as_text(value) for name, value in settings.items()}
         self.state = "starting"
         self.lock = threading.Lock()  # matplotlib and the reading of losses are for one at a time
@@ -97,16 +86,8 @@ class Preview:
         self.taken = self.asked = -math.inf
         self.missing = {"state", "picture", "curves"}  # not yet fetched since the end
         self.fetched = threading.Event()
-        with contextlib.closing(listening(port)) as listener:
-            self.server = make_server(
-                HOST,
-                listener.getsockname()[1],
-                application(self),
-                threaded=True,
-                request_handler=Quiet,
-                fd=listener.fileno(),
-            )
-        self.address = f"http://{HOST}:{self.server.port}/"
+        self.server = make_loopback_server(application(self), port)
+        self.address = address_of(self.server)
 
     def restart(self, plan: Plan) -> None:
         """Begin with other pictures, of the same settings."""
@@ -195,20 +176,11 @@ class Preview:
             return draw_curves(self.read_losses(), [step for step, _ in self.sizes[1:]], ink)
 
     def __enter__(self) -> "Preview":
-        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+        start(self.server)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.server.shutdown()
-        self.server.server_close()
-
-
-def listening(port: int) -> socket.socket:
-    """Listen on a port; Werkzeug would end the process if it is in use."""
-    try:
-        return socket.create_server((HOST, port))
-    except OSError as error:
-        raise ValueError(f"port {port} of {HOST} cannot be used: {error.strerror}") from error
+        stop(self.server)
 
 
 def application(preview: Preview) -> "Flask":
@@ -217,24 +189,7 @@ def application(preview: Preview) -> "Flask":
 
     app = Flask(__name__, static_folder=None)
 
-    @app.before_request
-    def own_machine_only() -> None:
-        try:
-            name = urlsplit(f"//{request.headers.get('Host', '')}").hostname
-        except ValueError:
-            name = None
-        if name not in LOOPBACK:  # perhaps a foreign page whose name resolves to this machine
-            abort(403, "this page is served to this machine only")
-
-    @app.after_request
-    def private(response: Response) -> Response:
-        response.headers["Cache-Control"] = "no-store"
-        response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
-        response.headers["Content-Security-Policy"] = (
-            "default-src 'self'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
-            "img-src 'self' data:; frame-ancestors 'none'"
-        )
-        return response
+    guard(app)
 
     @app.get("/")
     def page() -> str:

@@ -174,6 +174,13 @@ def build_parser() -> Parser:
         "then: jnst fast photo.jpg --network style.h5 -o out.png",
     )
     commands.add_parser(
+        "live",
+        module="jnst.cli.live",
+        help="paint what the camera sees, in a page of the browser",
+        description="Serve a page, to this machine only, that paints what its camera sees.",
+        epilog="examples: jnst live waves.jpg scream.jpg; jnst live --network style.h5 --size 480",
+    )
+    commands.add_parser(
         "recolor",
         module="jnst.cli.recolor",
         help="give a picture the colours of another, without style transfer",

@@ -29,9 +29,6 @@ from jnst.losses.arrays import lifted, widened
 from jnst.losses.orthogonal_factor import orthogonal_factor
 from jnst.losses.triangular import cholesky, one_by_one, triangular_inverse
 
-POWER_STEPS = 4
-"""Steps of the power iteration that chooses ζ, which need not be exact."""
-
 
 def target_factor(covariance: Float[Array, "*batch C C"]) -> Float[Array, "*batch C C"]:
     """L of Σ = L Lᵀ, one matrix after the other; `jax.vmap` makes a batch of it."""
@@ -90,9 +87,11 @@ def _of_batch(
         of_lower = triangular_inverse(lower)
         product = jnp.swapaxes(lower, -1, -2) @ factor
         inverted = of_lower @ jnp.swapaxes(inverse, -1, -2)
-        balance = jnp.sqrt(_largest(inverted) / _largest(product))
+        # Whatever ζ is, (ζ σ + 1 / (ζ σ)) / 2 is 1 at the least. With these norms for the largest σ
+        # of each it is a little further from the best than with a power iteration, whose many small
+        # kernels would take longer than all the rest.
+        balance = jnp.sqrt(_norm(inverted) / _norm(product))
         balance = jax.lax.stop_gradient(balance)
-        # Whatever ζ is, (ζ σ + 1 / (ζ σ)) / 2 is 1 at the least.
         nearer = (balance * product + inverted / balance) / 2
         least = jnp.ones(nearer.shape[:-2], nearer.dtype)
         orthogonal = orthogonal_factor(nearer, least, differentiable=differentiable)
@@ -194,12 +193,5 @@ def squared_distance_of_points(
     return offset + ours + lifted(theirs, ours.ndim) - 2 * shared
 
 
-def _largest(matrix: Float[Array, "*batch C C"]) -> Float[Array, "*batch 1 1"]:
-    """About the largest singular value."""
-    vector = jnp.ones((*matrix.shape[:-1], 1), matrix.dtype)
-    value = jnp.ones((*matrix.shape[:-2], 1, 1), matrix.dtype)
-    for _ in range(POWER_STEPS):
-        vector = vector / jnp.linalg.norm(vector, axis=-2, keepdims=True)
-        vector = jnp.swapaxes(matrix, -1, -2) @ (matrix @ vector)
-        value = jnp.linalg.norm(vector, axis=-2, keepdims=True)
-    return jnp.sqrt(value)
+def _norm(matrix: Float[Array, "*batch C C"]) -> Float[Array, "*batch 1 1"]:
+    return jnp.linalg.norm(matrix, axis=(-2, -1), keepdims=True)

@@ -7,8 +7,6 @@ classifiers. Nothing here needs JAX.
 
 import dataclasses
 
-from jnst._checks import check_choice
-
 Blocks = tuple[tuple[int, int], ...]
 """(convolutions, channels) of each block. A pooling follows each."""
 
@@ -63,15 +61,11 @@ def convolutions(blocks: Blocks) -> dict[str, tuple[int, int]]:
 
 
 def blocks_to(blocks: Blocks, layer: str) -> Blocks:
-    """The blocks of the network that ends with this convolution.
-
-    Raises:
-      ValueError: for anything but one of its convolutions.
+    """The blocks of the network that ends with this one of its convolutions.
 
     >>> blocks_to(VGG19_BLOCKS, "conv3_1")
     ((2, 64), (2, 128), (1, 256))
     """
-    check_choice("layer", layer, tuple(convolutions(blocks)))
     block, index = map(int, layer.removeprefix("conv").split("_"))
     return *blocks[: block - 1], (index, blocks[block - 1][1])
 

@@ -20,6 +20,7 @@ from jnst.nn import winograd
 from jnst.nn.painter_file import Architecture, Layer, PainterWeights
 from jnst.nn.reflecting import convolve, doubled, mirrored_to
 from jnst.nn.regrouping import convolve_cells, convolve_doubled
+from jnst.nn.winograd import WINOGRAD_CHANNELS
 
 CELL = 4
 """Pixels of a position of the residual blocks."""
@@ -102,7 +103,7 @@ class Painter:
 
 def by_winograd(layer: Layer) -> bool:
     """Whether Winograd's method is faster for a layer on a processor."""
-    return layer.stride == 1 and layer.size == 3 and layer.before >= winograd.LEAST_CHANNELS
+    return layer.stride == 1 and layer.size == 3 and layer.before >= WINOGRAD_CHANNELS
 
 
 def make_painter(weights: PainterWeights) -> Painter:

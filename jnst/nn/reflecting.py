@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jnst.nn import winograd
+from jnst.nn.winograd import WINOGRAD_CHANNELS
 
 
 @jax.tree_util.register_dataclass
@@ -77,7 +78,7 @@ def make_convolution(
       fast: use Winograd's method where that is faster on a processor.
     """
     on_device: tuple[Array, Array] = jax.device_put((kernel, bias))
-    use = fast and kernel.shape[0] == 3 and kernel.shape[2] >= winograd.LEAST_CHANNELS
+    use = fast and kernel.shape[0] == 3 and kernel.shape[2] >= WINOGRAD_CHANNELS
     transformed = winograd.transform_kernel(kernel) if use else None
     return Convolution(kernel=on_device[0], bias=on_device[1], transformed=transformed)
 

@@ -19,6 +19,7 @@ from jnst.nn.blocks import VGG16_BLOCKS, VGG19_BLOCKS, Blocks, check_blocks, con
 from jnst.nn.geometry import vgg_geometry
 from jnst.nn.lineages import LINEAGES
 from jnst.nn.pooling import POOLINGS, pool
+from jnst.nn.winograd import WINOGRAD_CHANNELS
 
 LAYERS = vgg_geometry(VGG19_BLOCKS).layers
 """The names of VGG-19's layers, in the order of the network: conv1_1, relu1_1, …, pool5."""
@@ -172,7 +173,7 @@ class VGG(nnx.Module):
         """
         self.winograd = True
         for conv in self._convolutions():
-            if conv.in_features >= winograd.LEAST_CHANNELS:
+            if conv.in_features >= WINOGRAD_CHANNELS:
                 conv.transformed = Constant(winograd.transform_kernel(conv.kernel[...]))
 
     def for_sharding(self) -> "VGG":

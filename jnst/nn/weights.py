@@ -72,6 +72,7 @@ class Weights:
         Raises:
           ValueError: for anything but one of the network's convolutions.
         """
+        check_choice("layer", layer, tuple(convolutions(self.blocks)))
         blocks = blocks_to(self.blocks, layer)
         layers = {name: self.layers[name] for name in convolutions(blocks)}
         return dataclasses.replace(self, layers=layers, blocks=blocks)

@@ -22,11 +22,11 @@ from jaxtyping import Array, Float
 
 from jnst.nn.convolution import even_strips, gradient_by_kernel, one_by_one
 
+WINOGRAD_CHANNELS = 64
+"""Channels in from which on Winograd's convolution is faster on a processor: with the three of a
+picture, its transforms cost more than the multiplications that they save."""
 TILE = 4
 """Outputs of a tile in each direction; its inputs are two more."""
-LEAST_CHANNELS = 64
-"""Channels in from which on it is faster on a processor: with the three of a picture, its
-transforms cost more than the multiplications that they save."""
 TILES_OF_A_STRIP = 256
 """As many tiles are worked at together: few enough to stay in a processor's cache between the
 transforms, and enough that the kernels, which are read once for each strip, do not count."""

@@ -1,5 +1,6 @@
 """The loop around the step: losses, callbacks, and the reasons to end."""
 
+import collections
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -59,6 +60,9 @@ class Run(NamedTuple):
     converged: bool | np.ndarray = False
 
 
+LAG = 2
+"""Steps after which it is looked whether one diverged. Until the device has said so it has the next
+ones to work at; they change nothing where it did."""
 Save = Callable[[Run], None]
 """`save(run)` between two steps, with the run so far; as with `StepCallback`, the arrays of its
 state are gone after the call."""
@@ -104,7 +108,7 @@ def descend(execution: Execution, state: State, controls: Controls, schedule: Sc
     done = execution.fetch((state.steps < len(history)) & ~state.diverged)
     if done.any():
         controls = controls._replace(active=jnp.asarray(~done))
-    all_diverged: Array | bool = False
+    asked: collections.deque[Array] = collections.deque()
     stopped = False
     for count in range(len(history) + 1, steps + 1):
         if tolerance:
@@ -116,12 +120,13 @@ def descend(execution: Execution, state: State, controls: Controls, schedule: Sc
                 controls = controls._replace(active=jnp.asarray(~done))
         state, losses, diverged = execution.advance(state, controls)
         history.append(losses)
+        _send(losses, diverged)
         if callback and callback(state, controls, history[-2:][0], count):
             stopped = True
             break
-        if all_diverged:  # while this is waited for, the device is busy with the step after it
+        asked.append(diverged)
+        if len(asked) > LAG and asked.popleft():
             break
-        all_diverged = diverged
         if save and count % save_every == 0 and count < steps:
             save(Run(state=state, losses=_columns(history, state, execution)))
     return Run(
@@ -130,6 +135,13 @@ def descend(execution: Execution, state: State, controls: Controls, schedule: Sc
         stopped=stopped,
         converged=done if done.ndim else bool(done),
     )
+
+
+def _send(*arrays: Any) -> None:
+    """Send arrays to the host, to be there by the time they are asked for."""
+    for array in jax.tree.leaves(arrays):
+        if isinstance(array, Array):
+            array.copy_to_host_async()
 
 
 def _at_rest(totals: Sequence[np.ndarray], tolerance: float) -> np.ndarray:

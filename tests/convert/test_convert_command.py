@@ -6,15 +6,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import h5py
+import numpy as np
 import pytest
 from commands import default_interrupts
+from tiny import tiny_weights
 from torch_files import adain_tree, legacy_bytes, torchvision_tree, write, zip_bytes
 from weight_server import Handler, Server, ranged, serving
 
 from jnst.convert import command
 from jnst.convert.command import main
+from jnst.nn.weights import read_weights, write_weights
 
 pytestmark = pytest.mark.usefixtures("narrow")
 
@@ -232,3 +236,43 @@ def test_ctrl_c_while_downloading(server, tmp_path, cache):
     assert err.splitlines()[-1] == "jnst convert: interrupted"
     assert "Traceback" not in err
     assert part.read_bytes() == b"x" * 100
+
+
+def test_what_is_deeper_than_a_layer_is_left_out_and_half_the_room_is_taken(tmp_path, cache):
+    source = write(tmp_path / "vgg_normalised.pth", legacy_bytes(adain_tree()))
+    whole, part = tmp_path / "whole.h5", tmp_path / "part.h5"
+    assert main([str(source), "-o", str(whole)]) == 0
+    options = ["--to", "conv5_1", "--dtype", "float16"]
+    assert main([str(source), "-o", str(part), *options]) == 0
+    ours, theirs = read_weights(part), read_weights(whole)
+    assert list(ours.layers) == list(theirs.layers)[:13] and ours.blocks[-1][0] == 1
+    assert (ours.lineage, ours.sha256) == (theirs.lineage, theirs.sha256)
+    for name, arrays in ours.layers.items():
+        for array, other in zip(arrays, theirs.layers[name], strict=True):
+            assert array.dtype == np.float32
+            np.testing.assert_allclose(array, other, rtol=6e-4, atol=1e-7)
+    with h5py.File(part) as file:
+        assert file["conv5_1/kernel"].dtype == np.float16
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--to", "relu5_1"], "layer must be one of"),
+        (["--to", "conv6_1"], "layer must be one of"),
+    ],
+)
+def test_a_layer_that_there_is_not_is_named(tmp_path, cache, capsys, options, said):
+    source = write(tmp_path / "vgg_normalised.pth", legacy_bytes(adain_tree()))
+    assert main([str(source), "-o", str(tmp_path / "out.h5"), *options]) == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "out.h5").exists()
+
+
+def test_weights_beyond_float16_are_refused(tmp_path):
+    weights = tiny_weights()
+    kernel, bias = weights.layers["conv1_1"]
+    layers = weights.layers | {"conv1_1": (kernel, bias + np.float32(1e5))}
+    with pytest.raises(ValueError, match="do not fit in float16; keep float32"):
+        write_weights(tmp_path / "out.h5", replace(weights, layers=layers), "float16")
+    assert not list(tmp_path.iterdir())

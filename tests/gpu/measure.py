@@ -57,10 +57,11 @@ def main() -> None:
             break
         print(f"== {name} ({left:.0f} s left)", flush=True)
         command = [sys.executable, Path(__file__).with_name("parts.py"), name]
-        command += [parts / f"{name}.json", "--deadline", str(deadline), *["--dry"][: args.dry]]
         began = time.time()
+        own = min(deadline, began + 60 * args.most)
+        command += [parts / f"{name}.json", "--deadline", str(own), *["--dry"][: args.dry]]
         try:
-            subprocess.run(command, env=environment, timeout=left + GRACE, cwd=ROOT)
+            subprocess.run(command, env=environment, timeout=own - began + GRACE, cwd=ROOT)
         except subprocess.TimeoutExpired:
             print(f"{name} was ended, as the time is up")
         print(f"{name} took {time.time() - began:.0f} s", flush=True)
@@ -79,6 +80,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="run.sh", description=__doc__.splitlines()[0])
     add = parser.add_argument
     add("--minutes", type=float, default=8.0, help="how long it may take (8)")
+    add("--most", type=float, default=60.0, help="minutes of each part at most (no limit)")
     add("--weights", help="folder with vgg19.h5 and adain.h5; else those that jnst finds")
     add("--output", default="gpu-figures", help="folder to write to (gpu-figures)")
     add("--parts", nargs="+", choices=PARTS, default=PARTS, help="which, in this order (all)")

@@ -16,7 +16,12 @@ from jnst.nn.discovery import find_weights, open_weights
 from jnst.nn.loading import make_vgg
 
 ON_GPU = jax.default_backend() != "cpu"
-EDGE = 256 if ON_GPU else 64
+EDGE = 128 if ON_GPU else 64
+STEPS = 20
+SAME = 5e-3 if ON_GPU else 1e-9
+"""Between pictures of the same program, whose sums a GPU may take in another order each time."""
+NEAR = 2e-2 if ON_GPU else 1e-2
+"""Between pictures of different programs."""
 
 
 @functools.cache
@@ -69,42 +74,45 @@ def test_the_definition_is_that_of_a_processor(images):
         assert apart(seen[layer], exact[layer]) < 1e-5, layer
 
 
-@pytest.mark.parametrize("style_loss", ["gram", "wasserstein", "statistics"])
+@pytest.mark.parametrize("style_loss", ["gram", "wasserstein"])
 def test_the_precisions_agree_on_losses(images, style_loss):
     totals = {}
     for precision in ("highest", "bfloat16"):
         model = network(precision)
-        result = jnst.stylize(model, *images, style_loss=style_loss, sizes=EDGE, steps=20)
+        result = jnst.stylize(model, *images, style_loss=style_loss, sizes=EDGE, steps=STEPS)
         assert result.reason == "finished"
         totals[precision] = result.losses["total"]
     np.testing.assert_allclose(totals["bfloat16"], totals["highest"], rtol=0.05)
 
 
 def test_a_run_ends_with_the_same_picture_twice(images):
-    first, second = (jnst.stylize(network("auto"), *images, sizes=EDGE, steps=30) for _ in range(2))
-    assert apart(first.image, second.image) < (2e-2 if ON_GPU else 1e-9)
+    first, second = (
+        jnst.stylize(network("bfloat16"), *images, sizes=EDGE, steps=STEPS) for _ in range(2)
+    )
+    assert apart(first.image, second.image) < SAME
 
 
 def test_a_run_that_goes_on_ends_as_one_that_never_stopped(images, tmp_path):
     file = tmp_path / "run.npz"
-    options = {"sizes": EDGE, "steps": 24}
+    options = {"sizes": EDGE, "steps": STEPS}
 
     def stop(progress):
-        return progress.step == 12
+        return progress.step == STEPS // 2
 
-    stopped = jnst.stylize(network("auto"), *images, checkpoint=file, callback=stop, **options)
-    assert stopped.reason == "stopped" and stopped.steps == 12
-    resumed = jnst.stylize(network("auto"), *images, checkpoint=file, resume=True, **options)
-    whole = jnst.stylize(network("auto"), *images, **options)
-    assert apart(resumed.image, whole.image) < (2e-2 if ON_GPU else 1e-9)
+    model = network("bfloat16")
+    stopped = jnst.stylize(model, *images, checkpoint=file, callback=stop, **options)
+    assert stopped.reason == "stopped" and stopped.steps == STEPS // 2
+    resumed = jnst.stylize(model, *images, checkpoint=file, resume=True, **options)
+    whole = jnst.stylize(model, *images, **options)
+    assert apart(resumed.image, whole.image) < SAME
 
 
 def test_cells_of_a_grid_are_runs(images):
-    options = {"sizes": EDGE, "steps": 20}
-    grid = jnst.stylize_grid(network("float32"), *images, alpha=[1.0], beta=[1.0, 4.0], **options)
+    model, options = network("bfloat16"), {"sizes": EDGE, "steps": STEPS}
+    grid = jnst.stylize_grid(model, *images, alpha=[1.0], beta=[1.0, 4.0], **options)
     for index, beta in enumerate((1.0, 4.0)):
-        single = jnst.stylize(network("float32"), *images, beta=beta, **options)
-        assert apart(grid.images[0, index], single.image) < 2e-2
+        single = jnst.stylize(model, *images, beta=beta, **options)
+        assert apart(grid.images[0, index], single.image) < NEAR
 
 
 @pytest.mark.parametrize("style_loss", ["gram", "wasserstein"])
@@ -113,15 +121,15 @@ def test_tiles_make_the_whole_picture(images, style_loss):
     options = {"sizes": 256, "steps": 6, "style_loss": style_loss}
     whole = jnst.stylize(network("highest"), content, style, tile=None, **options)
     tiled = jnst.stylize(network("highest"), content, style, tile=192, **options)
-    assert apart(tiled.image, whole.image) < 1e-2
+    assert apart(tiled.image, whole.image) < NEAR
 
 
 def test_a_mesh_of_one_makes_the_same_picture(images):
     mesh = jax.make_mesh((1,), ("rows",), devices=jax.devices()[:1])
-    options = {"sizes": EDGE, "steps": 10}
+    options = {"sizes": EDGE, "steps": STEPS}
     plain = jnst.stylize(network("highest"), *images, **options)
     meshed = jnst.stylize(network("highest"), *images, mesh=mesh, **options)
-    assert apart(meshed.image, plain.image) < 1e-2
+    assert apart(meshed.image, plain.image) < NEAR
 
 
 def test_a_picture_by_adam_is_that_of_a_processor(images):

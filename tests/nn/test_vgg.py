@@ -10,7 +10,7 @@ from flax import nnx
 from tiny import TINY, tiny_vgg, tiny_weights
 
 import jnst
-from jnst.nn import winograd
+from jnst.nn import vgg
 from jnst.nn.blocks import VGG19_BLOCKS, convolutions
 from jnst.nn.lineages import LINEAGES
 from jnst.nn.loading import make_vgg
@@ -199,7 +199,7 @@ def test_l2_pooling_is_the_root_of_the_mean_of_squares_with_a_finite_slope_at_0(
 
 @pytest.mark.parametrize("precision", ["highest", "float32", "bfloat16"])
 def test_nothing_becomes_float64_where_a_program_enables_it(precision, monkeypatch):
-    monkeypatch.setattr(winograd, "LEAST_CHANNELS", 4)
+    monkeypatch.setattr(vgg, "WINOGRAD_CHANNELS", 4)
 
     @jax.jit
     def read(model, x):

@@ -10,7 +10,7 @@ from tiny import tiny_vgg
 
 import jnst
 from jnst.losses.targets import STYLE_LAYERS
-from jnst.nn import winograd
+from jnst.nn import vgg
 from jnst.nn.blocks import VGG19_BLOCKS, convolutions
 from jnst.nn.convolution import from_few_channels
 from jnst.nn.loading import make_vgg
@@ -31,7 +31,7 @@ def fast(real_weights):
 @pytest.fixture
 def quick(monkeypatch):
     """Makes tiny networks, in float32 by Winograd's method from four channels in on."""
-    monkeypatch.setattr(winograd, "LEAST_CHANNELS", 4)
+    monkeypatch.setattr(vgg, "WINOGRAD_CHANNELS", 4)
     return functools.partial(tiny_vgg, precision="float32")
 
 

@@ -1,0 +1,53 @@
+"""Programs are compiled with the options of their device, wherever they are called from."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+import jnst
+from jnst.optim import programs
+
+OPTIONS = {"xla_embed_ir_in_executable": True}
+"""Any that a processor's compiler takes too, as one that GPUs have would do nothing here."""
+
+
+@pytest.fixture
+def options(monkeypatch):
+    """As where the device is a GPU, whose options there are."""
+    monkeypatch.setattr(programs, "GPU_OPTIONS", OPTIONS | {"xla_no_such_option": True})
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    forget = programs.compiler_options.cache_clear
+    forget()
+    yield OPTIONS
+    forget()
+
+
+def test_options_that_the_compiler_does_not_know_are_left_out(options):
+    assert programs.compiler_options() == options
+
+
+def test_a_program_is_compiled_with_the_options(options, monkeypatch):
+    monkeypatch.setattr(programs, "compiler_options", lambda: {"xla_no_such_option": True})
+    double = programs.Programs(lambda x: 2 * x)
+    with pytest.raises(RuntimeError, match="xla_no_such_option"):
+        double(jnp.ones(2))
+
+
+def test_within_another_program_it_is_a_part_of_that(options):
+    double = programs.Programs(lambda x: 2 * x)
+    assert jax.jit(lambda x: double(x) + 1)(1.0) == 3
+    assert jax.eval_shape(double, jax.ShapeDtypeStruct((3,), jnp.float32)).shape == (3,)
+    assert jax.vmap(double)(jnp.ones(3)).tolist() == [2, 2, 2]
+    assert jax.grad(double)(1.0) == 2
+    assert double(1.0) == 2
+
+
+def test_a_whole_run_has_them(options, tiny, pictures):
+    result = jnst.stylize(tiny, *pictures, sizes=(48, 64), steps=(2, 2))
+    assert result.reason == "finished"
+    grid = jnst.stylize_grid(tiny, *pictures, beta=[1.0, 2.0], sizes=48, steps=2)
+    assert grid.images.shape[:2] == (1, 2)
+
+
+def test_without_a_gpu_there_are_none():
+    assert programs.compiler_options() is None
