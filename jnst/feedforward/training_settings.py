@@ -15,7 +15,7 @@ SMALLEST_CROP = 64
 LAST_RATE = 0.1
 """Of the learning rate, at the end of its cosine."""
 QUALITIES: dict[str, dict[str, int]] = {
-    "processor": {"steps": 4000, "batch": 2, "crop": 128},
+    "processor": {"steps": 5000, "batch": 2, "crop": 128},
     "gpu": {"steps": 10_000, "batch": 8, "crop": 256},
 }
 """Fields of `Training` for an hour on two processor cores, and for ten minutes on a GPU."""
