@@ -156,9 +156,11 @@ def port(text: str) -> int:
         ) from None
 
 
-def add_watching(add: Callable[..., Any], work: str) -> None:
-    """Add the options by which a run is watched; `work` is what help calls it."""
-    add("--save-every", type=whole, metavar="N", help="also write OUT-0000N.png every N steps")
+def add_watching(
+    add: Callable[..., Any], work: str, saved: str = "also write OUT-0000N.png every N steps"
+) -> None:
+    """Add the options by which a run is watched; `work` and `saved` are for help."""
+    add("--save-every", type=whole, metavar="N", help=saved)
     add("--log", metavar="FILE.csv", help="write the losses of each step")
     add(
         "--preview",
