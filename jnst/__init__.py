@@ -46,6 +46,7 @@ _MODULES = {
     "Progress": "optim.minimization",
     "minimize": "optim.minimization",
     "PRESETS": "transfer.presets",
+    "QUALITIES": "transfer.presets",
     "Preset": "transfer.presets",
     "preset": "transfer.presets",
     "Settings": "transfer.settings",
@@ -94,6 +95,7 @@ if TYPE_CHECKING:
     from jnst.optim.minimization import minimize as minimize
     from jnst.transfer.job import Result as Result
     from jnst.transfer.presets import PRESETS as PRESETS
+    from jnst.transfer.presets import QUALITIES as QUALITIES
     from jnst.transfer.presets import Preset as Preset
     from jnst.transfer.presets import preset as preset
     from jnst.transfer.settings import Settings as Settings
@@ -101,7 +103,7 @@ if TYPE_CHECKING:
 else:
     __all__ = list(_MODULES)  # type checkers, which cannot read this, have the imports
 
-_PACKAGES = ("visualize",)
+_PACKAGES = ("video", "visualize")
 """Packages of public functions, which are imported when they are first asked for."""
 
 

@@ -29,6 +29,7 @@ PUBLIC = {
     "Minimum",
     "PRESETS",
     "Preset",
+    "QUALITIES",
     "Progress",
     "Result",
     "Settings",
@@ -100,7 +101,7 @@ def test_no_chain_of_imports_is_long():
 LONGEST_FILE, MOST_PARAMETERS = 300, 8
 ENTRY_POINTS = {
     *("stylize", "stylize_grid", "minimize", "make_targets"),
-    *("dream_frames", "fast", "train"),
+    *("dream_frames", "fast", "train", "stylize_video"),
 }
 """Their parameters are what users choose; those that load weights as well."""
 
@@ -135,7 +136,7 @@ def test_only_the_command_line_prints():
 def test_the_public_names():
     assert set(jnst.__all__) == PUBLIC
     assert set(dir(jnst)) >= PUBLIC | {"__version__"}
-    for name in PUBLIC - {"LAYERS", "PRESETS"}:
+    for name in PUBLIC - {"LAYERS", "PRESETS", "QUALITIES"}:
         assert getattr(jnst, name).__doc__, name
     with pytest.raises(AttributeError, match="module 'jnst' has no attribute 'stylise'"):
         _ = jnst.stylise

@@ -141,6 +141,15 @@ def layers(text: str) -> dict[str, float] | list[str]:
     return {name: number(weight) for name, _, weight in parts}
 
 
+def styles(text: str) -> dict[str, float]:
+    """Parse styles, as in `waves` or `waves:1,scream:0.5`."""
+    weights: dict[str, float] = {}
+    for part in text.split(","):
+        name, colon, weight = part.strip().rpartition(":")
+        weights[name if colon else weight] = number(weight) if colon else 1.0
+    return weights
+
+
 def port(text: str) -> int:
     """Parse a port number, whose range is checked later."""
     try:
@@ -151,9 +160,11 @@ def port(text: str) -> int:
         ) from None
 
 
-def add_watching(add: Callable[..., Any], work: str) -> None:
-    """Add the options by which a run is watched; `work` is what help calls it."""
-    add("--save-every", type=whole, metavar="N", help="also write OUT-0000N.png every N steps")
+def add_watching(
+    add: Callable[..., Any], work: str, saved: str = "also write OUT-0000N.png every N steps"
+) -> None:
+    """Add the options by which a run is watched; `work` and `saved` are for help."""
+    add("--save-every", type=whole, metavar="N", help=saved)
     add("--log", metavar="FILE.csv", help="write the losses of each step")
     add(
         "--preview",

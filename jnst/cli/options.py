@@ -8,6 +8,7 @@ from typing import Any
 from jnst._checks import check_choice, check_integer, near_match
 from jnst._text import as_option
 from jnst.cli.arguments import layers, number, numbers, whole, wholes
+from jnst.cli.quality import add_quality, of_quality
 from jnst.cli.regions import DEFAULTS, MASK_WORDS, check_names, drop_other_styles
 from jnst.cli.streams import check_streams, source_of
 from jnst.image.color import COLORS, check_palette
@@ -38,6 +39,9 @@ OPTIONS: dict[str, Any] = {
 }
 """Defaults of the options that affect the picture and are not fields of `Settings`."""
 
+STRENGTHS = (0.2, 0.4, 0.6, 0.8, 1.0)
+"""Those of `jnst grid --method fast`."""
+
 TILES: dict[str, Any] = {AUTO: AUTO, "off": None}
 """What --tile can be instead of a number."""
 
@@ -57,6 +61,7 @@ def add_picture(add: Add) -> None:
     like = f"take other settings from PICTURE; use {NONE} to leave out one of its files"
     add("--like", metavar="PICTURE", help=like)
     add("--preset", metavar="NAME", help=f"take other settings from {', '.join(PRESETS)}")
+    add_quality(add)
 
 
 def choice(names: Sequence[str], default: str) -> str:
@@ -194,6 +199,7 @@ def choose(args: argparse.Namespace) -> tuple[dict[str, Any], Settings]:
     if args.preset:
         check_choice("--preset", args.preset, PRESETS)
         chosen |= {**PRESETS[args.preset].run, **PRESETS[args.preset].network}
+    chosen |= of_quality(args)
     if args.size is not None:
         if args.sizes is not None:
             raise ValueError("--size and --sizes are mutually exclusive")

@@ -184,6 +184,15 @@ def build_parser() -> Parser:
         epilog="examples: jnst live waves.jpg scream.jpg; jnst live --network style.h5 --size 480",
     )
     commands.add_parser(
+        "video",
+        module="jnst.cli.video",
+        help="paint a video in the style of a picture, coherent in time",
+        description="Paint a video in the style of a picture so that strokes move with what they "
+        "paint.",
+        epilog="examples: jnst video clip.mp4 painting.jpg -o out.mp4 --size 640; "
+        "jnst video clip.mp4 --network style.h5 -o out.mp4",
+    )
+    commands.add_parser(
         "recolor",
         module="jnst.cli.recolor",
         help="give a picture the colours of another, without style transfer",

@@ -151,3 +151,13 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
     }
 )
 """{name: preset}."""
+
+QUALITIES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "draft": MappingProxyType({"steps": 60}),
+        "normal": MappingProxyType({}),
+        "best": MappingProxyType({"steps": 400}),
+    }
+)
+"""{name: arguments of `jnst.stylize`}, for less time or more care than the default, `"normal"`:
+`jnst.stylize(model, content, style, **jnst.QUALITIES["draft"])`."""

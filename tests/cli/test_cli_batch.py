@@ -246,6 +246,15 @@ MISTAKES = {
         ["a.png", "style.png", "--preset", "paper", "--like", "b.png"],
         "--like and --preset are mutually exclusive",
     ),
+    "quality": (["a.png", "style.png", "--quality", "bets"], "(did you mean 'best'?)"),
+    "quality and steps": (
+        ["a.png", "style.png", "--quality", "best", "--steps", "5"],
+        "--quality and --steps are mutually exclusive",
+    ),
+    "quality and preset": (
+        ["a.png", "style.png", "--quality", "best", "--preset", "paper"],
+        "--quality and --preset are mutually exclusive",
+    ),
 }
 
 
@@ -271,6 +280,16 @@ def test_given_options_override_a_preset_and_one_size_stays_one(folder):
     assert [options[name] for name in ("weighing", "optimizer", "init", "pooling")] == [
         *("paper", "lbfgs", "noise", "average"),
     ]
+
+
+@pytest.mark.parametrize("name", jnst.QUALITIES)
+def test_a_quality_is_the_settings_of_its_name(name):
+    parser = argparse.ArgumentParser()
+    add_arguments_of_grid(parser)
+    _, settings = choose(parser.parse_args(["a.png", "style.png", "--quality", name]))
+    assert settings == jnst.Settings(**jnst.QUALITIES[name])
+    _, plain = choose(parser.parse_args(["a.png", "style.png"]))
+    assert (settings == plain) is (name == "normal")
 
 
 @pytest.mark.parametrize(

@@ -20,8 +20,6 @@ import numpy as np
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "benchmarks"))
 
-FLOP = 1.45e6
-"""Of a step with the default layers, for each pixel; two for a multiply-add."""
 WARM = 8
 """Steps that are not counted, during which programs are compiled and queues fill."""
 GRAM = {"style_loss": "gram", "optimizer": "adam"}
@@ -313,17 +311,19 @@ def torch(figures: Figures, dry: bool) -> None:
     compiled = [(512, "reduce-overhead"), (512, "default"), (1024, "default")]
     if dry:
         eager, compiled = [(32, 1)], []
-    for precision in ("bfloat16", "float32"):
+
+    def take_eager(precision: str) -> None:
         for size, batch in eager:
             label = f"{batch} × {size} px" if batch > 1 else f"{size} px"
             take = (size, batch, precision, None)
             figures.take(f"{label}, {precision}, eager", lambda take=take: timed(*take), seconds=4)
-        if precision == "float32":
-            break
-        for size, mode in compiled:
-            take = (size, 1, "bfloat16", mode)
-            name = f"{size} px, bfloat16, compiled, {mode}"
-            figures.take(name, lambda take=take: timed(*take), seconds=20)
+
+    take_eager("bfloat16")
+    for size, mode in compiled:
+        take = (size, 1, "bfloat16", mode)
+        name = f"{size} px, bfloat16, compiled, {mode}"
+        figures.take(name, lambda take=take: timed(*take), seconds=20)
+    take_eager("float32")
 
 
 def shell(figures: Figures, dry: bool) -> None:

@@ -1,0 +1,108 @@
+"""`jnst video`: from a clip and a painting to a painted clip."""
+
+import argparse
+import contextlib
+import importlib
+import json
+import sys
+import time
+from pathlib import Path
+
+from jnst._files import check_not_overwriting, check_output
+from jnst.cli.runtime import interrupts
+from jnst.cli.side_outputs import SideOutputs
+from jnst.cli.video_options import SIZE
+from jnst.cli.video_options import add_arguments as add_arguments
+from jnst.cli.video_report import FrameProgress, Strip, summary, write_report, write_strip
+from jnst.image.pictures import check_image_output
+from jnst.version import __version__
+from jnst.video.clip import Window
+from jnst.video.flow import check_opencv
+from jnst.video.painting import Measured, PaintedFrame, paint_clip
+from jnst.video.reading import open_clip
+from jnst.video.resuming import forget_stop, read_stop, stop_file, write_stop
+from jnst.video.writing import PIXEL_FORMAT, Encoding, check_video_output, open_writer
+
+
+def run(args: argparse.Namespace) -> int:
+    """Check everything, paint and write; return the exit code."""
+    began = time.monotonic()
+    check_opencv()
+    encoding = Encoding(
+        codec=args.codec,
+        quality=args.quality,
+        pixel_format=args.pixel_format or PIXEL_FORMAT,
+        sound=not args.no_sound,
+    )
+    output = check_video_output(args.output or "video.mp4", encoding)
+    report = check_report(args.report)
+    strip_file = check_image_output(args.strip, "--strip") if args.strip else None
+    written = [path for path in (output, report, strip_file) if path]
+    if len({path.resolve() for path in written}) < len(written):
+        raise ValueError(f"{output}, --report and --strip need different names")
+    size = SIZE if args.size is None else args.size
+    clip = open_clip(args.clip, Window(args.start or 0.0, args.end, args.fps, size))
+    # By its name, as the command itself: networks are imported once the clip has been read.
+    job = importlib.import_module("jnst.cli.video_jobs").prepare(args)
+    for name, path in (("clip", args.clip), *job.inputs):
+        check_not_overwriting(name, path, written)
+    painter = job.painter(clip.shape)
+    record = {"jnst": __version__, "clip": Path(args.clip).name, **job.record}
+    height, width = clip.shape
+    identity = {**record, "frames": [height, width, clip.rate], "part": clip.window[:3]}
+    identity = json.loads(json.dumps({**identity, "encoding": encoding}, default=str))
+    since = read_stop(output, identity) if args.resume else None
+    if not args.quiet:
+        frames = f"{clip.count} frames" if clip.count else "frames"
+        rate = f"{float(clip.rate):.4g} a second"
+        print(f"{frames} of {width}×{height} px, {rate}", file=sys.stderr, flush=True)
+    side = SideOutputs(args.parser.prog)
+    strip = Strip()
+    with interrupts() as interrupted, contextlib.ExitStack() as stack:
+        show = None if args.quiet else FrameProgress(sys.stderr, clip.count)
+        if show:
+            stack.enter_context(show)
+
+        def callback(frame: PaintedFrame) -> bool:
+            if show:
+                show(frame)
+            if strip_file:
+                strip.add(frame)
+            return interrupted()
+
+        measured = Measured(long=report is not None, compare=args.compare)
+        kept = since.frames if since else 0
+        writer = open_writer(output, clip, encoding, record, kept)
+        rows, stopped, state = paint_clip(
+            clip, painter, writer, measured=measured, callback=callback, since=since
+        )
+    if stopped:
+        with side.attempt(f"{stop_file(output)}, without which --resume cannot go on"):
+            write_stop(output, state, rows, identity)
+    else:
+        forget_stop(output)
+    if report:
+        with side.attempt(f"--report {report}"):
+            write_report(report, rows)
+    if strip_file:
+        with side.attempt(f"--strip {strip_file}"):
+            write_strip(strip_file, strip)
+    if clip.problem:
+        print(f"{args.parser.prog}: {args.clip}: {clip.problem}", file=sys.stderr)
+    if not args.quiet:
+        seconds = time.monotonic() - began
+        said = f"{len(rows)} frames in {seconds:.0f} s, {len(rows) / seconds:.3g} a second"
+        print(f"wrote {output}: {said}", file=sys.stderr)
+        if measures := summary(rows):
+            print(measures, file=sys.stderr)
+    return 130 if stopped else 0
+
+
+def check_report(path: str | None) -> Path | None:
+    """Return where the report is to be written."""
+    if path is None:
+        return None
+    checked = check_output(path, "--report")
+    if checked.suffix.lower() != ".csv":
+        raise ValueError(f"--report must be a .csv file, got {path}")
+    return checked

@@ -1,0 +1,60 @@
+"""Work that goes on in a thread of its own, a few steps ahead of who uses it."""
+
+import queue
+import threading
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+WAIT = 0.1
+"""Seconds between looks whether anybody still wants more."""
+
+
+def ahead(items: Iterable[T], count: int = 2) -> Iterator[T]:
+    """Yield items that another thread makes, at most `count` ahead.
+
+    What the thread raises is raised here in its turn. Closing the iterator ends the thread.
+
+    >>> list(ahead(range(4)))
+    [0, 1, 2, 3]
+    """
+    made: queue.Queue[tuple[str, Any]] = queue.Queue(count)
+    closed = threading.Event()
+
+    def put(kind: str, value: Any) -> None:
+        while not closed.is_set():
+            try:
+                made.put((kind, value), timeout=WAIT)
+                return
+            except queue.Full:
+                continue
+
+    def make() -> None:
+        source = iter(items)
+        try:
+            for item in source:
+                put("item", item)
+                if closed.is_set():
+                    break
+            put("end", None)
+        except BaseException as error:  # for the one who waits for it
+            put("error", error)
+        finally:
+            if hasattr(source, "close"):
+                source.close()
+
+    thread = threading.Thread(target=make, daemon=True)
+    thread.start()
+    try:
+        while True:
+            kind, value = made.get()
+            if kind == "item":
+                yield value
+            elif kind == "error":
+                raise value
+            else:
+                return
+    finally:
+        closed.set()
+        thread.join()

@@ -1,0 +1,249 @@
+"""Frames optimised one after another, coherent in time.
+
+Ruder, Dosovitskiy and Brox, "Artistic style transfer for videos", 2016,
+https://arxiv.org/abs/1604.08610: every frame starts from the last picture, moved along, and the
+objective has a temporal term beside content and style, for the frame before and for older ones
+(the long term). Departures: what the flow does not know starts from the frame; the style's targets
+and the units of relative weighing are those of the first frame of the clip, so that nothing but the
+frame changes, and one compiled step serves all frames; the first frame of a scene is painted coarse
+to fine, as every picture of jnst's.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+import jnst
+from jnst._checks import check_integer, check_number
+from jnst.execution import memory
+from jnst.image.color import OF_STYLE, prepare_content, prepare_style
+from jnst.image.inputs import check_images
+from jnst.image.resizing import resize_styles
+from jnst.losses.objectives import evaluate
+from jnst.losses.temporal import temporal_term
+from jnst.nn.backbone import Backbone, check_backbone
+from jnst.optim.descent import Schedule, descend
+from jnst.optim.programs import program
+from jnst.optim.step import picture
+from jnst.optim.whole import Whole
+from jnst.transfer.inputs import Inputs
+from jnst.transfer.job import axes_of, controls_of, shown
+from jnst.transfer.problem import build_objective
+from jnst.transfer.settings import SETTINGS, Settings
+from jnst.video.flow import Motion
+from jnst.video.painters import Prepared
+from jnst.video.warping import warp
+
+TEMPORAL = 200.0
+"""Weight of the temporal term with relative weighing."""
+BYTES_TO_OPTIMISE = 4500
+"""That a frame takes for each pixel, the network's features and gradients included."""
+STEPS = 40
+"""Steps of a frame that starts from the one before it."""
+SHARE_OF_RATE = 0.4
+"""Of the learning rate of a picture that starts from its content."""
+DISTANCES = (1, 2, 4)
+"""Frames back that the temporal term looks."""
+
+
+class Optimised(NamedTuple):
+    """The state after a frame.
+
+    Attributes:
+      picture: of the frame, as it is shown.
+      before: the pictures so far as optimised, the newest first; those that are needed.
+    """
+
+    picture: Float[Array, "H W 3"]
+    before: tuple[Float[Array, "H W 3"], ...]
+
+
+class OptimisingPainter:
+    """Paints by optimisation.
+
+    Args:
+      model: the network.
+      styles: the style images.
+      settings: of the first frame of a scene, and of the objective.
+      steps: of the other frames.
+      temporal: weight of the temporal term; 0: none.
+      distances: how many frames back it looks; the first must be 1.
+      key: for noise.
+    """
+
+    def __init__(
+        self,
+        model: Backbone,
+        styles: Sequence[Float[np.ndarray, "_h _w 3"]],
+        settings: Settings,
+        *,
+        steps: int = STEPS,
+        temporal: float = TEMPORAL,
+        distances: tuple[int, ...] = DISTANCES,
+        key: Array | None = None,
+    ):
+        self.model, self.styles, self.settings = model, styles, settings
+        self.steps, self.temporal = steps, np.float32(temporal)
+        self.distances: tuple[int, ...] = distances
+        self.key = jax.random.key(0) if key is None else key
+        self.prepared: tuple[np.ndarray, ...] | None = None
+        self.parts: dict[str, Any] = {}
+
+    def alone(self, frame: Prepared) -> Array:
+        """Paint a frame as if there were no others, as `jnst.stylize` does."""
+        return shown(self.settings.colors, frame.image, self._first(frame))  # type: ignore[no-any-return]
+
+    def begin(self, frame: Prepared) -> Optimised:
+        """Paint the first frame of a scene."""
+        image = self._first(frame)
+        return Optimised(shown(self.settings.colors, frame.image, image), (image,))
+
+    def advance(self, state: Optimised, frame: Prepared) -> Optimised:
+        """Paint the next frame of a scene."""
+        start = self._content(frame)
+        image, _ = self.optimised(frame, start, self._known(state, frame))
+        before = (image, *state.before)[: max(self.distances)]
+        return Optimised(shown(self.settings.colors, frame.image, image), before)
+
+    def restore(self, leaves: list[np.ndarray]) -> Optimised:
+        """The state of these arrays."""
+        picture, *before = map(jnp.asarray, leaves)
+        return Optimised(picture, tuple(before))
+
+    def optimised(
+        self,
+        frame: Prepared,
+        start: Float[np.ndarray, "H W 3"],
+        known: tuple[Float[Array, "H W 3"], Float[Array, "H W"]],
+        steps: int | None = None,
+    ) -> tuple[Array, dict[str, np.ndarray]]:
+        """Optimise a frame; return the picture and the losses.
+
+        Args:
+          frame: to paint.
+          start: what it starts from where nothing else is known.
+          known: what is known of it, and how well, in [0, 1].
+          steps: updates; None: `self.steps`.
+        """
+        warped, trusted = known
+        inputs = Inputs(model=self.model, content=self._content(frame), styles=self._styles(frame))
+        term = temporal_term(warped, trusted, self.temporal)
+        objective = build_objective(inputs, self.settings, own=(term,), remember=self._remember)
+        execution = Whole(evaluate, objective, self.settings.transformation())
+        colors = axes_of(self.settings, inputs.styles)
+        count = self.steps if steps is None else steps
+        controls = controls_of(self.settings, colors, (), self.key, count)
+        controls = execution.controls(
+            controls._replace(
+                learning_rate=SHARE_OF_RATE * controls.learning_rate,
+                final_learning_rate=SHARE_OF_RATE * controls.final_learning_rate,
+            )
+        )
+        begin = execution.begin(_start(jnp.asarray(start), warped, trusted))
+        run = descend(execution, begin, controls, Schedule(steps=count))
+        return jnp.clip(picture(run.state, controls), 0, 1), run.losses
+
+    def _known(self, state: Optimised, frame: Prepared) -> tuple[Array, Array]:
+        """What is known of a frame from earlier ones: the newest that shows a pixel counts.
+
+        c_long of distance j is max(c_j − Σ_{k < j} c_k, 0), equation 9 of the paper.
+        """
+        pairs = [
+            (state.before[distance - 1], frame.motions[distance])
+            for distance in self.distances
+            if distance in frame.motions and distance <= len(state.before)
+        ]
+        left = np.ones(frame.image.shape[:2], np.float32)
+        each: list[tuple[Array, Motion, np.ndarray]] = []
+        for before, motion in pairs:
+            trusted = np.minimum(motion.soft(), left)
+            left = left - trusted
+            each.append((before, motion, trusted))
+        total = 1 - left
+        warped = jnp.zeros(frame.image.shape, jnp.float32)
+        for before, motion, trusted in each:
+            share = trusted / np.maximum(total, np.float32(1e-6))
+            warped = _added(warped, before, motion.flow, share)
+        return jnp.clip(warped, 0, 1), jnp.asarray(total)
+
+    def _first(self, frame: Prepared) -> Array:
+        """A frame painted from coarse to fine, without its colours where they come later."""
+        # Other ways of colouring have been done by then, for the whole clip.
+        own = self.settings.colors in OF_STYLE
+        content = frame.image if own else self._content(frame)
+        styles = self.styles if own else self._styles(frame)
+        fields = {name: getattr(self.settings, name) for name in SETTINGS}
+        fields["colors"] = self.settings.colors if own else "free"
+        return jnst.stylize(self.model, content, list(styles), key=self.key, **fields).image
+
+    def _content(self, frame: Prepared) -> np.ndarray:
+        """A frame as the transfer sees it."""
+        styles = self._styles(frame)
+        colors, weights = self.settings.colors, self.settings.style_weights
+        return np.asarray(prepare_content(colors, frame.image, styles, weights))
+
+    def _styles(self, frame: Prepared) -> tuple[np.ndarray, ...]:
+        """The styles with the colours that the first frame decides, at the frames' size."""
+        if self.prepared is None:
+            colors = self.settings.colors
+            seen = [np.asarray(prepare_style(colors, frame.image, style)) for style in self.styles]
+            scale, shape = self.settings.style_scale, frame.image.shape[:2]
+            self.prepared = tuple(np.asarray(x) for x in resize_styles(seen, shape, scale))
+        return self.prepared
+
+    def _remember(self, part: str, make: Any) -> Any:
+        """A part of the objective: those of the styles, and the units, are made once."""
+        if part not in ("style", "roughness", "energies", "units"):
+            return make()
+        if part not in self.parts:
+            self.parts[part] = make()
+        return self.parts[part]
+
+
+@program()
+def _start(
+    start: Float[Array, "H W 3"], warped: Float[Array, "H W 3"], trusted: Float[Array, "H W"]
+) -> Float[Array, "H W 3"]:
+    return start + trusted[..., None] * (warped - start)
+
+
+@program()
+def _added(
+    warped: Float[Array, "H W 3"],
+    before: Float[Array, "H W 3"],
+    flow: Float[Array, "H W 2"],
+    share: Float[Array, "H W"],
+) -> Float[Array, "H W 3"]:
+    return warped + share[..., None] * warp(before, flow)
+
+
+def check_optimising(frame_steps: int, temporal: float) -> None:
+    """Raise ValueError or TypeError for what frames cannot be optimised with."""
+    check_integer("frame_steps", frame_steps, least=1)
+    check_number("temporal", temporal, least=0)
+
+
+def optimising_painter(
+    model: Backbone,
+    style: Any,
+    *,
+    frame_steps: int = STEPS,
+    temporal: float = TEMPORAL,
+    **settings: Any,
+) -> OptimisingPainter:
+    """The painter of a model, style and settings; see `jnst.video.stylize_video`."""
+    model = check_backbone(model)
+    check_optimising(frame_steps, temporal)
+    options = Settings.of(model.geometry, **settings)
+    return OptimisingPainter(
+        model, check_images("style", style), options, steps=frame_steps, temporal=temporal
+    )
+
+
+def check_room_to_optimise(model: Backbone, shape: tuple[int, int]) -> None:
+    """Raise ValueError where the device has not the memory for frames of this (height, width)."""
+    memory.require(BYTES_TO_OPTIMISE * shape[0] * shape[1], shape, memory.device_of(model))

@@ -1,0 +1,178 @@
+"""Videos and folders in and out: frames, times, sound."""
+
+import json
+import os
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from clips import RATE, Facts, write_clip
+from motions import pan
+
+import jnst
+from jnst.video.clip import Window
+from jnst.video.reading import open_clip
+from jnst.video.writing import Encoding, check_video_output, open_writer
+
+
+def copied(source, target, window=Window(), encoding=Encoding()):  # noqa: B008
+    """Read a clip and write it as it is."""
+    clip = open_clip(source, window)
+    writer = open_writer(check_video_output(target, encoding), clip, encoding, {"a": 1})
+    for timed in clip.frames():
+        writer.write(timed.pixels, timed.time)
+    writer.finish()
+    return clip
+
+
+def differences(ones, others):
+    """The mean difference of the grey of each frame, as colours lose half their resolution."""
+    pairs = zip(ones, others, strict=True)
+    return np.array(
+        [np.abs(one.mean(axis=-1) - other.mean(axis=-1)).mean() for one, other in pairs]
+    )
+
+
+def test_frames_times_and_sound_come_through(tmp_path, clip, frames):
+    copied(clip, tmp_path / "out.mp4")
+    before, after = Facts(clip), Facts(tmp_path / "out.mp4")
+    assert after.codec == "h264" and after.shape == (96, 128)
+    np.testing.assert_allclose(after.times, before.times, atol=1e-6)
+    assert abs(after.sound - before.sound) < 1 / RATE
+    assert differences(after.frames, frames).max() < 3
+    shift = np.mean(after.frames) - np.mean(frames)
+    assert abs(shift) < 0.5  # of 256 levels, after two encodings
+    assert json.loads(after.comment) == {"jnst video": {"a": 1}}
+
+
+def test_times_of_a_variable_rate_are_kept(tmp_path, frames):
+    times = [0.0, 0.04, 0.2, 0.21, 0.5, 0.52]
+    write_clip(tmp_path / "in.mp4", frames[:6], times)
+    copied(tmp_path / "in.mp4", tmp_path / "out.mkv")
+    np.testing.assert_allclose(Facts(tmp_path / "out.mkv").times, times, atol=1e-3)
+
+
+def test_a_rate_of_ones_own_takes_what_is_shown_then(tmp_path, frames):
+    times = [0.0, 0.1, 0.2, 0.5]
+    write_clip(tmp_path / "in.mp4", frames[:4], times, sound=False)
+    clip = open_clip(tmp_path / "in.mp4", Window(fps=10))
+    read = list(clip.frames())
+    assert [float(timed.time) for timed in read] == pytest.approx([0, 0.1, 0.2, 0.3, 0.4, 0.5])
+    assert np.array_equal(read[2].pixels, read[4].pixels)
+    assert not np.array_equal(read[4].pixels, read[5].pixels)
+
+
+def test_a_part_of_a_clip_with_its_sound(tmp_path, clip):
+    window = Window(start=0.12, end=0.4)
+    reader = copied(clip, tmp_path / "out.mp4", window)
+    whole, part = Facts(clip), Facts(tmp_path / "out.mp4")
+    assert len(part.times) == reader.count == 7
+    assert part.times[0] == pytest.approx(0, abs=1e-6)
+    assert differences(part.frames, whole.frames[3:10]).max() < 3
+    assert abs(part.sound - 0.28) < 0.05
+
+
+@pytest.mark.parametrize("suffix, codec", [(".webm", "vp9"), (".mkv", "h264"), (".mov", "h264")])
+def test_other_formats(tmp_path, clip, suffix, codec):
+    """WebM cannot hold AAC: the sound is encoded anew."""
+    copied(clip, tmp_path / f"out{suffix}")
+    facts = Facts(tmp_path / f"out{suffix}")
+    assert facts.codec == codec and len(facts.times) == 14
+    assert abs(facts.sound - 14 / RATE) < 0.05
+
+
+def test_ten_bits_and_rotation_and_size(tmp_path, frames):
+    write_clip(tmp_path / "in.mkv", frames[:3], pixel_format="yuv420p10le", sound=False)
+    clip = open_clip(tmp_path / "in.mkv", Window(size=64))
+    assert clip.shape == (48, 64)
+    (first, *_) = clip.frames()
+    assert first.pixels.shape == (48, 64, 3) and first.pixels.dtype == np.uint8
+    expected = frames[0].reshape(48, 2, 64, 2, 3).mean(axis=(1, 3))
+    assert differences([first.pixels], [expected]) < 2
+
+
+def test_odd_edges_are_repeated(tmp_path, frames):
+    odd = [np.ascontiguousarray(frame[:95, :127]) for frame in frames[:3]]
+    write_clip(tmp_path / "in.mkv", odd, codec="ffv1", pixel_format="bgr0", sound=False)
+    clip = copied(tmp_path / "in.mkv", tmp_path / "out.mp4")
+    assert clip.shape == (95, 127)
+    assert Facts(tmp_path / "out.mp4").shape == (96, 128)
+
+
+def test_colours_survive(tmp_path):
+    """A red, encoded by the colours of HD video, which the file says."""
+    red = np.full((96, 128, 3), (200, 30, 30), np.uint8)
+    write_clip(tmp_path / "in.mkv", [red] * 3, codec="ffv1", pixel_format="bgr0", sound=False)
+    copied(tmp_path / "in.mkv", tmp_path / "out.mp4")
+    (timed, *_) = open_clip(tmp_path / "out.mp4").frames()
+    assert np.abs(timed.pixels.astype(int) - red).max() <= 4
+
+
+def test_a_folder_of_pictures_in_the_order_of_their_numbers(tmp_path, frames):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for number in (10, 9, 2):
+        jnst.save_image(folder / f"shot-{number}.png", frames[number].astype(np.float32) / 255)
+    copied(folder, tmp_path / "out")
+    assert sorted(os.listdir(tmp_path / "out")) == [
+        *("frame-000001.png", "frame-000002.png", "frame-000003.png", "video.json")
+    ]
+    for place, number in enumerate((2, 9, 10), start=1):
+        picture = jnst.load_image(tmp_path / "out" / f"frame-{place:06d}.png")
+        np.testing.assert_allclose(picture * 255, frames[number], atol=1e-3)
+    clip = open_clip(tmp_path / "out", Window(fps=10))
+    assert [timed.time for timed in clip.frames()] == [0, Fraction(1, 10), Fraction(2, 10)]
+
+
+def test_a_shorter_run_removes_pictures_of_a_longer_one(tmp_path, clip):
+    copied(clip, tmp_path / "out")
+    copied(clip, tmp_path / "out", Window(end=0.1))
+    assert len(list((tmp_path / "out").glob("frame-*.png"))) == 3
+
+
+def test_what_is_readable_of_a_truncated_file_is_read(tmp_path):
+    whole = write_clip(tmp_path / "in.mp4", pan(50), sound=False).read_bytes()
+    (tmp_path / "cut.mp4").write_bytes(whole[: len(whole) // 2])
+    clip = open_clip(tmp_path / "cut.mp4")
+    count = len(list(clip.frames()))
+    assert 5 < count < 45
+    assert "missing" in clip.problem or "decoded" in clip.problem
+
+
+def test_nothing_is_left_of_what_was_not_finished(tmp_path, clip):
+    reader = open_clip(clip)
+    (tmp_path / "out.mp4").write_bytes(b"before")
+    writer = open_writer(tmp_path / "out.mp4", reader, Encoding(), {})
+    for timed in list(reader.frames())[:3]:
+        writer.write(timed.pixels, timed.time)
+    writer.discard()
+    assert os.listdir(tmp_path) == ["out.mp4"]
+    assert (tmp_path / "out.mp4").read_bytes() == b"before"
+
+
+MISTAKES = [
+    (Window(start=2.0), "start: .* has only 0.56 s"),
+    (Window(start=0.3, end=0.2), "end must be after start, 0.3 s, got 0.2 s"),
+    (Window(fps=0), "fps must lie between 0.1 and 240, got 0"),
+    (Window(size=8), "size must be at least 32, got 8"),
+]
+
+
+@pytest.mark.parametrize("window, message", MISTAKES)
+def test_windows_that_are_none(clip, window, message):
+    with pytest.raises(ValueError, match=message):
+        open_clip(clip, window)
+
+
+def test_outputs_that_cannot_be(tmp_path):
+    for name, encoding, message in (
+        ("out.mp4", Encoding(codec="h26x"), "codec 'h26x' has no encoder here; try h264, h265"),
+        ("out.webm", Encoding(codec="h264"), "a file .webm cannot hold h264; try .mkv"),
+        ("out.avi", Encoding(), "the suffix of output .* must be one of .mp4"),
+        ("out.png", Encoding(), "out.png is a single picture; give a video or a folder"),
+        ("out.mp4", Encoding(quality=99), "quality must be at most 63, got 99"),
+        ("out.mp4", Encoding(pixel_format="yuv"), "pixel_format must be one of .*yuv420p"),
+        ("no/out.mp4", Encoding(), "output folder .*no does not exist"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            check_video_output(tmp_path / name, encoding)
