@@ -12,7 +12,7 @@ import pytest
     [
         ("jnst st", {"stylize"}),
         ("jnst stylize a.jpg b.jpg --tol", {"--tolerance"}),
-        ("jnst stylize a.jpg b.jpg --pooling ", {"average", "l2", "max"}),
+        ("jnst convert a.pth --lineage ", {"caffe", "torchvision"}),
         ("jnst info --we", {"--weights"}),
     ],
 )
