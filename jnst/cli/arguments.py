@@ -45,13 +45,17 @@ class CommandParser(Parser):
         super().__init__(**options)
         self._module = module
 
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Import the module, if this has not been done yet, and parse."""
+    def load(self) -> None:
+        """Import the module and add its arguments, if this has not been done yet."""
         if self._module:
             command = importlib.import_module(self._module)
             command.add_arguments(self)
             self.set_defaults(run=command.run, parser=self)
             self._module = None
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Load, and parse."""
+        self.load()
         return super().parse_known_args(args, namespace)
 
 
@@ -156,9 +160,11 @@ def port(text: str) -> int:
         ) from None
 
 
-def add_watching(add: Callable[..., Any], work: str) -> None:
-    """Add the options by which a run is watched; `work` is what help calls it."""
-    add("--save-every", type=whole, metavar="N", help="also write OUT-0000N.png every N steps")
+def add_watching(
+    add: Callable[..., Any], work: str, saved: str = "also write OUT-0000N.png every N steps"
+) -> None:
+    """Add the options by which a run is watched; `work` and `saved` are for help."""
+    add("--save-every", type=whole, metavar="N", help=saved)
     add("--log", metavar="FILE.csv", help="write the losses of each step")
     add_preview(add, work)
 

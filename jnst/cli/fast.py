@@ -1,19 +1,22 @@
 """`jnst fast`: its options, and one pass for every picture."""
 
 import argparse
+import importlib
+import json
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from jnst._files import check_not_overwriting
 from jnst.cli.arguments import number, styles, whole
 from jnst.cli.contents import about, output_folder
-from jnst.cli.fast_jobs import COMMON, Job, prepare
+from jnst.cli.fast_jobs import COMMON, LIST, Job, prepare
 from jnst.cli.job import read_input
 from jnst.cli.options import add_blend, choice, tile
 from jnst.cli.regions import add_regions
 from jnst.cli.runtime import interrupts
-from jnst.cli.streams import check_picture_output, check_streams, write_picture
+from jnst.cli.streams import STREAM, check_picture_output, check_streams, write_picture
 from jnst.feedforward.adain import PRECISIONS
 from jnst.feedforward.matching import MATCHINGS
 from jnst.grid.folder import names_of
@@ -43,7 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--palette", metavar="FILE", help="recolour the style with this picture's colours first")
     example = "as in --network style.h5, for pictures only: the network has the styles"
     add = parser.add_argument_group("a network of jnst train", example).add_argument
-    add("--network", metavar="FILE", help="paint with this network")
+    words = f"paint with this network, or one that comes along; {LIST}: show these"
+    add("--network", metavar="FILE", help=words)
     add(
         "--style",
         dest="blend",
@@ -57,6 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--precision", metavar="P", help=choice(PRECISIONS, PRECISIONS[0]))
     windows = "work in windows of N px; auto, off (auto)"
     add("--tile", type=tile, default=AUTO, metavar="N", help=windows)
+    add("--json", action="store_true", help="print a line of JSON for each picture")
     add("--quiet", action="store_true", help="only print errors")
 
 
@@ -68,7 +73,11 @@ def run(args: argparse.Namespace) -> int:
         if not contents:
             raise ValueError("give a picture to paint and a style, or a --network")
     args = argparse.Namespace(**vars(args) | {"content": contents, "style": style})
+    if args.network == LIST:
+        return importlib.import_module("jnst.cli.fast_networks").run(args)  # type: ignore[no-any-return]
     check_streams(args)
+    if args.json and args.output == STREAM:
+        raise ValueError("--json writes to standard output, and so does -o -; name a file")
     return run_one(args) if len(contents) == 1 else run_several(args)
 
 
@@ -82,9 +91,11 @@ def run_one(args: argparse.Namespace) -> int:
         check_not_overwriting(name, path, [output])
     content = read_input(file, job.size, least=1)
     write_picture(output, job.paints(content), alpha=content.alpha, settings=job.record_of(file))
+    height, width, _ = content.pixels.shape
+    seconds = time.monotonic() - began
+    if args.json:
+        print_painted(job, file, output, (height, width), seconds)
     if not args.quiet:
-        height, width, _ = content.pixels.shape
-        seconds = time.monotonic() - began
         print(f"wrote {output}: {width}×{height} px in {seconds:.1f} s", file=sys.stderr)
     return 0
 
@@ -106,12 +117,17 @@ def run_several(args: argparse.Namespace) -> int:
         for file, output in zip(args.content, outputs, strict=True):
             if interrupted():
                 break
+            start = time.monotonic()
             try:
-                paint_into(job, file, output)
+                shape = paint_into(job, file, output)
                 done += 1
+                if args.json:
+                    print_painted(job, file, output, shape, time.monotonic() - start)
             except (ValueError, OSError) as error:
                 refused += 1
                 print(f"{args.parser.prog}: {about(file, error)}", file=sys.stderr)
+                if args.json:
+                    print_line({"content": file, "error": about(file, error)})
     if refused == len(outputs):
         raise ValueError("none of the contents could be painted")
     if not args.quiet:
@@ -124,9 +140,29 @@ def run_several(args: argparse.Namespace) -> int:
     return 1 if refused else 0
 
 
-def paint_into(job: Job, file: str, output: Path) -> None:
-    """Read a content, paint it and write the picture into its folder, made where it is missing."""
+def paint_into(job: Job, file: str, output: Path) -> tuple[int, int]:
+    """Read a content, paint it and write the picture into its folder, made where it is missing.
+
+    Returns:
+      Its height and width.
+    """
     content = read_input(file, job.size, least=1)
     image = job.paints(content)
     output.parent.mkdir(exist_ok=True)
     write_picture(output, image, alpha=content.alpha, settings=job.record_of(file))
+    height, width, _ = image.shape
+    return height, width
+
+
+def print_painted(
+    job: Job, file: str, output: Path, shape: tuple[int, int], seconds: float
+) -> None:
+    """Print what `--json` says of a picture: where it is, and the record that it carries."""
+    height, width = shape
+    facts = {"output": str(output), "width": width, "height": height, "seconds": round(seconds, 3)}
+    print_line({"content": file, **facts, "record": job.record_of(file)})
+
+
+def print_line(facts: dict[str, Any]) -> None:
+    """Print a line of JSON, at once, for whoever reads along."""
+    print(json.dumps(facts, ensure_ascii=False), flush=True)

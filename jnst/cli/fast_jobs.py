@@ -1,10 +1,12 @@
 """What `jnst fast` paints with, read and checked: AdaIN and styles, or a trained network."""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jnst._checks import check_choice, check_integer, check_number
@@ -16,7 +18,8 @@ from jnst.cli.runtime import devices, make_ready
 from jnst.feedforward.adain import PRECISIONS, make_adain
 from jnst.feedforward.matching import MATCHINGS
 from jnst.feedforward.painting import PAINTER_COLORS, load_painter, paint_with, shares_of
-from jnst.feedforward.tiling import check_edge
+from jnst.feedforward.painting_strips import check_strip
+from jnst.feedforward.tiling import check_edge, edge_for
 from jnst.feedforward.transfer import check_manner, look_at_styles, paint
 from jnst.image.color import check_palette
 from jnst.image.fitting import SMALLEST_EDGE
@@ -24,8 +27,8 @@ from jnst.image.masks import REST, check_masks
 from jnst.image.pictures import Picture
 from jnst.losses.blending import blend_shares
 from jnst.nn.decoder_discovery import find_decoder, find_encoder, open_decoder
+from jnst.nn.painter_discovery import find_painter
 from jnst.transfer.settings import LARGEST_EDGE
-from jnst.transfer.tile_checks import AUTO
 from jnst.version import __version__
 
 COMMON: dict[str, Any] = {"size": 512, "strength": 1.0, "colors": "style", "keep": None}
@@ -42,18 +45,21 @@ OF_STYLES: dict[str, Any] = {
 }
 """Those that a painting needs."""
 
+LIST = "list"
+"""Given as a --network: show those that come along."""
+
 
 class Job(NamedTuple):
     """What all pictures of a command share.
 
     Attributes:
-      paints: paints a content.
+      paints: paints a content; with a painting's style, as often as there are `strengths` as well.
       size: long edge at which to read it.
       record: what every picture carries, but for the name of its content.
       inputs: (what messages call it, file) of everything that must not be overwritten.
     """
 
-    paints: Callable[[Picture], np.ndarray]
+    paints: Callable[..., np.ndarray]
     size: int
     record: dict[str, Any]
     inputs: list[tuple[str, str]]
@@ -102,7 +108,7 @@ def _with_styles(args: argparse.Namespace) -> Job:
     manner = manner._replace(tile=args.tile)
     looks: dict[int, Any] = {}
 
-    def paints(content: Picture) -> np.ndarray:
+    def paints(content: Picture, strengths: Sequence[float] | None = None) -> np.ndarray:
         pixels, shapes = content.pixels, [style.shape for style in styles]
         read = read_masks(options, pixels.shape, shapes)
         masks = check_masks(pixels.shape, shapes, **dict.fromkeys(KEYWORDS.values()) | read)
@@ -110,7 +116,15 @@ def _with_styles(args: argparse.Namespace) -> Job:
         alike = manner.colors == "style" and masks is None
         if not alike or edge not in looks:  # else the styles are seen as before
             looks[edge] = look_at_styles(model, pixels, styles, manner, palette, masks)
-        return np.asarray(paint(model, pixels, looks[edge], manner, masks))
+
+        def painted(strength: Any) -> Any:
+            return paint(model, pixels, looks[edge], manner._replace(strength=strength), masks)
+
+        if strengths is None:
+            return np.asarray(painted(manner.strength))
+        if edge_for(args.tile, model, pixels.shape) is None:  # its features are computed once
+            return np.asarray(jax.vmap(painted)(jnp.array(strengths, jnp.float32)))
+        return np.stack([np.asarray(painted(strength)) for strength in strengths])
 
     inputs = [*(("style", file) for file in files), *(("mask", m) for m in mask_files(options))]
     if options["palette"] is not None:
@@ -129,14 +143,14 @@ def _with_network(args: argparse.Namespace) -> Job:
     for name in (*OF_STYLES, "decoder", "weights"):
         if getattr(args, name) is not None:
             raise ValueError(f"{as_option(name)} has no effect with --network")
-    if args.tile != AUTO:
-        raise ValueError("--tile has no effect with --network, which sees a picture as a whole")
+    check_strip(args.tile, name="--tile")
     options = _options(args, COMMON)
     check_choice("--colors", options["colors"], PAINTER_COLORS)
     if options["keep"] == REST:
         raise ValueError(f"--keep {REST} needs regions, which a --network does not have")
     make_ready()
     devices()
+    found = find_painter(args.network)
     painter = load_painter(args.network)
     try:
         shares = shares_of(painter, args.blend)
@@ -149,15 +163,22 @@ def _with_network(args: argparse.Namespace) -> Job:
         masks = read_masks(of_masks, content.pixels.shape, [])
         chosen = {name: options[name] for name in ("strength", "colors")}
         return np.asarray(
-            paint_with(painter, content.pixels, styles=blend, keep=masks.get("keep"), **chosen)
+            paint_with(
+                painter,
+                content.pixels,
+                styles=blend,
+                keep=masks.get("keep"),
+                tile=args.tile,
+                **chosen,
+            )
         )
 
-    inputs = [("network", args.network), *(("mask", mask) for mask in mask_files(of_masks))]
+    inputs = [("network", str(found.path)), *(("mask", mask) for mask in mask_files(of_masks))]
     record = {
         "jnst": __version__,
         "style": ", ".join(blend),
         "method": "fast",
-        "weights": f"{Path(args.network).name} {sha256_of(Path(args.network))[:8]}",
+        "weights": f"{found.path.name} {sha256_of(found.path)[:8]}",
         "options": {**options, "style": blend},
     }
     return Job(paints, options["size"], record, inputs)

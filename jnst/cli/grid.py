@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import dataclasses
+import importlib
 import sys
 import time
 from collections.abc import Sequence
@@ -14,9 +15,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax.experimental import multihost_utils
 
-from jnst._checks import check_integer
+from jnst._checks import check_choice, check_integer
 from jnst._files import sha256_of
-from jnst.cli.arguments import whole_numbers
+from jnst.cli.arguments import numbers, whole_numbers
 from jnst.cli.job import (
     Job,
     headline,
@@ -29,6 +30,7 @@ from jnst.cli.job import (
     style_size,
 )
 from jnst.cli.options import (
+    STRENGTHS,
     add_blend,
     add_distributed,
     add_look,
@@ -36,6 +38,7 @@ from jnst.cli.options import (
     add_picture,
     add_running,
     check_seed,
+    choice,
 )
 from jnst.cli.program import Diverged
 from jnst.cli.progress import ProgressReport
@@ -50,6 +53,7 @@ from jnst.image.inputs import RANDOM_INITS
 from jnst.optim.checkpoint import check_checkpoint
 from jnst.transfer.tile_checks import check_tile
 
+METHODS = ("optimise", "fast")
 VARYING = (*NUMBERS, *LAYER_WEIGHTS, "seed")
 """Options that take several values."""
 
@@ -68,6 +72,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--styles", **files, help="more styles")
     add_blend(add, "each style")
     add_regions(parser)
+    example = "as in --method fast --strength 0.3,0.6,1"
+    add = parser.add_argument_group("method", example).add_argument
+    add("--method", metavar="M", default=METHODS[0], help=choice(METHODS, METHODS[0]))
+    usual = ",".join(f"{strength:g}" for strength in STRENGTHS)
+    add("--strength", type=numbers, metavar="S,…", help=f"of fast, see `jnst fast` ({usual})")
+    add("--matching", metavar="M", help="of fast, see `jnst fast`")
     example = "several numbers, or repeated layer options, make an axis, as in --beta 1:100:5"
     add_look(parser.add_argument_group("look", example).add_argument, several=True)
     example = "several numbers make an axis, as in --steps 200 --learning-rate 0.02,0.04"
@@ -80,6 +90,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Check everything, run the missing cells and write; return the exit code."""
+    check_choice("--method", args.method, METHODS)
+    if args.method == "fast":
+        return importlib.import_module("jnst.cli.fast_grid").run(args)  # type: ignore[no-any-return]
+    for name in ("strength", "matching"):
+        if getattr(args, name) is not None:
+            raise ValueError(f"--{name} needs --method fast")
     began = time.monotonic()
     if args.distributed:
         connect(args.distributed)

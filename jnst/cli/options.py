@@ -39,6 +39,9 @@ OPTIONS: dict[str, Any] = {
 }
 """Defaults of the options that affect the picture and are not fields of `Settings`."""
 
+STRENGTHS = (0.2, 0.4, 0.6, 0.8, 1.0)
+"""Those of `jnst grid --method fast`."""
+
 TILES: dict[str, Any] = {AUTO: AUTO, "off": None}
 """What --tile can be instead of a number."""
 

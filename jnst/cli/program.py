@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from jnst._text import as_option, as_text, plainly
 from jnst.cli.arguments import CommandParser, Parser
 from jnst.cli.broken_streams import fill_closed_streams, lasting_errors
+from jnst.cli.completion import complete
 from jnst.cli.signals import end_word, ending_at_once, ending_tidily, exit_code, received
 from jnst.version import __version__
 
@@ -45,7 +46,9 @@ def run(argv: Sequence[str] | None) -> int:
     received.clear()
     try:
         with ending_at_once():
-            args, rest = build_parser().parse_known_args(argv)
+            parser = build_parser()
+            complete(parser)
+            args, rest = parser.parse_known_args(argv)
             prog = args.parser.prog
             if rest:  # reported by the command's parser, which knows its options
                 args.parser.error(f"unrecognized arguments: {' '.join(rest)}")

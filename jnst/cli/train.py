@@ -10,64 +10,28 @@ from typing import Any
 
 import numpy as np
 
-from jnst._checks import check_integer
-from jnst._files import check_not_overwriting, check_output, sha256_of
-from jnst._text import as_option
-from jnst.cli.arguments import number, whole
+from jnst._files import atomic_write, check_not_overwriting, check_output, sha256_of
+from jnst.cli.curves import draw_curves
 from jnst.cli.job import read_seen
-from jnst.cli.options import add_checkpoint
 from jnst.cli.photographs import read_photographs
+from jnst.cli.preview import INKS, Preview
 from jnst.cli.program import Diverged
 from jnst.cli.progress import ProgressReport, write_log
 from jnst.cli.runtime import interrupts, make_ready
-from jnst.cli.side_outputs import SideOutputs, numbered, saved_between
+from jnst.cli.side_outputs import SideOutputs, check_log, numbered, saved_between
+from jnst.cli.train_options import add_arguments as add_arguments
+from jnst.cli.train_options import architecture_of, settings_of
+from jnst.feedforward.samples import choose_samples, paint_samples
 from jnst.feedforward.training import Trained, train
 from jnst.feedforward.training_settings import Training
 from jnst.grid.folder import names_of
 from jnst.image.pictures import save_image
-from jnst.losses.registry import STYLE_LOSSES
 from jnst.nn.discovery import find_weights, open_weights
 from jnst.nn.loading import make_vgg
-from jnst.nn.painter_file import Architecture, PainterWeights, write_painter
+from jnst.nn.painter_file import PainterWeights, write_painter
 from jnst.optim.checkpoint import check_checkpoint
 from jnst.optim.minimization import Progress
 from jnst.version import __version__
-
-EVERY = 200
-"""Steps between checkpoints."""
-NUMBERS: dict[str, tuple[Any, str, str]] = {
-    "steps": (whole, "N", "updates"),
-    "batch": (whole, "N", "crops in each"),
-    "crop": (whole, "PX", "edge of the crops"),
-    "style_size": (whole, "PX", "long edge of the paintings, which decides the size of strokes"),
-    "learning_rate": (number, "R", "of Adam"),
-    "alpha": (number, "A", "content weight"),
-    "beta": (number, "B", "style weight"),
-    "gamma": (number, "G", "total variation weight"),
-    "seed": (whole, "N", "of the first weights and of the crops"),
-}
-"""The settings that are a number each: how they are parsed, shown and described."""
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments to `parser`."""
-    parser.add_argument("paintings", metavar="PAINTING", nargs="+", help="the styles to learn")
-    add = parser.add_argument_group("files", "as in --photos holiday").add_argument
-    add("--photos", metavar="DIR", required=True, help="a folder of photographs of any kind")
-    add("-o", "--output", metavar="OUT.h5", default="style.h5", help="the network (style.h5)")
-    add_checkpoint(add)
-    add("--log", metavar="FILE.csv", help="write the losses of each step")
-    add("--save-every", type=whole, metavar="N", help="write OUT-0000N.png every N steps")
-    add("--weights", metavar="FILE", help="weights file of VGG-19 (see `jnst info`)")
-    add("--quiet", action="store_true", help="only print errors")
-    add = parser.add_argument_group("training", "as in --steps 4000 --beta 8").add_argument
-    default = Training()
-    for name, (kind, letter, words) in NUMBERS.items():
-        usual = getattr(default, name)
-        add(as_option(name), type=kind, metavar=letter, help=f"{words} ({usual:g})")
-    add("--channels", type=whole, metavar="N", help="of the network, at full size (16)")
-    losses = ", ".join(STYLE_LOSSES)
-    add("--style-loss", metavar="S", help=f"{losses} ({default.style_loss})")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -76,23 +40,24 @@ def run(args: argparse.Namespace) -> int:
     output = check_output(args.output)
     if output.suffix.lower() != ".h5":
         raise ValueError(f"-o must name a .h5 file, got {output}")
-    log = check_output(args.log, "--log") if args.log else None
+    log = check_log(args)
     if args.resume and not args.checkpoint:
         raise ValueError("--resume needs --checkpoint")
     check_checkpoint(args.checkpoint, args.checkpoint_every, args.resume)
-    if args.save_every is not None:
-        check_integer("--save-every", args.save_every, least=1)
     training, architecture = settings_of(args), architecture_of(args.channels)
     plan, picture = [((training.crop,) * 2, training.steps)], output.with_suffix(".png")
-    between = saved_between(picture, args.save_every, plan)
+    curves = picture.with_name(f"{output.stem}-losses.svg")
+    between = [*saved_between(picture, args.save_every, plan), curves]
     written = [output, *([log] if log else []), *between]
-    for painting in args.paintings:
-        check_not_overwriting("painting", painting, written)
+    for name in ("paintings", "sample"):
+        for file in getattr(args, name):
+            check_not_overwriting(name.removesuffix("s"), file, written)
     paintings = [read_seen(path, training.style_size) for path in args.paintings]
     weights = open_weights(find_weights(args.weights), "vgg19")
     photos, problems = read_photographs(args.photos, training.crop)
     for problem in problems:
         print(f"{args.parser.prog}: left out: {problem}", file=sys.stderr)
+    samples = samples_of(args.sample, photos)
     make_ready()
     if not args.quiet:
         what = f"{len(photos)} photograph{'s' if len(photos) > 1 else ''}"
@@ -100,16 +65,26 @@ def run(args: argparse.Namespace) -> int:
     side = SideOutputs(args.parser.prog)
     names = names_of(args.paintings)
     with interrupts() as interrupted, contextlib.ExitStack() as stack:
-        show = None
+        show, page = None, None
+        if args.preview is not None:
+            shown = {"style": ", ".join(names), **dataclasses.asdict(training)}
+            page = stack.enter_context(Preview(plan, shown, args.preview))
+            print(f"preview at {page.address}", file=sys.stderr, flush=True)
         if not args.quiet:
             show = stack.enter_context(ProgressReport(plan, sys.stderr))
+        losses: list[tuple[int, dict[str, Any]]] = []
 
         def callback(progress: Progress) -> bool:
+            losses.append((progress.step, progress.losses))
             if show:
                 show(progress)
+            if page:
+                with side.attempt("--preview"):
+                    page(progress)
             if args.save_every and progress.step % args.save_every == 0:
                 with side.attempt("--save-every"):
                     save_image(numbered(picture, progress.step), progress.picture())
+                    write_curves(curves, losses)
             return interrupted()
 
         with side.checkpoints():
@@ -119,13 +94,17 @@ def run(args: argparse.Namespace) -> int:
                 paintings,
                 names=names,
                 architecture=architecture,
+                samples=samples,
                 callback=callback,
                 checkpoint=args.checkpoint,
                 checkpoint_every=args.checkpoint_every,
                 resume=args.resume,
                 **dataclasses.asdict(training),
             )
-    write_painter(output, weights_of(trained, record_of(args, trained, training, len(photos))))
+        write_painter(output, weights_of(trained, record_of(args, trained, training, len(photos))))
+        if page:
+            with side.attempt("--preview"):
+                page.finish(paint_samples(trained.painter, samples), trained.reason)
     if log:
         with side.attempt(f"--log {log}"):
             plan = [((training.crop, training.crop), trained.steps)]
@@ -145,22 +124,19 @@ def run(args: argparse.Namespace) -> int:
     return 130 if trained.reason == "stopped" else 0
 
 
-def settings_of(args: argparse.Namespace) -> Training:
-    """The settings that the arguments name; an error names the option."""
-    given = {name: getattr(args, name) for name in (*NUMBERS, "style_loss")}
-    try:
-        return Training(**{name: value for name, value in given.items() if value is not None})
-    except ValueError as error:
-        name, _, rest = str(error).partition(" ")
-        raise ValueError(f"{as_option(name) if name in given else name} {rest}") from None
+def samples_of(files: list[str], photos: list[np.ndarray]) -> np.ndarray:
+    """The photographs that show how far the network is: those that are named, or of the folder."""
+    size = max(max(photo.shape) for photo in photos)
+    named = [np.rint(255 * read_seen(file, size)).astype(np.uint8) for file in files]
+    return choose_samples(named, len(named)) if named else choose_samples(photos)
 
 
-def architecture_of(channels: int | None) -> Architecture:
-    """The network, with so many channels at the picture's size, twice and four times as many."""
-    if channels is None:
-        return Architecture()
-    check_integer("--channels", channels, least=1, most=512)
-    return Architecture(channels=(channels, 2 * channels, 4 * channels))
+def write_curves(path: Path, losses: list[tuple[int, dict[str, Any]]]) -> None:
+    """Draw the losses of the steps so far."""
+    values = [(step, {name: float(x) for name, x in of.items()}) for step, of in losses]
+    drawn = draw_curves(values, [], INKS["light"])
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(drawn)
 
 
 def record_of(

@@ -9,26 +9,32 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jnst._checks import check_choice, check_number
-from jnst.execution import memory
+from jnst.feedforward.painting_strips import check_strip, paint_in_strips, strip_for
 from jnst.image.color import prepare_content
 from jnst.image.inputs import check_image
 from jnst.image.masks import Mask, check_masks
 from jnst.losses.terms import Scalar
 from jnst.nn.painter import Painter, make_painter
-from jnst.nn.painter_file import read_painter
+from jnst.nn.painter_discovery import find_painter, open_painter
 from jnst.optim.programs import program
 from jnst.transfer.job import shown
+from jnst.transfer.tile_checks import AUTO
 
 PAINTER_COLORS = ("style", "luminance")
 """Whose colours a picture can have: a network's styles cannot be recoloured."""
 
-BYTES = 30
-"""That a network takes for each pixel and each of its channels there, measured on a processor."""
-
 
 def load_painter(path: str | os.PathLike[str]) -> Painter:
-    """Load a network of `jnst train` or `jnst convert`; raises ValueError for any other file."""
-    return make_painter(read_painter(path))
+    """Load a network of `jnst train` or `jnst convert`, or one that comes along.
+
+    Args:
+      path: a file, or a name out of `jnst.nn.painter_discovery.bundled()`: that of a style makes
+        a network of this style alone.
+
+    Raises:
+      ValueError: for any other file or name.
+    """
+    return make_painter(open_painter(find_painter(path)))
 
 
 def paint_with(
@@ -39,6 +45,7 @@ def paint_with(
     strength: float = 1.0,
     colors: str = "style",
     keep: Mask | None = None,
+    tile: int | str | None = AUTO,
 ) -> Float[Array, "H W 3"]:
     """Paint an image with a trained network.
 
@@ -51,13 +58,15 @@ def paint_with(
       strength: 0 leaves the photograph, 1 paints all the way; between them the two are mixed.
       colors: whose colours: `"style"`, or `"luminance"`, the content's.
       keep: a mask of what stays the content's pixels.
+      tile: work in strips of about as many pixels as a square of this edge, with the same result;
+        `"auto"`: where the picture would not fit in the memory; None: never.
 
     Returns:
       The picture, in [0, 1].
 
     Raises:
       ValueError, TypeError: for an image or a setting that will not do.
-      ValueError: for a picture that the device has not the memory for.
+      ValueError: for a picture that the device has not the memory for, where `tile` is None.
 
     >>> import jax
     >>> from jnst.nn.painter import new_painter
@@ -70,12 +79,15 @@ def paint_with(
     check_number("strength", strength, least=0, most=1)
     check_choice("colors", colors, PAINTER_COLORS)
     shares = shares_of(painter, styles)
-    height, width, _ = content.shape
-    needed = BYTES * painter.architecture.channels[0] * height * width
-    memory.require(needed, (height, width), memory.device_of(painter))
+    check_strip(tile)
+    edge = strip_for(tile, painter, content.shape[:2])
     masks = check_masks(content.shape, [], None, None, keep)
     seen = prepare_content(colors, content)
-    image = _painted(painter, seen, shares, strength)
+    if edge is None:
+        image = _painted(painter, seen, shares, strength)
+    else:
+        picture = paint_in_strips(painter, np.asarray(seen), shares, edge).clip(0, 1)
+        image = jnp.asarray(seen + strength * (picture - np.asarray(seen)))
     return shown(colors, content, image, None if masks is None else masks.keep)
 
 

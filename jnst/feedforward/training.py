@@ -15,6 +15,7 @@ from jaxtyping import Float, UInt8
 from jnst.execution.devices import checked_mesh, make_mesh, place, split, whole
 from jnst.feedforward.crops import draw_crops
 from jnst.feedforward.lessons import Batch, Lesson, make_lesson
+from jnst.feedforward.samples import paint_samples
 from jnst.feedforward.training_settings import SMALLEST_CROP, Training
 from jnst.feedforward.training_step import TrainingState, initial_state, training_step
 from jnst.image.fitting import fit
@@ -60,6 +61,7 @@ def train(
     names: Sequence[str] | None = None,
     architecture: Architecture | None = None,
     mesh: Mesh | None = None,
+    samples: Float[np.ndarray, "_n _h _w 3"] | None = None,
     callback: Callback | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     checkpoint_every: int = 200,
@@ -76,8 +78,9 @@ def train(
       architecture: of the network; None: `Architecture()`.
       mesh: devices that share the crops of each step, whose number they must divide; None: as many
         of JAX's as do.
+      samples: photographs that show how far the network is, sRGB in [0, 1].
       callback: called with a `jnst.Progress` after every step; True ends the training. Its picture
-        is what the network makes of the step's first crop.
+        is what the network makes of the samples, a sheet; without them, of the step's first crop.
       checkpoint: a file to keep all in that the training needs to go on, as for `jnst.stylize`.
       checkpoint_every: steps between two writings.
       resume: go on from `checkpoint`, if it exists, to the same bits as without the interruption.
@@ -117,7 +120,7 @@ def train(
         if file.resume:
             state, losses = _read(file, identity, training, state)
     lesson = make_lesson(model, sized, training.recipe())
-    run = _Run(model, painter, lesson, training, photos, devices)
+    run = _Run(model, painter, lesson, training, photos, devices, samples)
     return run.go(state, losses, callback, file, identity)
 
 
@@ -161,6 +164,7 @@ class _Run(NamedTuple):
     training: Training
     photos: list[np.ndarray]
     devices: Mesh
+    samples: np.ndarray | None
 
     def spread(self, state: TrainingState) -> "tuple[_Run, TrainingState]":
         """The same with all arrays on every device, by ways of convolving that JAX can split."""
@@ -224,6 +228,8 @@ class _Run(NamedTuple):
         edge = self.training.crop
 
         def picture() -> np.ndarray:
+            if self.samples is not None:
+                return paint_samples(painter, self.samples)
             shares = np.eye(len(painter.styles), dtype=np.float32)[int(batch.numbers[0])]
             return np.clip(np.asarray(painter(batch.crops[0], shares)), 0, 1)
 

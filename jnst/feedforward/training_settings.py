@@ -14,6 +14,11 @@ from jnst.losses.registry import STYLE_LOSSES, style_loss_named
 SMALLEST_CROP = 64
 LAST_RATE = 0.1
 """Of the learning rate, at the end of its cosine."""
+QUALITIES: dict[str, dict[str, int]] = {
+    "processor": {"steps": 5000, "batch": 2, "crop": 128},
+    "gpu": {"steps": 10_000, "batch": 8, "crop": 256},
+}
+"""Fields of `Training` for an hour on two processor cores, and for ten minutes on a GPU."""
 WARM_UP = 100
 """Steps until the learning rate is whole: a tenth of all, at most so many."""
 

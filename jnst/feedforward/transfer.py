@@ -38,7 +38,7 @@ class Manner(NamedTuple):
       tile: as for `fast`.
     """
 
-    matching: str = "wasserstein"
+    matching: str = MATCHINGS[0]
     strength: Any = 1.0
     style_weights: Sequence[float] | None = None
     style_scale: float = 1.0
@@ -51,7 +51,7 @@ def fast(
     content: Float[ArrayLike, "H W 3"],
     style: Float[ArrayLike, "h w 3"] | Sequence[Float[ArrayLike, "_h _w 3"]],
     *,
-    matching: str = "wasserstein",
+    matching: str = "mixed",
     strength: Scalar = 1.0,
     style_weights: Sequence[float] | None = None,
     style_scale: float = 1.0,
@@ -73,7 +73,7 @@ def fast(
         to the content's size times `style_scale`.
       matching: `"wasserstein"`: the content's features are moved to the style's by optimal
         transport; `"statistics"`: their channels are given the style's means and deviations, as
-        AdaIN has it, which keeps more of the photograph.
+        AdaIN has it, which keeps more of the photograph; `"mixed"`: halfway between them.
       strength: 0 leaves the photograph, 1 paints all the way.
       style_weights: one for each style. With regions, how strong each is beside the strongest.
       style_scale: of the brush strokes.

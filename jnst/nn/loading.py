@@ -4,7 +4,6 @@ import os
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
@@ -49,9 +48,9 @@ def make_vgg(
     for name, (kernel, bias) in weights.layers.items():
         arrays[name] = {"kernel": kernel, "bias": bias}
     dtypes = nnx.to_pure_dict(state)
-    nnx.replace_by_pure_dict(
-        state, jax.tree.map(lambda array, like: jnp.asarray(array, like.dtype), arrays, dtypes)
-    )
+    arrays = jax.tree.map(lambda array, like: np.asarray(array, like.dtype), arrays, dtypes)
+    # Not by jnp.asarray, which compiles a program for every shape.
+    nnx.replace_by_pure_dict(state, jax.device_put(arrays))
     model = nnx.merge(graph, state)
     if model.precision == "float32" and jax.default_backend() == "cpu":
         model.use_winograd()

@@ -19,6 +19,7 @@ from jaxtyping import Array, Float
 from jnst.nn import winograd
 from jnst.nn.painter_file import Architecture, Layer, PainterWeights
 from jnst.nn.reflecting import convolve, doubled, mirrored_to
+from jnst.nn.regrouping import convolve_cells, convolve_doubled
 from jnst.nn.winograd import WINOGRAD_CHANNELS
 
 CELL = 4
@@ -36,7 +37,8 @@ class Painter:
       arrays: by the names of `Architecture.shapes`.
       styles: the names of its styles.
       architecture: what it is made of.
-      fast: use Winograd's method where that is faster on a processor.
+      fast: convolve as is fast on a processor, by Winograd's method and by channels of several
+        pixels put side by side.
     """
 
     arrays: Mapping[str, Float[Array, "..."]]
@@ -77,13 +79,12 @@ class Painter:
 
     def _convolved(self, x: Array, layer: Layer) -> Array:
         kernel = self.arrays[f"{layer.name}/kernel"]
+        if self.fast and layer.size == 9:
+            return convolve_cells(x, kernel)
+        if self.fast and layer.doubles:
+            return convolve_doubled(x, kernel)
         transformed = None
-        if (
-            self.fast
-            and layer.stride == 1
-            and layer.size == 3
-            and layer.before >= WINOGRAD_CHANNELS
-        ):
+        if self.fast and by_winograd(layer):
             transformed = winograd.transform_kernel(jax.lax.stop_gradient(kernel))
         x = doubled(x) if layer.doubles else x
         return convolve(x, kernel, transformed, stride=layer.stride)
@@ -100,10 +101,15 @@ class Painter:
         return centred * jax.lax.rsqrt(variance + self.architecture.epsilon) * scale + shift
 
 
+def by_winograd(layer: Layer) -> bool:
+    """Whether Winograd's method is faster for a layer on a processor."""
+    return layer.stride == 1 and layer.size == 3 and layer.before >= WINOGRAD_CHANNELS
+
+
 def make_painter(weights: PainterWeights) -> Painter:
     """Make the network with these weights, as fast as the device is with it."""
     return Painter(
-        arrays={name: jnp.asarray(array) for name, array in weights.arrays.items()},
+        arrays=jax.device_put(dict(weights.arrays)),
         styles=weights.styles,
         architecture=weights.architecture,
         fast=jax.default_backend() == "cpu",

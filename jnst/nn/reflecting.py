@@ -77,10 +77,10 @@ def make_convolution(
       bias: of each channel out.
       fast: use Winograd's method where that is faster on a processor.
     """
-    kernel, bias = jnp.asarray(kernel), jnp.asarray(bias)
+    on_device: tuple[Array, Array] = jax.device_put((kernel, bias))
     use = fast and kernel.shape[0] == 3 and kernel.shape[2] >= WINOGRAD_CHANNELS
     transformed = winograd.transform_kernel(kernel) if use else None
-    return Convolution(kernel=kernel, bias=bias, transformed=transformed)
+    return Convolution(kernel=on_device[0], bias=on_device[1], transformed=transformed)
 
 
 def doubled(x: Float[Array, "*batch h w C"]) -> Float[Array, "*batch _h _w C"]:

@@ -12,6 +12,7 @@ come one after the other, since the tiles of a whole picture, which overlap, wou
 twice its memory.
 """
 
+import functools
 from collections.abc import Sequence
 
 import jax
@@ -45,11 +46,19 @@ _BT = np.array(
 _G = np.array([[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]]) / 24
 
 
-def transform_kernel(kernel: Float[Array, "3 3 I O"]) -> Float[Array, "36 I O"]:
-    """G g Gᵀ for every pair of channels: four times as large as the kernel, so done but once."""
-    points = jnp.asarray(_G, kernel.dtype)
-    both = jnp.einsum("ak,bl,klio->abio", points, points, kernel, precision="highest")
-    return both.reshape(-1, *kernel.shape[2:])
+def transform_kernel(kernel: Float[Array | np.ndarray, "3 3 I O"]) -> Float[Array, "36 I O"]:
+    """G g Gᵀ for every pair of channels: four times as large as the kernel, so done but once.
+
+    NumPy does it where it can: JAX would compile a program for every shape of a kernel, which took
+    a second of every start.
+    """
+    both = np.kron(_G, _G)  # 36×9: one product for both sides
+    if isinstance(kernel, jax.core.Tracer):
+        flat = kernel.reshape(9, -1)
+        transformed = jnp.matmul(both.astype(kernel.dtype), flat, precision="highest")
+        return transformed.reshape(-1, *kernel.shape[2:])
+    product = both @ np.asarray(kernel, np.float64).reshape(9, -1)
+    return jax.device_put(product.astype(kernel.dtype).reshape(-1, *kernel.shape[2:]))
 
 
 def convolve(
@@ -107,11 +116,12 @@ def _strips(count: int, height: int, width: int) -> tuple[int, int, int]:
 def _convolve_strip(x: Float[Array, "n h w I"], transformed: Array) -> Float[Array, "n H W O"]:
     """The convolution where height and width are whole tiles."""
     count, height, width = len(x), x.shape[1] - 2, x.shape[2] - 2
-    both = jnp.stack(_combine(_BT, [x[:, k : k + height - 3 : TILE] for k in range(TILE + 2)]))
-    columns = [both[..., k : k + width - 3 : TILE, :] for k in range(TILE + 2)]
+    rows = [_every_fourth(x, k, height, axis=1) for k in range(TILE + 2)]
+    both = jnp.stack(_combine(_BT, rows))
+    columns = [_every_fourth(both, k, width, axis=3) for k in range(TILE + 2)]
     tiles = _multiply(jnp.stack(_combine(_BT, columns), 1), transformed, contract=1)
-    tiles = jnp.stack(_combine(_AT, list(tiles)))
-    tiles = jnp.stack(_combine(_AT, [tiles[:, k] for k in range(TILE + 2)]))
+    tiles = jnp.stack(_combine(_AT, _apart(tiles, 0)))
+    tiles = jnp.stack(_combine(_AT, _apart(tiles, 1)))
     return tiles.transpose(2, 3, 1, 4, 0, 5).reshape(count, height, width, -1)
 
 
@@ -156,19 +166,22 @@ def _transpose_strip(y: Float[Array, "n H W O"], transformed: Array) -> Float[Ar
 
 
 def _combine(matrix: np.ndarray, parts: Sequence[Array]) -> list[Array]:
-    """Each row's sum of the parts, weighed by its entries; most are 0, 1 or −1."""
+    """Each row's sum of the parts, weighed by its entries; most are 0, 1 or −1.
+
+    In JAX's bare operations, since NumPy's signs take ten times as long to trace.
+    """
     sums = []
     for row in matrix:
         terms = [
             part
             if weight == 1
-            else -part
+            else jax.lax.neg(part)
             if weight == -1
-            else part * np.asarray(weight, part.dtype)
+            else jax.lax.mul(part, jnp.full_like(part, weight))
             for weight, part in zip(row, parts, strict=True)
             if weight
         ]
-        sums.append(sum(terms[1:], terms[0]))
+        sums.append(functools.reduce(jax.lax.add, terms))
     return sums
 
 
@@ -179,6 +192,16 @@ def _multiply(
     flat = tiles.reshape(36, -1, tiles.shape[-1])
     products = jax.lax.dot_general(flat, transformed, (((2,), (contract,)), ((0,), (0,))))
     return products.reshape(*tiles.shape[:-1], -1)
+
+
+def _every_fourth(x: Array, first: int, edge: int, axis: int) -> Array:
+    """One line of every tile along an axis that has whole tiles of outputs, `edge` in all."""
+    return jax.lax.slice_in_dim(x, first, first + edge - TILE + 1, TILE, axis)
+
+
+def _apart(x: Array, axis: int) -> list[Array]:
+    """The parts of an array along an axis."""
+    return [jax.lax.index_in_dim(x, k, axis, keepdims=False) for k in range(x.shape[axis])]
 
 
 def _overlapped(parts: Sequence[Array], axis: int) -> Array:

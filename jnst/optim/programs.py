@@ -2,7 +2,8 @@
 
 A program of XLA's takes some hundred memory maps and some ten megabytes, and `jax.jit` keeps one
 for every shape that it has seen: after some hundred pictures of different shapes a process has no
-maps left and dies. A function of this module keeps as many as `MOST`, those used last.
+maps left and dies. A function of this module keeps as many as `MOST`, and all of them together as
+many as `MOST_OF_ALL`: those used last.
 """
 
 import collections
@@ -17,6 +18,8 @@ from jax.stages import Lowered
 
 MOST = 24
 """Programs that each function keeps."""
+MOST_OF_ALL = 120
+"""Programs that all functions keep together; a run needs about ten for each size."""
 GPU_OPTIONS: dict[str, Any] = {
     "xla_gpu_enable_triton_gemm": False,
     "xla_gpu_enable_command_buffer": "FUSION,CUBLAS,CUBLASLT,CUSTOM_CALL,CUDNN,"
@@ -28,6 +31,11 @@ need not wait for the host at each turn: 4.2 instead of 5.5 ms for a step of 512
 MAPS = 0.6
 """Of the memory maps that the system allows a process: with more, all that JAX has compiled in this
 process is let go of, what the user's own functions compiled included."""
+
+
+_used: "collections.OrderedDict[tuple[Programs, Hashable], None]" = collections.OrderedDict()
+"""The programs of all functions, those used last at the end."""
+_lock = threading.RLock()
 
 
 class Programs:
@@ -60,7 +68,6 @@ class Programs:
         self.static = frozenset(static_argnames)
         self.made = 0
         self._kept: collections.OrderedDict[Hashable, Any] = collections.OrderedDict()
-        self._lock = threading.Lock()
 
     def __call__(self, *args: Any, **options: Any) -> Any:
         """Call the function; it is compiled for shapes that have not been seen of late."""
@@ -77,16 +84,26 @@ class Programs:
         leaves, structure = jax.tree.flatten((args, dynamic))
         traced = any(isinstance(leaf, jax.core.Tracer) for leaf in leaves)
         key = static, structure, tuple(map(_aval, leaves)), traced
-        with self._lock:
+        with _lock:
             if key not in self._kept:
                 # Within another program it is a part of that, which has the options.
                 chosen = None if traced else compiler_options()
                 self._kept[key] = jax.jit(self._own_copy(), compiler_options=chosen, **self.options)
                 self.made += 1
+                _used[self, key] = None
                 while len(self._kept) > self.most:
-                    self._kept.popitem(last=False)[1].clear_cache()
+                    self._let_go(next(iter(self._kept)))
+                while len(_used) > MOST_OF_ALL:
+                    owner, oldest = next(iter(_used))
+                    owner._let_go(oldest)
             self._kept.move_to_end(key)
+            _used.move_to_end((self, key))
             return self._kept[key]
+
+    def _let_go(self, key: Hashable) -> None:
+        """Forget a program; whoever has got it goes on with it, compiled anew."""
+        self._kept.pop(key).clear_cache()
+        del _used[self, key]
 
     def _own_copy(self) -> Callable[..., Any]:
         """The function as another object, as JAX keeps what it traced by the function itself.
@@ -107,9 +124,9 @@ class Programs:
 
     def clear(self) -> None:
         """Let go of all programs."""
-        with self._lock:
+        with _lock:
             while self._kept:
-                self._kept.popitem()[1].clear_cache()
+                self._let_go(next(iter(self._kept)))
 
 
 @functools.cache

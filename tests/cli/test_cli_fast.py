@@ -1,6 +1,7 @@
 """`jnst fast`: pictures in, pictures out, and one sentence for a mistake."""
 
 import io
+import json
 import sys
 
 import numpy as np
@@ -57,7 +58,7 @@ def test_a_picture(folder, adain):
     record = read_settings(folder / "out.png")
     assert (record["content"], record["style"], record["method"]) == ("a.png", "style.png", "fast")
     assert record["options"]["strength"] == 0.6
-    assert record["options"]["matching"] == "wasserstein"
+    assert record["options"]["matching"] == "mixed"
     assert run_jnst(folder, "info", "out.png").stdout.count("matching") == 1
 
 
@@ -138,3 +139,58 @@ def test_mistakes_are_one_sentence(folder, arguments, message):
     assert ran.returncode == 2
     assert message in ran.stderr and ran.stderr.count("\n") == 1, ran.stderr
     assert {path: path.read_bytes() for path in folder.glob("*.png")} == before
+
+
+def test_json_for_scripts(folder):
+    one = fast(folder, "a.png", "style.png", "-o", "one.png", "--json", "--quiet")
+    assert one.returncode == 0 and not one.stderr
+    line = json.loads(one.stdout)
+    assert (line["content"], line["output"]) == ("a.png", "one.png")
+    assert (line["width"], line["height"]) == (64, 51) and line["seconds"] > 0
+    assert line["record"] == read_settings(folder / "one.png")
+    (folder / "no.png").write_bytes(b"nothing")
+    some = fast(folder, "a.png", "no.png", "b.png", "style.png", "-o", "some", "--json")
+    assert some.returncode == 1
+    lines = [json.loads(line) for line in some.stdout.splitlines()]
+    assert [line["content"] for line in lines] == ["a.png", "no.png", "b.png"]
+    assert "error" in lines[1] and lines[2]["output"] == "some/b.png"
+    both = fast(folder, "a.png", "style.png", "-o", "-", "--json")
+    assert both.returncode == 2 and "--json writes to standard output" in both.stderr
+
+
+def test_a_grid_of_strengths(folder):
+    ran = run_jnst(
+        folder,
+        *("grid", "a.png", "style.png", "--method", "fast", "--styles", "b.png", "-o", "sheet"),
+        *("--strength", "0.3,1", *EXACT),
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert "wrote sheet: 4 cells and sheet.png in " in ran.stderr
+    cell = folder / "sheet" / "style-style_strength0.3.png"
+    assert read_settings(cell)["options"]["strength"] == 0.3
+    alone = fast(folder, "a.png", "style.png", "-o", "alone.png", "--strength", "0.3")
+    assert alone.returncode == 0, alone.stderr
+    one, other = (read_picture(path) for path in (cell, folder / "alone.png"))
+    np.testing.assert_allclose(one.pixels, other.pixels, atol=1.1 / 255)
+    np.testing.assert_array_equal(one.alpha, other.alpha)
+    assert jnst.load_image(folder / "sheet" / "sheet.png").shape[1] > 2 * 64
+    assert run_jnst(
+        folder,
+        *("grid", "a.png", "style.png", "--method", "fast", "-o", "sheet", *EXACT),
+    ).stderr.startswith("jnst grid: error: sheet holds another grid")
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["--method", "fast", "--beta", "3"], "--beta has no effect with --method fast"),
+        (["--method", "fast", "--strength", "0.5,2"], "--strength must lie between 0 and 1, got 2"),
+        (["--method", "fast", "--matching", "gram"], "--matching must be one of mixed"),
+        (["--method", "slow"], "--method must be one of optimise, fast"),
+        (["--strength", "0.5"], "--strength needs --method fast"),
+    ],
+)
+def test_mistakes_with_a_grid_of_strengths_are_one_sentence(folder, arguments, message):
+    ran = run_jnst(folder, "grid", "a.png", "style.png", *arguments, "-o", "none")
+    assert ran.returncode == 2 and not (folder / "none").exists()
+    assert message in ran.stderr and ran.stderr.count("\n") == 1, ran.stderr

@@ -62,6 +62,9 @@ def test_a_network_and_what_is_said(folder, trained):
     rows = list(csv.reader((folder / "net.csv").read_text().splitlines()))
     assert rows[0][:2] == ["step", "size"] and len(rows) == 5
     assert sorted(p.name for p in folder.glob("net-*.png")) == ["net-00002.png", "net-00004.png"]
+    # Two photographs, and below them two styles of each; their middles have the size of the least.
+    assert jnst.load_image(folder / "net-00004.png").shape[:2] == (3 * 64 + 12, 2 * 80 + 6)
+    assert b"<svg" in (folder / "net-losses.svg").read_bytes()
 
 
 def test_an_interrupted_training_goes_on(folder, trained, monkeypatch):
@@ -146,7 +149,10 @@ def test_mistakes_with_networks_are_one_sentence(folder, trained, arguments, mes
         (["--photos", "photos", "-o", "net.png"], "-o must name a .h5 file"),
         (["--photos", "photos", "--resume"], "--resume needs --checkpoint"),
         (["--photos", "photos", "--weights", "net.h5"], "holds a trained network, not a VGG"),
-        (["--photos", "photos", "--log", "gold.png"], "gold.png is the painting itself"),
+        (["--photos", "photos", "--log", "gold.png"], "--log must be a .csv file, got gold.png"),
+        (["--photos", "photos", "--quality", "good"], "--quality must be one of processor, gpu"),
+        (["--photos", "photos", "--sample", "none.png"], "none.png"),
+        (["--photos", "photos", "--preview", "70000"], "--preview must be at most 65535"),
         (["--photos", "photos", "--save-every", "0"], "--save-every must be at least 1"),
     ],
 )
@@ -162,3 +168,43 @@ def test_large_photographs_are_scaled_down(folder):
     photos, problems = read_photographs(str(folder / "photos"), 64)
     assert [photo.shape for photo in photos] == [(180, 160, 3), (64, 80, 3)]
     assert [type(problem) for problem in problems] == [str, str]
+
+
+@pytest.fixture
+def along(folder, trained, monkeypatch):
+    """The trained network in the place of those that come along."""
+    from jnst.nn import painter_discovery
+
+    (folder / "along").mkdir(exist_ok=True)
+    (folder / "along" / "both.h5").write_bytes((folder / "net.h5").read_bytes())
+    monkeypatch.setattr(painter_discovery, "FOLDER", folder / "along")
+
+
+def test_networks_that_come_along_are_found_by_name(folder, along):
+    few = "--size", "64"
+    for network, blend in (("gold", None), ("both", "gold")):
+        chosen = ("--style", blend) if blend else ()
+        ran = run_jnst(folder, "fast", "a.png", "--network", network, *chosen, "-o", "1.png", *few)
+        assert ran.returncode == 0, ran.stderr
+        assert read_settings(folder / "1.png")["options"]["style"] == {"gold": 1.0}
+        if blend is None:
+            (folder / "1.png").rename(folder / "2.png")
+    one, other = (read_picture(folder / name).pixels for name in ("1.png", "2.png"))
+    np.testing.assert_allclose(one, other, atol=1.1 / 255)
+    ran = run_jnst(folder, "fast", "a.png", "--network", "list", *few, "-o", "all.png")
+    assert ran.returncode == 0 and "--network gold, --network sea" in ran.stderr
+    assert jnst.load_image(folder / "all.png").shape[1] > 3 * 64
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["a.png", "--network", "golf"], "there is no network golf (did you mean 'gold'?)"),
+        (["a.png", "--network", "list", "--strength", "1"], "--strength has no effect with --net"),
+        (["a.png", "sea.png", "--network", "list"], "--network list shows one picture, got 2"),
+    ],
+)
+def test_mistakes_with_their_names_are_one_sentence(folder, along, arguments, message):
+    ran = run_jnst(folder, "fast", *arguments, "-o", "no.png")
+    assert ran.returncode == 2 and not (folder / "no.png").exists()
+    assert message in ran.stderr and ran.stderr.count("\n") == 1, ran.stderr

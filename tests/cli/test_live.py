@@ -332,7 +332,7 @@ def test_the_command_serves_until_a_signal_comes(folder, arguments, number, code
         (["--network", "painting.png"], "painting.png is no file of a network"),
         (["--network", "style.h5", "--matching", "statistics"], "--matching has no effect with"),
         (["--network", "style.h5", "--style-scale", "2"], "--style-scale has no effect with"),
-        (["painting.png", "--matching", "ot"], "--matching must be one of wasserstein, statistics"),
+        (["painting.png", "--matching", "ot"], "--matching must be one of mixed, wasserstein"),
         (["painting.png", "--style-scale", "99"], "--style-scale must lie between 0.1 and 10"),
         (["painting.png", "--size", "32"], "--size must be at least 64, got 32"),
         (["painting.png", "--size", "4000"], "--size must be at most 1920, got 4000"),

@@ -9,6 +9,7 @@ from jnst.feedforward.matching import (
     EPSILON,
     LEAST_SHARE,
     LEAST_STYLE_SHARE,
+    MATCHINGS,
     Map,
     blended,
     map_between,
@@ -84,7 +85,7 @@ def test_transport_is_the_textbooks(pair):
     np.testing.assert_allclose(matrix @ ours @ matrix, theirs, atol=5e-3 * np.abs(theirs).max())
 
 
-@pytest.mark.parametrize("matching", ["statistics", "wasserstein"])
+@pytest.mark.parametrize("matching", MATCHINGS)
 def test_flat_features_take_the_mean(matching, pair):
     flat = jnp.ones((4, 5, 12))
     style = spread_of(jnp.asarray(pair[1], jnp.float32))
@@ -92,7 +93,7 @@ def test_flat_features_take_the_mean(matching, pair):
     np.testing.assert_allclose(moved, jnp.broadcast_to(style.mean, moved.shape), atol=1e-3)
 
 
-@pytest.mark.parametrize("matching", ["statistics", "wasserstein"])
+@pytest.mark.parametrize("matching", MATCHINGS)
 def test_the_gradient_is_finite(matching, pair):
     content, style = (jnp.asarray(x, jnp.float32) for x in pair)
 
@@ -116,3 +117,10 @@ def test_maps_are_blended_by_share_and_strength():
     np.testing.assert_allclose(apart[..., 0], [[2, 3], [2, 3]])
     shared = blended(features, [twice, thrice], [1.0, 1.0], 1.0, [jnp.ones((2, 2))] * 2)
     np.testing.assert_allclose(shared, 2.5)
+
+
+def test_mixed_is_halfway(pair):
+    spreads = [spread_of(jnp.asarray(features, jnp.float32)) for features in pair]
+    of = {matching: map_between(*spreads, matching).matrix for matching in MATCHINGS}
+    halfway = (of["statistics"] + of["wasserstein"]) / 2
+    np.testing.assert_allclose(of["mixed"], halfway, rtol=1e-6, atol=1e-7)

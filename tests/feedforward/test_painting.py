@@ -1,10 +1,12 @@
 """`paint_with`: what a network's picture is mixed with, and refusals."""
 
+import dataclasses
+
 import jax
 import numpy as np
 import pytest
 
-from jnst.feedforward import paint_with, painting
+from jnst.feedforward import paint_with, painting_strips
 from jnst.image.color import chrominance
 from jnst.nn.painter import new_painter
 from jnst.nn.painter_file import Architecture
@@ -58,7 +60,36 @@ def test_what_will_not_do_is_said(painter, pictures, options, message):
         paint_with(painter, pictures[0], **options)
 
 
-def test_a_picture_beyond_the_memory_is_refused(painter, pictures, monkeypatch):
-    monkeypatch.setattr(painting.memory, "free_bytes", lambda device: 1000)
+@pytest.mark.parametrize("output", ["sigmoid", "linear"])
+@pytest.mark.parametrize("shape", [(64, 80), (61, 150)])
+def test_strips_make_the_picture_of_one_pass(output, shape):
+    """With the channels of the default, so that Winograd's convolutions are among it."""
+    of_two = Architecture(residuals=2, output=output)
+    painter = new_painter(jax.random.key(3), ["a", "b"], of_two)
+    shaken = {
+        name: array + 0.1 * jax.random.normal(jax.random.key(len(name)), array.shape)
+        for name, array in painter.arrays.items()
+    }
+    painter = dataclasses.replace(painter, arrays=shaken)
+    content = np.random.default_rng(1).random((*shape, 3), np.float32)
+    options = {"styles": {"a": 1, "b": 2}, "strength": 0.9}
+    whole = paint_with(painter, content, tile=None, **options)
+    strips = paint_with(painter, content, tile=64, **options)
+    np.testing.assert_allclose(strips, whole, atol=2e-4)
+    assert np.std(whole) > 0.05
+
+
+def test_a_picture_beyond_the_memory(painter, pictures, monkeypatch):
+    whole = paint_with(painter, pictures[0])
+    monkeypatch.setattr(painting_strips.memory, "free_bytes", lambda device: 1000)
     with pytest.raises(ValueError, match=r"a picture of 80×64 px needs .*; choose a smaller size"):
-        paint_with(painter, pictures[0])
+        paint_with(painter, pictures[0], tile=None)
+    monkeypatch.setattr(painting_strips, "WINDOW", 64)
+    np.testing.assert_allclose(paint_with(painter, pictures[0]), whole, atol=1e-4)
+
+
+def test_strips_have_a_least_edge(painter, pictures):
+    with pytest.raises(ValueError, match="tile must be at least 64 px, got 63"):
+        paint_with(painter, pictures[0], tile=63)
+    with pytest.raises(TypeError, match="tile must be a whole number"):
+        paint_with(painter, pictures[0], tile=64.5)

@@ -51,3 +51,22 @@ def test_a_whole_run_has_them(options, tiny, pictures):
 
 def test_without_a_gpu_there_are_none():
     assert programs.compiler_options() is None
+
+
+def test_few_programs_are_kept_by_each_function_and_by_all(monkeypatch):
+    monkeypatch.setattr(programs, "MOST_OF_ALL", 5)
+    double, triple = (programs.Programs(lambda x, n=n: n * x, most=3) for n in (2, 3))
+    for size in range(1, 6):
+        double(jnp.ones(size))
+    assert (double.compiled(), double.made) == (3, 5)
+    for size in range(1, 4):
+        triple(jnp.ones(size))
+    assert double.compiled() + triple.compiled() == 5  # the oldest, of either, went
+    assert triple.compiled() == 3
+    double(jnp.ones(5))  # is still there
+    assert double.made == 5
+    double(jnp.ones(3))  # is not
+    assert double.made == 6
+    assert double.compiled() + triple.compiled() == 5
+    double.clear()
+    assert double.compiled() == 0
