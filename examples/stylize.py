@@ -79,7 +79,7 @@ def draw_losses(path: str, losses: dict[str, np.ndarray]) -> None:
     for term in ("content", "style"):
         axis.semilogy(range(1, len(losses[term]) + 1), losses[term], label=term)
     axis.set_xlabel("step")
-    axis.set_ylabel("loss relative to an empty image")
+    axis.set_ylabel("loss, in its own unit")
     axis.legend()
     figure.savefig(path, dpi=100)
 

@@ -7,9 +7,9 @@
 The page is the only list of them: a command there that writes NAME.png becomes gallery/NAME.jpg.
 """
 
+import argparse
 import shlex
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 
@@ -53,9 +53,16 @@ def keep(path: Path, quality: int = 88) -> None:
 
 
 def main() -> None:
-    wanted = sys.argv[1:]
+    parser = argparse.ArgumentParser(description="Make the pictures of docs/gallery.md.")
+    parser.add_argument("names", nargs="*", help="parts of the names of those to make (all)")
+    parser.add_argument("--inputs", type=Path, help="folder to leave the commands' inputs in")
+    args = parser.parse_args()
+    wanted = args.names
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
+        if args.inputs:
+            args.inputs.mkdir(parents=True, exist_ok=True)
+            put_inputs(args.inputs)
         put_inputs(work)
         names = ["lake.png", "portrait.jpg", "bay.jpg", "mosaic.png", "pen.png"]
         row = Row("", [jnst.load_image(work / name, 256) for name in names], names)

@@ -149,7 +149,7 @@ def build_parser() -> Parser:
         module="jnst.cli.stylize",
         help="paint one or several pictures in the style of another",
         description="Paint the content of one or several pictures in the style of another.",
-        epilog="example: jnst stylize photo.jpg painting.jpg -o out.png --size 768 --beta 20; "
+        epilog="example: jnst stylize photo.jpg painting.jpg -o out.png --size 768 --beta 3; "
         "several: jnst stylize photos/*.jpg painting.jpg -o painted",
     )
     commands.add_parser(
@@ -163,7 +163,7 @@ def build_parser() -> Parser:
     commands.add_parser(
         "fast",
         module="jnst.cli.fast",
-        help="paint one or several pictures in a second, by a trained decoder",
+        help="paint one or several pictures in one pass, by a trained decoder",
         description="Paint the content of one or several pictures in one pass (AdaIN).",
         epilog="example: jnst fast photo.jpg painting.jpg -o out.png --strength 0.8; "
         "several: jnst fast photos/*.jpg painting.jpg -o painted",

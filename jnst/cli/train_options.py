@@ -11,7 +11,7 @@ from jnst.feedforward.training_settings import QUALITIES, Training
 from jnst.losses.registry import STYLE_LOSSES
 from jnst.nn.painter_file import Architecture
 
-QUALITY_WORDS = "processor: an hour on two cores; gpu: ten minutes on one"
+QUALITY_WORDS = "processor: an hour on two cores; gpu: twice the steps, of 8 crops of 256 px"
 NUMBERS: dict[str, tuple[Any, str, str]] = {
     "steps": (whole, "N", "updates"),
     "batch": (whole, "N", "crops in each"),
@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--sample", metavar="PHOTO", action="append", default=[], help=words)
     add("--weights", metavar="FILE", help="weights file of VGG-19 (see `jnst info`)")
     add("--quiet", action="store_true", help="only print errors")
-    add = parser.add_argument_group("training", "as in --steps 4000 --beta 8").add_argument
+    add = parser.add_argument_group("training", "as in --steps 4000 --beta 3").add_argument
     add("--quality", metavar="Q", help=f"{QUALITY_WORDS} (neither)")
     default = Training()
     for name, (kind, letter, words) in NUMBERS.items():

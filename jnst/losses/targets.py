@@ -85,10 +85,11 @@ def make_targets(
       style: the style image, of any size, or a list of several, whose moments are averaged.
       content_layers: where the content is compared.
       style_layers: where the style is compared.
-      weighing: `"paper"`: every term as the paper has it. `"relative"`: every term divided by its
-        own target's energy, so that it is 0 for a perfect match and 1 for an empty image, the total
-        variation so that it is 1 for an image as rough as the style, and the matting loss by the
-        number of pixel values; alpha, beta, gamma and photorealism then mean the same for every
+      weighing: `"paper"`: every term as the paper has it. `"relative"`: 0 is a perfect match; the
+        style's 1 is the content image's own loss (at least a fifth of the larger energy of the
+        two), the content's the larger energy of the two, that of an empty image; the total
+        variation is divided so that it is 1 for an image as rough as the style, and the matting
+        loss by the number of pixel values; alpha, beta, gamma and photorealism then mean the same for every
         family of weights, size and picture. `"mean"`: every term as a mean of squares, that of the
         features, of the Gram matrices, and the terms of the pixels divided by their number; this is
         how most other programs weigh.
