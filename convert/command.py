@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from jnst._checks import check_choice
 from jnst._files import cache_folder, check_output
 from jnst.cli.arguments import Parser
 from jnst.convert.decoders import read_decoder_source
@@ -14,7 +15,7 @@ from jnst.convert.painters import read_painter_source
 from jnst.convert.reader import read
 from jnst.convert.recognising import kind_of_source
 from jnst.nn.array_files import TITLES
-from jnst.nn.blocks import DEFAULT_NETWORK, NETWORKS
+from jnst.nn.blocks import DEFAULT_NETWORK, NETWORKS, convolutions
 from jnst.nn.decoder_discovery import DECODER
 from jnst.nn.decoder_file import write_decoder
 from jnst.nn.lineages import LINEAGES
@@ -86,6 +87,11 @@ def run(args: argparse.Namespace) -> int:
     if args.url is not None and not args.download:
         raise ValueError("--url goes with --download")
     expected = args.network or DEFAULT_NETWORK
+    if args.to is not None:
+        if args.output is None:
+            raise ValueError("--to leaves layers out; name a file of its own with -o")
+        if args.download:  # before what cannot be used is fetched
+            check_choice("--to", args.to, convolutions(NETWORKS[expected].blocks))
     output = _output(args.output, expected)  # before anything is fetched or read
     if args.download:
         url = args.url or torchvision_url(expected)
@@ -113,6 +119,7 @@ def run(args: argparse.Namespace) -> int:
         output = _output(None, weights.network)
         _check_apart(output, source)
     if args.to is not None:
+        check_choice("--to", args.to, convolutions(weights.blocks))
         weights = weights.up_to(args.to)
     write_weights(output, weights, args.dtype)
     if not keep:

@@ -1,6 +1,7 @@
 """`jnst grid --method fast`: strengths and styles side by side, in one pass each."""
 
 import argparse
+import functools
 import sys
 import time
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 from jnst._checks import check_number
 from jnst._files import check_not_overwriting, sha256_of
 from jnst._text import as_option
-from jnst.cli.fast_jobs import COMMON, OF_STYLES, prepare
+from jnst.cli.fast_jobs import COMMON, OF_STYLES, networks_of, prepare
 from jnst.cli.job import read_input
 from jnst.cli.options import STRENGTHS
 from jnst.cli.streams import check_streams
@@ -38,7 +39,8 @@ def run(args: argparse.Namespace) -> int:
         check_number("--strength", strength, least=0, most=1)
     files = [args.style, *args.styles]
     own = vars(args) | {"strength": None, "decoder": None, "network": None, "blend": None}
-    jobs = [prepare(argparse.Namespace(**own | {"style": style})) for style in files]
+    networks = functools.cache(networks_of)  # all styles share them
+    jobs = [prepare(argparse.Namespace(**own | {"style": style}), networks) for style in files]
     content = read_input(args.content, jobs[0].size, least=1)
     axes: dict[str, Any] = {"style": names_of(files), "strength": tuple(strengths)}
     folder = folder_of(args, jobs, files, axes)

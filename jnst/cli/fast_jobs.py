@@ -15,7 +15,7 @@ from jnst._text import as_option
 from jnst.cli.job import read_palette, read_seen, style_files, style_size
 from jnst.cli.regions import KEYWORDS, check_names, mask_files, read_masks
 from jnst.cli.runtime import devices, make_ready
-from jnst.feedforward.adain import PRECISIONS, make_adain
+from jnst.feedforward.adain import PRECISIONS, AdaIN, make_adain
 from jnst.feedforward.matching import MATCHINGS
 from jnst.feedforward.painting import PAINTER_COLORS, load_painter, paint_with, shares_of
 from jnst.feedforward.painting_strips import check_strip
@@ -27,6 +27,8 @@ from jnst.image.masks import REST, check_masks
 from jnst.image.pictures import Picture
 from jnst.losses.blending import blend_shares
 from jnst.nn.decoder_discovery import find_decoder, find_encoder, open_decoder
+from jnst.nn.decoder_file import DecoderWeights
+from jnst.nn.discovery import WeightsFile
 from jnst.nn.painter_discovery import find_painter
 from jnst.transfer.settings import LARGEST_EDGE
 from jnst.version import __version__
@@ -70,9 +72,22 @@ class Job(NamedTuple):
         return dict([first, ("content", Path(file).name), *rest])
 
 
-def prepare(args: argparse.Namespace) -> Job:
-    """Read and check all but the contents."""
-    return _with_styles(args) if args.network is None else _with_network(args)
+def networks_of(
+    found: WeightsFile, encoder: str | None, precision: str
+) -> tuple[DecoderWeights, AdaIN]:
+    """The decoder's weights, and both networks on the device."""
+    decoder = open_decoder(found)
+    make_ready()
+    devices()
+    return decoder, make_adain(find_encoder(decoder, encoder), decoder, precision=precision)
+
+
+Networks = Callable[[WeightsFile, str | None, str], tuple[DecoderWeights, AdaIN]]
+
+
+def prepare(args: argparse.Namespace, networks: Networks = networks_of) -> Job:
+    """Read and check all but the contents; `networks` may give ones that were made before."""
+    return _with_styles(args, networks) if args.network is None else _with_network(args)
 
 
 def _options(args: argparse.Namespace, defaults: dict[str, Any]) -> dict[str, Any]:
@@ -84,7 +99,7 @@ def _options(args: argparse.Namespace, defaults: dict[str, Any]) -> dict[str, An
     return options
 
 
-def _with_styles(args: argparse.Namespace) -> Job:
+def _with_styles(args: argparse.Namespace, networks: Networks) -> Job:
     if args.blend is not None:
         raise ValueError("--style chooses among the styles of a --network; give that too")
     options = _options(args, COMMON | OF_STYLES)
@@ -100,10 +115,7 @@ def _with_styles(args: argparse.Namespace) -> Job:
     styles = [read_seen(path, size) for path in files]
     palette = options["palette"] and read_palette(options["palette"], options["size"])
     found = find_decoder(args.decoder)
-    decoder = open_decoder(found)
-    make_ready()
-    devices()
-    model = make_adain(find_encoder(decoder, args.weights), decoder, precision=options["precision"])
+    decoder, model = networks(found, args.weights, options["precision"])
     check_edge(args.tile, model, name="--tile")
     manner = manner._replace(tile=args.tile)
     looks: dict[int, Any] = {}
@@ -122,7 +134,9 @@ def _with_styles(args: argparse.Namespace) -> Job:
 
         if strengths is None:
             return np.asarray(painted(manner.strength))
-        if edge_for(args.tile, model, pixels.shape) is None:  # its features are computed once
+        height, width, channels = pixels.shape
+        together = len(strengths) * height, width, channels
+        if edge_for(args.tile, model, together) is None:  # its features are computed once
             return np.asarray(jax.vmap(painted)(jnp.array(strengths, jnp.float32)))
         return np.stack([np.asarray(painted(strength)) for strength in strengths])
 

@@ -28,6 +28,8 @@ from jnst.transfer.plan import Plan
 if TYPE_CHECKING:
     from flask import Flask
 
+PICTURE_SHARE = 10.0
+"""Least time between two pictures, in parts of what one takes."""
 PICTURE_SECONDS = 1.0
 """Least time between two pictures."""
 WATCHED_SECONDS = 5.0
@@ -88,6 +90,7 @@ class Preview:
         self.picture: Float[ArrayLike, "H W 3"] | None = None
         self.version = 0  # of the picture: counts them
         self.taken = self.asked = -math.inf
+        self.pause = PICTURE_SECONDS
         self.missing = {"state", "picture", "curves"}  # not yet fetched since the end
         self.fetched = threading.Event()
         self.server = make_loopback_server(application(self), port)
@@ -118,10 +121,12 @@ class Preview:
         if progress.losses is not self.losses[-1][1]:
             self.losses.append((progress.step - 1, progress.losses))
         self.step, self.state = progress.step, "running"
-        if now - self.asked < WATCHED_SECONDS and now - self.taken >= PICTURE_SECONDS:
+        if now - self.asked < WATCHED_SECONDS and now - self.taken >= self.pause:
             # A copy, since the next step takes the array itself; the device makes it in its turn.
             self.picture = jnp.array(progress.picture(), copy=True)
-            self.taken, self.version = now, self.version + 1
+            self.taken, self.version = time.monotonic(), self.version + 1
+            # Pictures that take long to make, as of a training's photographs, come less often.
+            self.pause = max(PICTURE_SECONDS, PICTURE_SHARE * (self.taken - now))
 
     def finish(self, image: Float[ArrayLike, "H W 3"], reason: str) -> None:
         """Show the result and why the run ended; wait a little for a browser to fetch it."""

@@ -97,7 +97,8 @@ def _convolved(
         start = min(top, height - taken)  # the last strip is as high as the others
         first, last = start * layer.stride, (start + taken - 1) * layer.stride
         seen = np.arange(first - beyond, last + beyond + 1)
-        mirrored = np.where(seen < 0, -seen, np.where(seen >= rows, 2 * (rows - 1) - seen, seen))
+        seen = np.abs(seen) % max(1, 2 * (rows - 1))  # mirrored as often as it takes
+        mirrored = np.where(seen >= rows, 2 * (rows - 1) - seen, seen)
         strip = _strip(kernel, x[mirrored // scale], layer=layer, fast=painter.fast)
         y[start : start + taken] = np.asarray(strip)
     return y

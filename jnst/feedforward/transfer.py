@@ -51,7 +51,7 @@ def fast(
     content: Float[ArrayLike, "H W 3"],
     style: Float[ArrayLike, "h w 3"] | Sequence[Float[ArrayLike, "_h _w 3"]],
     *,
-    matching: str = "mixed",
+    matching: str = MATCHINGS[0],
     strength: Scalar = 1.0,
     style_weights: Sequence[float] | None = None,
     style_scale: float = 1.0,

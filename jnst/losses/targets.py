@@ -89,8 +89,8 @@ def make_targets(
         style's 1 is the content image's own loss (at least a fifth of the larger energy of the
         two), the content's the larger energy of the two, that of an empty image; the total
         variation is divided so that it is 1 for an image as rough as the style, and the matting
-        loss by the number of pixel values; alpha, beta, gamma and photorealism then mean the same for every
-        family of weights, size and picture. `"mean"`: every term as a mean of squares, that of the
+        loss by the number of pixel values; alpha, beta, gamma and photorealism then mean the same
+        for every family of weights, size and picture. `"mean"`: every term as a mean of squares, that of the
         features, of the Gram matrices, and the terms of the pixels divided by their number; this is
         how most other programs weigh.
       style_loss: one of `STYLE_LOSSES`; see `jnst.Settings`, whose default is another: here it is

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jax.stages import Lowered
 
 MOST = 24
@@ -82,12 +83,12 @@ class Programs:
         static = tuple(sorted((n, v) for n, v in options.items() if n in self.static))
         dynamic = {name: value for name, value in options.items() if name not in self.static}
         leaves, structure = jax.tree.flatten((args, dynamic))
-        traced = any(isinstance(leaf, jax.core.Tracer) for leaf in leaves)
-        key = static, structure, tuple(map(_aval, leaves)), traced
+        chosen = compiler_options()
+        if chosen is not None and _within_another(leaves):
+            chosen = None  # it is a part of that program, which has options of its own
+        key = static, structure, tuple(map(_aval, leaves)), chosen is None
         with _lock:
             if key not in self._kept:
-                # Within another program it is a part of that, which has the options.
-                chosen = None if traced else compiler_options()
                 self._kept[key] = jax.jit(self._own_copy(), compiler_options=chosen, **self.options)
                 self.made += 1
                 _used[self, key] = None
@@ -127,6 +128,11 @@ class Programs:
         with _lock:
             while self._kept:
                 self._let_go(next(iter(self._kept)))
+
+
+def _within_another(leaves: Sequence[Any]) -> bool:
+    """Say whether JAX is tracing: an argument, or, as by `jax.jit`, all that is computed."""
+    return any(isinstance(leaf, jax.core.Tracer) for leaf in (*leaves, jnp.zeros(())))
 
 
 @functools.cache

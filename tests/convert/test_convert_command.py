@@ -258,8 +258,8 @@ def test_what_is_deeper_than_a_layer_is_left_out_and_half_the_room_is_taken(tmp_
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--to", "relu5_1"], "layer must be one of"),
-        (["--to", "conv6_1"], "layer must be one of"),
+        (["--to", "relu5_1"], "--to must be one of conv1_1"),
+        (["--to", "conv6_1"], "--to must be one of conv1_1"),
     ],
 )
 def test_a_layer_that_there_is_not_is_named(tmp_path, cache, capsys, options, said):
@@ -267,6 +267,22 @@ def test_a_layer_that_there_is_not_is_named(tmp_path, cache, capsys, options, sa
     assert main([str(source), "-o", str(tmp_path / "out.h5"), *options]) == 2
     assert said in capsys.readouterr().err
     assert not (tmp_path / "out.h5").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--download", "--to", "conv3_1"], "name a file of its own with -o"),
+        (["--download", "--to", "conv9_1", "-o", "out.h5"], "--to must be one of conv1_1"),
+    ],
+)
+def test_a_part_of_a_network_is_checked_before_it_is_fetched(
+    tmp_path, cache, capsys, monkeypatch, options, said
+):
+    monkeypatch.chdir(tmp_path)
+    assert main(options) == 2
+    assert said in capsys.readouterr().err
+    assert files(tmp_path) == []
 
 
 def test_weights_beyond_float16_are_refused(tmp_path):

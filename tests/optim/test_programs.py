@@ -39,6 +39,7 @@ def test_within_another_program_it_is_a_part_of_that(options):
     assert jax.eval_shape(double, jax.ShapeDtypeStruct((3,), jnp.float32)).shape == (3,)
     assert jax.vmap(double)(jnp.ones(3)).tolist() == [2, 2, 2]
     assert jax.grad(double)(1.0) == 2
+    assert jax.jit(lambda: double(jnp.ones(2)))().tolist() == [2, 2]  # nothing of it is traced
     assert double(1.0) == 2
 
 
