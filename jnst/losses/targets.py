@@ -90,9 +90,9 @@ def make_targets(
         two), the content's the larger energy of the two, that of an empty image; the total
         variation is divided so that it is 1 for an image as rough as the style, and the matting
         loss by the number of pixel values; alpha, beta, gamma and photorealism then mean the same
-        for every family of weights, size and picture. `"mean"`: every term as a mean of squares, that of the
-        features, of the Gram matrices, and the terms of the pixels divided by their number; this is
-        how most other programs weigh.
+        for every family of weights, size and picture. `"mean"`: every term as a mean of squares,
+        that of the features, of the Gram matrices, and the terms of the pixels divided by their
+        number; this is how most other programs weigh.
       style_loss: one of `STYLE_LOSSES`; see `jnst.Settings`, whose default is another: here it is
         the paper's.
       style_weights: how much each of several style images counts; None: all the same.
