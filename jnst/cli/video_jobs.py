@@ -20,6 +20,7 @@ from jnst.nn.blocks import DEFAULT_NETWORK
 from jnst.nn.decoder_discovery import find_decoder, find_encoder, open_decoder
 from jnst.nn.discovery import find_weights, open_weights
 from jnst.nn.loading import make_vgg
+from jnst.nn.painter_discovery import find_painter
 from jnst.nn.vgg import PRECISIONS as VGG_PRECISIONS
 from jnst.transfer.settings import SETTINGS, Settings
 from jnst.video.optimising import (
@@ -158,6 +159,7 @@ def _with_network(args: argparse.Namespace) -> Job:
     settings = _settings(args, network=True)
     make_ready()
     devices()
+    found = find_painter(args.network)
     network = load_painter(args.network)
     try:
         shares = shares_of(network, args.blend)
@@ -172,7 +174,7 @@ def _with_network(args: argparse.Namespace) -> Job:
     record = {
         "style": ", ".join(blend),
         "method": "fast",
-        "weights": f"{Path(args.network).name} {sha256_of(Path(args.network))[:8]}",
+        "weights": f"{found.path.name} {sha256_of(found.path)[:8]}",
         "options": {**settings, "style": blend},
     }
-    return Job(painter, record, [("network", args.network)])
+    return Job(painter, record, [("network", str(found.path))])
