@@ -7,6 +7,7 @@ first pass is the usual one here, where the paper paints every frame by itself, 
 ten passes or more.
 """
 
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -68,12 +69,18 @@ def single_pass(
     """Paint frame after frame.
 
     Args:
-      frames: to paint.
+      frames: to paint; before them the first of the clip, where it has been painted.
       painter: the method.
       state: of it after earlier frames; None: there are none.
       done: how many those are.
     """
-    for number, looked in enumerate(frames, start=done + 1):
+    frames = iter(frames)
+    opening = next(frames, None)
+    if opening is None:
+        return
+    painter.prepare(opening.prepared)
+    rest = frames if done else itertools.chain([opening], frames)
+    for number, looked in enumerate(rest, start=done + 1):
         frame = looked.prepared
         first = not frame.motions
         state = painter.begin(frame) if first else painter.advance(state, frame)

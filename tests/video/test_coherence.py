@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import pytest
 from clips import Facts
-from motions import affine, pan, scene, view
+from motions import affine, dimmed, pan, scene, view
 
 import jnst
 from jnst.feedforward.painting import shares_of
@@ -39,10 +39,11 @@ def painters(adain, style, network, smooth):
     yield NetworkPainter(network, shares_of(network, None), smooth=smooth)
 
 
-def painted(frames, painter, **measured):
+def painted(frames, painter, *, state=None, done=0, **measured):
     timed = [Timed(frame, Fraction(number, 25)) for number, frame in enumerate(frames)]
-    looked = looked_through(timed, [1], dis_flow)
-    frames = painted_frames(single_pass(looked, painter), painter, Measured(**measured))
+    looked = looked_through(timed, [1], dis_flow, done)
+    steps = single_pass(looked, painter, state, done)
+    frames = painted_frames(steps, painter, Measured(**measured), state)
     return [frame._replace(row=frame.row.fetched()) for frame in frames]
 
 
@@ -83,6 +84,22 @@ def test_a_cut_begins_afresh(adain, style, frames):
     *_, last = painted([*frames[:3], other], painter, compare=True)
     assert last.row.scene == 2 and np.isnan(last.row.warp_error)
     assert np.array_equal(last.picture, last.alone)
+
+
+def test_the_looks_of_the_first_frame_outlive_a_stop(adain, style, frames):
+    other = np.rint(scene(1)[:96, :128] ** 2 * 255).astype(np.uint8)
+    clip = [*dimmed(frames[:4]), other]
+
+    def painter():
+        return one_pass_painter(adain, style, matching="statistics", colors="pca")
+
+    whole = painted(clip, painter())
+    leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(whole[2].state)]
+    again = painter()
+    rest = painted(clip, again, state=again.restore(leaves), done=3)
+    assert [(frame.number, frame.row.scene) for frame in rest] == [(4, 1), (5, 2)]
+    for one, expected in zip(rest, whole[3:], strict=True):
+        np.testing.assert_array_equal(one.picture, expected.picture)
 
 
 def test_what_was_hidden_is_not_dragged_along(network):
