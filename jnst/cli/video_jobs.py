@@ -97,11 +97,12 @@ def _with_styles(args: argparse.Namespace) -> Job:
 
     inputs = [("style", file) for file in files]
     inputs += [("palette", args.palette)] if args.palette else []
+    kept = {"palette": Path(args.palette).name} if args.palette else {}
     record = {
         "style": ", ".join(Path(file).name for file in files),
         "method": "fast",
         "weights": f"{decoder.source} {decoder.sha256[:8]}",
-        "options": settings,
+        "options": {**settings, **kept, "precision": precision},
     }
     return Job(painter, record, [*inputs, ("decoder", str(found.path))])
 
@@ -144,7 +145,7 @@ def _optimised(args: argparse.Namespace) -> Job:
         "style": ", ".join(Path(file).name for file in files),
         "method": "optimise",
         "weights": f"{weights.source} {weights.sha256[:8]}",
-        "options": settings,
+        "options": {**settings, "precision": precision},
     }
     inputs = [("weights file", str(found.path)), *(("style", file) for file in files)]
     return Job(painter, record, inputs)

@@ -261,6 +261,29 @@ def stopped_after(patch, count):
     patch.setattr("jnst.cli.video.interrupts", interrupts)
 
 
+def test_a_stopped_clip_goes_on_with_the_same_files_only(folder, monkeypatch, frames, style):
+    write_clip(folder / "again.mp4", frames[:4], sound=False)
+    jnst.save_image(folder / "again.png", style)
+    jnst.save_image(folder / "palette.png", style)
+    line = "again.mp4", "again.png", "--palette", "palette.png", "--size", "64", "-o", "same.mp4"
+    with monkeypatch.context() as patch:
+        stopped_after(patch, 2)
+        assert video(folder, *line).returncode == 130
+    comment = json.loads(Facts(folder / "same.mp4").comment)["jnst video"]
+    assert comment["options"]["palette"] == "palette.png"
+    ran = run_jnst(folder, "video", *line, "--precision", "float32", "--resume")
+    assert ran.returncode == 2 and "was stopped with another options" in ran.stderr
+    for name in ("again.png", "palette.png"):
+        before = (folder / name).read_bytes()
+        jnst.save_image(folder / name, style[::-1])
+        ran = video(folder, *line, "--resume")
+        assert ran.returncode == 2 and "was stopped with another files' contents" in ran.stderr
+        (folder / name).write_bytes(before)
+    write_clip(folder / "again.mp4", frames[1:5], sound=False)
+    ran = video(folder, *line, "--resume")
+    assert ran.returncode == 2 and "was stopped with another clip's file" in ran.stderr
+
+
 @pytest.mark.parametrize("output", ["one.mp4", "pictures"])
 def test_a_stopped_clip_goes_on(folder, monkeypatch, output):
     """With the frames that it would have had."""
