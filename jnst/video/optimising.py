@@ -6,8 +6,8 @@ objective has a temporal term beside content and style, for the frame before and
 (the long term). Departures: what the flow does not know starts from the frame; the style's targets
 and the units of relative weighing are those of the first frame of the clip, so that nothing but the
 frame changes, and one compiled step serves all frames; an older frame counts for as much as nearer
-ones leave, min(c_j, 1 − Σ c_long_k), as trust is soft here; the first frame of a scene is painted coarse
-to fine, as every picture of jnst's.
+ones leave, min(c_j, 1 − Σ c_long_k), as trust is soft here; the first frame of a scene is painted
+coarse to fine, as every picture of jnst's.
 """
 
 from collections.abc import Sequence

@@ -8,7 +8,7 @@ ten passes or more.
 """
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -65,7 +65,7 @@ class RevisingPainter(VideoPainter, Protocol):
 
 def single_pass(
     frames: Iterable[Looked], painter: VideoPainter, state: Any = None, done: int = 0
-) -> Iterator[Step]:
+) -> Generator[Step]:
     """Paint frame after frame.
 
     Args:
@@ -97,7 +97,7 @@ class Kept(NamedTuple):
 
 def several_passes(
     frames: Iterable[Looked], painter: RevisingPainter, flow: Flow, distances: Sequence[int]
-) -> Iterator[Step]:
+) -> Generator[Step]:
     """Paint scene after scene, each in several passes; every picture of a pass is a draft.
 
     Args:

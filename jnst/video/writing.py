@@ -20,6 +20,7 @@ from jnst.video.clip import Clip
 from jnst.video.flow import Frame
 from jnst.video.folder_writing import RECORD, FolderWriter, naming
 from jnst.video.reading import EXACT, MovieFile, opened
+from jnst.video.resuming import forget_stop
 from jnst.video.sound import Sound
 from jnst.visualize.folders import check_own_folder
 
@@ -152,6 +153,8 @@ def open_writer(
       kept: frames that are there already, and stay.
     """
     if not is_video(path):
+        if not kept and path.is_dir():
+            forget_stop(path)  # of pictures that are about to be replaced
         return FolderWriter(path, record, kept)
     writer = MovieWriter(path, clip, encoding, record)
     if kept:

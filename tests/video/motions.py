@@ -28,8 +28,7 @@ def dimmed(frames, last=0.5):
     """Frames of which each is darker than the one before it."""
     levels = np.linspace(1, last, len(frames))
     return [
-        np.rint(frame * level).astype(np.uint8)
-        for frame, level in zip(frames, levels, strict=True)
+        np.rint(frame * level).astype(np.uint8) for frame, level in zip(frames, levels, strict=True)
     ]
 
 

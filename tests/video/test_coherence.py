@@ -1,6 +1,7 @@
 """Painting a clip in one pass: stills stay still, moving strokes move, cuts begin afresh."""
 
 import dataclasses
+import json
 import os
 from fractions import Fraction
 
@@ -19,9 +20,12 @@ from jnst.video.flow import dis_flow
 from jnst.video.looking import looked_through
 from jnst.video.measuring import mean_of
 from jnst.video.painters import NetworkPainter
-from jnst.video.painting import Measured, painted_frames
+from jnst.video.painting import Measured, paint_clip, painted_frames
 from jnst.video.passes import single_pass
+from jnst.video.reading import open_clip
+from jnst.video.resuming import Stop
 from jnst.video.stylization import one_pass_painter
+from jnst.video.writing import Encoding, open_writer
 
 
 @pytest.fixture(scope="module")
@@ -121,10 +125,12 @@ def test_a_video_in_one_call(tmp_path, adain, style, clip):
         measured=jnst.video.Measured(long=True),
         callback=seen.append,
         colors="luminance",
+        smooth=np.float32(0.5),
     )
     facts, before = Facts(tmp_path / "out.mp4"), Facts(clip)
     np.testing.assert_allclose(facts.times, before.times, atol=1e-6)
     assert abs(facts.sound - before.sound) < 1 / 25
+    assert json.loads(facts.comment)["jnst video"]["smooth"] == 0.5
     assert [frame.number for frame in seen] == list(range(1, 15))
     assert not result.stopped and not result.problem
     assert np.isfinite([row.warp_error for row in result.rows[1:]]).all()
@@ -146,6 +152,15 @@ def test_an_error_leaves_nothing(tmp_path, adain, style, clip):
 
     with pytest.raises(RuntimeError, match="as if"):
         jnst.video.stylize_video(adain, clip, style, tmp_path / "out.mp4", callback=fail)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_state_that_does_not_fit_leaves_nothing(tmp_path, adain, style, clip):
+    reader = open_clip(clip)
+    painter = one_pass_painter(adain, style)
+    writer = open_writer(tmp_path / "out.mp4", reader, Encoding(), {})
+    with pytest.raises(ValueError, match="leaves"):
+        paint_clip(reader, painter, writer, since=Stop(2, [], [np.zeros(3), np.zeros(())]))
     assert os.listdir(tmp_path) == []
 
 

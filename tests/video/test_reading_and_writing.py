@@ -13,6 +13,7 @@ from motions import pan
 import jnst
 from jnst.video.clip import Window
 from jnst.video.reading import open_clip
+from jnst.video.resuming import stop_file
 from jnst.video.writing import Encoding, check_video_output, open_writer
 
 
@@ -141,7 +142,9 @@ def test_a_folder_of_pictures_in_the_order_of_their_numbers(tmp_path, frames):
 
 def test_a_shorter_run_removes_pictures_of_a_longer_one(tmp_path, clip):
     copied(clip, tmp_path / "out")
+    stop_file(tmp_path / "out").write_bytes(b"of another run")
     copied(clip, tmp_path / "out", Window(end=0.1))
+    assert not stop_file(tmp_path / "out").exists()
     assert len(list((tmp_path / "out").glob("frame-*.png"))) == 3
 
 
