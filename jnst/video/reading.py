@@ -91,6 +91,13 @@ class MovieFile(Clip):
             with contextlib.suppress(av.FFmpegError):  # those that the decoder still holds
                 yield from stream.codec_context.decode(None)
 
+    def _end(self) -> Fraction | None:
+        if self.problem or self.duration is None:  # the last frame was not to be shown so long
+            return None
+        start, end = self.window.bounds()
+        whole = Fraction(self.duration).limit_denominator(10**6)
+        return (whole if end is None else min(end, whole)) - start
+
     def _decoded(self) -> Iterator[Timed]:
         height, width = self.shape
         if self.quarter_turns % 2:

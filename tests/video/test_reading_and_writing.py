@@ -64,6 +64,18 @@ def test_a_rate_of_ones_own_takes_what_is_shown_then(tmp_path, frames):
     assert not np.array_equal(read[4].pixels, read[5].pixels)
 
 
+def test_a_rate_above_the_clips_own_keeps_its_length(tmp_path, frames):
+    write_clip(tmp_path / "in.mp4", frames[:5], sound=False)
+    copied(
+        tmp_path / "in.mp4", tmp_path / "even.mp4", Window(fps=RATE)
+    )  # whose frames last as long
+    for end, count in ((None, 20), (0.1, 10)):
+        clip = open_clip(tmp_path / "even.mp4", Window(fps=100, end=end))
+        read = list(clip.frames())
+        assert len(read) == clip.count == count
+        assert np.array_equal(read[-1].pixels, read[count - 2].pixels)
+
+
 def test_a_part_of_a_clip_with_its_sound(tmp_path, clip):
     window = Window(start=0.12, end=0.4)
     reader = copied(clip, tmp_path / "out.mp4", window)
@@ -72,6 +84,12 @@ def test_a_part_of_a_clip_with_its_sound(tmp_path, clip):
     assert part.times[0] == pytest.approx(0, abs=1e-6)
     assert differences(part.frames, whole.frames[3:10]).max() < 3
     assert abs(part.sound - 0.28) < 0.05
+
+
+def test_sound_that_is_encoded_anew_is_whole(tmp_path, clip):
+    """Decoder and encoder both hold back the end."""
+    copied(clip, tmp_path / "out.webm")
+    assert abs(Facts(tmp_path / "out.webm").sound - Facts(clip).sound) < 0.005
 
 
 @pytest.mark.parametrize("suffix, codec", [(".webm", "vp9"), (".mkv", "h264"), (".mov", "h264")])
