@@ -49,7 +49,7 @@ class MovieFile(Clip):
                 raise ValueError(f"{path} holds {what}; jnst fast and jnst stylize paint pictures")
             stream = container.streams.video[0]
             self.has_sound = bool(container.streams.audio)
-            self.own_rate = stream.average_rate or stream.guessed_rate or FPS
+            self.own_rate = Fraction(stream.average_rate or stream.guessed_rate or FPS)
             self.rate = Fraction(window.fps or self.own_rate).limit_denominator(1001)
             self.time_base: Fraction = stream.time_base
             first = self._first(container, stream)
