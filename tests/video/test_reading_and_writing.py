@@ -166,6 +166,22 @@ def test_a_shorter_run_removes_pictures_of_a_longer_one(tmp_path, clip):
     assert len(list((tmp_path / "out").glob("frame-*.png"))) == 3
 
 
+@pytest.mark.parametrize("kept", [1, 2, 5])
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_frames_that_are_kept_come_before_the_rest(tmp_path, clip, suffix, kept):
+    """Even where a Matroska file or an encoder that begins anew has other times of decoding."""
+    reader, output = open_clip(clip), tmp_path / f"out{suffix}"
+    frames = list(reader.frames())
+    for first, last in ((0, kept), (kept, len(frames))):
+        writer = open_writer(output, reader, Encoding(), {}, first)
+        for timed in frames[first:last]:
+            writer.write(timed.pixels, timed.time)
+        writer.finish()
+    facts = Facts(output)
+    np.testing.assert_allclose(facts.times, [float(timed.time) for timed in frames], atol=1e-3)
+    assert differences(facts.frames, [timed.pixels for timed in frames]).max() < 3
+
+
 def test_what_is_readable_of_a_truncated_file_is_read(tmp_path):
     whole = write_clip(tmp_path / "in.mp4", pan(50), sound=False).read_bytes()
     (tmp_path / "cut.mp4").write_bytes(whole[: len(whole) // 2])
