@@ -6,9 +6,10 @@ import importlib
 import json
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
-from jnst._files import check_not_overwriting, check_output
+from jnst._files import check_not_overwriting, check_output, sha256_of
 from jnst.cli.preview import check_preview
 from jnst.cli.runtime import interrupts
 from jnst.cli.side_outputs import SideOutputs
@@ -22,7 +23,7 @@ from jnst.video.clip import Window
 from jnst.video.flow import check_opencv
 from jnst.video.painting import Measured, PaintedFrame, paint_clip
 from jnst.video.reading import open_clip
-from jnst.video.resuming import forget_stop, read_stop, stop_file, write_stop
+from jnst.video.resuming import facts_of, forget_stop, read_stop, stop_file, write_stop
 from jnst.video.writing import PIXEL_FORMAT, Encoding, check_video_output, open_writer
 
 
@@ -54,6 +55,7 @@ def run(args: argparse.Namespace) -> int:
     record = {"jnst": __version__, "clip": Path(args.clip).name, **job.record}
     height, width = clip.shape
     identity = {**record, "frames": [height, width, clip.rate], "part": clip.window[:3]}
+    identity |= {"clip's file": facts_of(args.clip), "files' contents": contents_of(job.inputs)}
     identity = json.loads(json.dumps({**identity, "encoding": encoding}, default=str))
     since = read_stop(output, identity) if args.resume else None
     if not args.quiet:
@@ -119,6 +121,12 @@ def run(args: argparse.Namespace) -> int:
 def counted(frames: int) -> str:
     """Frames in words."""
     return f"{frames} frame{'s' if frames > 1 else ''}"
+
+
+def contents_of(inputs: Sequence[tuple[str, str]]) -> list[str]:
+    """What tells styles and a palette from others of their names."""
+    kinds = "style", "palette"
+    return [f"{kind} {sha256_of(Path(file))[:8]}" for kind, file in inputs if kind in kinds]
 
 
 def check_report(path: str | None) -> Path | None:

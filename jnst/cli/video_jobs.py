@@ -20,6 +20,7 @@ from jnst.nn.blocks import DEFAULT_NETWORK
 from jnst.nn.decoder_discovery import find_decoder, find_encoder, open_decoder
 from jnst.nn.discovery import find_weights, open_weights
 from jnst.nn.loading import make_vgg
+from jnst.nn.painter_discovery import find_painter
 from jnst.nn.vgg import PRECISIONS as VGG_PRECISIONS
 from jnst.transfer.settings import SETTINGS, Settings
 from jnst.video.optimising import (
@@ -96,11 +97,12 @@ def _with_styles(args: argparse.Namespace) -> Job:
 
     inputs = [("style", file) for file in files]
     inputs += [("palette", args.palette)] if args.palette else []
+    kept = {"palette": Path(args.palette).name} if args.palette else {}
     record = {
         "style": ", ".join(Path(file).name for file in files),
         "method": "fast",
         "weights": f"{decoder.source} {decoder.sha256[:8]}",
-        "options": settings,
+        "options": {**settings, **kept, "precision": precision},
     }
     return Job(painter, record, [*inputs, ("decoder", str(found.path))])
 
@@ -143,7 +145,7 @@ def _optimised(args: argparse.Namespace) -> Job:
         "style": ", ".join(Path(file).name for file in files),
         "method": "optimise",
         "weights": f"{weights.source} {weights.sha256[:8]}",
-        "options": settings,
+        "options": {**settings, "precision": precision},
     }
     inputs = [("weights file", str(found.path)), *(("style", file) for file in files)]
     return Job(painter, record, inputs)
@@ -158,6 +160,7 @@ def _with_network(args: argparse.Namespace) -> Job:
     settings = _settings(args, network=True)
     make_ready()
     devices()
+    found = find_painter(args.network)
     network = load_painter(args.network)
     try:
         shares = shares_of(network, args.blend)
@@ -172,7 +175,7 @@ def _with_network(args: argparse.Namespace) -> Job:
     record = {
         "style": ", ".join(blend),
         "method": "fast",
-        "weights": f"{Path(args.network).name} {sha256_of(Path(args.network))[:8]}",
+        "weights": f"{found.path.name} {sha256_of(found.path)[:8]}",
         "options": {**settings, "style": blend},
     }
-    return Job(painter, record, [("network", args.network)])
+    return Job(painter, record, [("network", str(found.path))])

@@ -90,7 +90,7 @@ class Strip:
         """Keep a frame if it is its turn; where there are too many, every second one goes."""
         if (frame.number - 1) % self.stride:
             return
-        self.kept.append(frame)
+        self.kept.append(frame._replace(state=None))  # the painter's arrays, on the device
         if len(self.kept) > MOST_FRAMES:
             self.kept = self.kept[::2]
             self.stride *= 2

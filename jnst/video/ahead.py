@@ -2,7 +2,7 @@
 
 import queue
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -11,7 +11,7 @@ WAIT = 0.1
 """Seconds between looks whether anybody still wants more."""
 
 
-def ahead(items: Iterable[T], count: int = 2) -> Iterator[T]:
+def ahead(items: Iterable[T], count: int = 2) -> Generator[T]:
     """Yield items that another thread makes, at most `count` ahead.
 
     What the thread raises is raised here in its turn. Closing the iterator ends the thread.

@@ -93,6 +93,10 @@ class ArbitraryPainter:
         self.strength, self.smooth = np.float32(strength), np.float32(smooth)
         self.looks: tuple[Spread, ...] | None = None
 
+    def prepare(self, frame: Prepared) -> None:
+        """Look at the styles, at the size and with the colours of the clip's first frame."""
+        self._looks(frame)
+
     def begin(self, frame: Prepared) -> Glided:
         """Paint the first frame of a scene."""
         picture, features, seen, maps = self._alone(frame)

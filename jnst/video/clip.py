@@ -70,7 +70,27 @@ class Clip:
     def frames(self) -> Iterator[Timed]:
         """Read the frames that are wanted; to be called once."""
         frames = self._within(self._decoded())
-        return frames if self.window.fps is None else at_rate(frames, self.rate)
+        return frames if self.window.fps is None else self._at_rate(frames)
+
+    def _at_rate(self, frames: Iterator[Timed]) -> Iterator[Timed]:
+        """Frames at regular times: each time the one that is shown then, the last to the end."""
+        ticks, before = 0, None
+        for frame in frames:
+            while before is not None and Fraction(ticks) / self.rate < frame.time:
+                yield Timed(before.pixels, Fraction(ticks) / self.rate)
+                ticks += 1
+            before = frame
+        end = self._end()
+        while before is not None:
+            time = Fraction(ticks) / self.rate
+            if time > before.time and (end is None or time >= end):
+                return
+            yield Timed(before.pixels, time)
+            ticks += 1
+
+    def _end(self) -> Fraction | None:
+        """When what is wanted ends, from its start, once it has been read; None: nobody knows."""
+        return None
 
     def _within(self, frames: Iterator[Timed]) -> Iterator[Timed]:
         start, end = self.window.bounds()
@@ -82,18 +102,6 @@ class Clip:
 
     def _decoded(self) -> Iterator[Timed]:
         raise NotImplementedError
-
-
-def at_rate(frames: Iterator[Timed], rate: Fraction) -> Iterator[Timed]:
-    """Frames at regular times: each time the one that is shown then."""
-    ticks, before = 0, None
-    for frame in frames:
-        while before is not None and Fraction(ticks) / rate < frame.time:
-            yield Timed(before.pixels, Fraction(ticks) / rate)
-            ticks += 1
-        before = frame
-    if before is not None and Fraction(ticks) / rate <= before.time:
-        yield Timed(before.pixels, Fraction(ticks) / rate)
 
 
 def check_window(window: Window) -> None:

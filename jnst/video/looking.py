@@ -36,7 +36,8 @@ def looked_through(
       frames: of the clip.
       distances: how many frames back.
       flow: finds the motion.
-      skipped: frames at the beginning that are only looked at.
+      skipped: frames at the beginning that are only looked at; the first is handed out even so, as
+        painters decide by it what all frames share.
     """
     before: deque[Frame] = deque(maxlen=max(distances))
     scene = 1
@@ -45,7 +46,7 @@ def looked_through(
         if before and is_cut(before[-1], pixels):
             before.clear()
             scene += 1
-        if number < skipped:
+        if 0 < number < skipped:
             before.append(pixels)
             continue
         motions = {

@@ -5,8 +5,9 @@ https://arxiv.org/abs/1604.08610: every frame starts from the last picture, move
 objective has a temporal term beside content and style, for the frame before and for older ones
 (the long term). Departures: what the flow does not know starts from the frame; the style's targets
 and the units of relative weighing are those of the first frame of the clip, so that nothing but the
-frame changes, and one compiled step serves all frames; the first frame of a scene is painted coarse
-to fine, as every picture of jnst's.
+frame changes, and one compiled step serves all frames; an older frame counts for as much as nearer
+ones leave, min(c_j, 1 − Σ c_long_k), as trust is soft here; the first frame of a scene is painted
+coarse to fine, as every picture of jnst's.
 """
 
 from collections.abc import Sequence
@@ -98,6 +99,10 @@ class OptimisingPainter:
         self.prepared: tuple[np.ndarray, ...] | None = None
         self.parts: dict[str, Any] = {}
 
+    def prepare(self, frame: Prepared) -> None:
+        """Make the styles' targets and the units, as the clip's first frame decides them."""
+        build_objective(self._inputs(frame), self.settings, remember=self._remember)
+
     def alone(self, frame: Prepared) -> Array:
         """Paint a frame as if there were no others, as `jnst.stylize` does."""
         return shown(self.settings.colors, frame.image, self._first(frame))  # type: ignore[no-any-return]
@@ -156,7 +161,7 @@ class OptimisingPainter:
           steps: updates; None: `self.steps`.
         """
         warped, trusted = known
-        inputs = Inputs(model=self.model, content=self._content(frame), styles=self._styles(frame))
+        inputs = self._inputs(frame)
         term = temporal_term(warped, trusted, self.temporal)
         objective = build_objective(inputs, self.settings, own=(term,), remember=self._remember)
         execution = Whole(evaluate, objective, self.settings.transformation())
@@ -175,7 +180,9 @@ class OptimisingPainter:
     def _known(self, state: Optimised, frame: Prepared) -> tuple[Array, Array]:
         """What is known of a frame from earlier ones: the newest that shows a pixel counts.
 
-        c_long of distance j is max(c_j − Σ_{k < j} c_k, 0), equation 9 of the paper.
+        c_long of distance j is min(c_j, 1 − Σ_{k < j} c_long_k): what nearer frames leave. Equation
+        9 of the paper has max(c_j − Σ_{k < j} c_k, 0), where the c are 0 or 1 mostly; here they are
+        soft, and what a nearer frame knows by half leaves the other half.
         """
         pairs = [
             (state.before[distance - 1], frame.motions[distance])
@@ -204,6 +211,9 @@ class OptimisingPainter:
         fields = {name: getattr(self.settings, name) for name in SETTINGS}
         fields["colors"] = self.settings.colors if own else "free"
         return jnst.stylize(self.model, content, list(styles), key=self.key, **fields).image
+
+    def _inputs(self, frame: Prepared) -> Inputs:
+        return Inputs(model=self.model, content=self._content(frame), styles=self._styles(frame))
 
     def _content(self, frame: Prepared) -> np.ndarray:
         """A frame as the transfer sees it."""

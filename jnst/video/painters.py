@@ -64,6 +64,12 @@ class VideoPainter(Protocol):
     distances: tuple[int, ...]
     passes: int
 
+    def prepare(self, frame: Prepared) -> None:
+        """Decide by the first frame of the clip what all its frames share, before any is painted.
+
+        So does a run that goes on with a clip that was stopped.
+        """
+
     def begin(self, frame: Prepared) -> Any:
         """Paint the first frame of a scene; return the state after it."""
 
@@ -108,6 +114,9 @@ class NetworkPainter:
     ):
         self.network, self.shares, self.strength = painter, shares, strength
         self.colors, self.smooth = colors, np.float32(smooth)
+
+    def prepare(self, frame: Prepared) -> None:
+        """Do nothing: frames share the network only."""
 
     def alone(self, frame: Prepared) -> Array:
         """Paint a frame as if there were no others."""

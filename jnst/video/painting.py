@@ -1,7 +1,9 @@
 """A clip painted: read, looked through for motion, painted, measured and written."""
 
+import contextlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from fractions import Fraction
 from typing import Any, NamedTuple, cast
 
@@ -114,44 +116,47 @@ def paint_clip(
     Raises:
       ValueError: for a clip of which nothing can be read.
     """
-    if painter.passes > 1:
-        check_room_for_scenes(clip)
     distances = sorted({*painter.distances, DISTANCE, *((LONG,) if measured.long else ())})
     done = 0 if since is None else since.frames
-    state = None if since is None else painter.restore(since.leaves)
-    frames = ahead(looked_through(clip.frames(), distances, flow, done), READ_AHEAD)
-    if painter.passes > 1:
-        steps = several_passes(frames, cast(RevisingPainter, painter), flow, distances)
-    else:
-        steps = single_pass(frames, painter, state, done)
-    painted = ahead(painted_frames(steps, painter, measured, state))
     drafts: dict[int, PaintedFrame] = {}
     rows = [] if since is None else list(since.rows)
     stopped = False
-    try:
-        for frame in painted:
-            frame = on_host(frame)
-            if frame.draft:
-                drafts[frame.number] = frame._replace(state=None)
+    with contextlib.ExitStack() as stack:
+        try:
+            if painter.passes > 1:
+                check_room_for_scenes(clip)
+            state = None if since is None else painter.restore(since.leaves)
+            looked = looked_through(clip.frames(), distances, flow, done)
+            frames = stack.enter_context(closing(ahead(looked, READ_AHEAD)))
+            if painter.passes > 1:
+                revising = cast(RevisingPainter, painter)
+                steps = several_passes(frames, revising, flow, distances)
             else:
-                drafts.pop(frame.number, None)
-                writer.write(frame.picture, frame.time)
-                rows.append(frame.row)
-                state = frame.state
-            if callback and callback(frame):
-                stopped = True
-                break
-        for _, draft in sorted(drafts.items()):
-            writer.write(draft.picture, draft.time)
-            rows.append(draft.row)
-        if not rows:
-            raise ValueError(f"{clip.path} holds no frame of what is wanted")
-        writer.finish()
-    except BaseException:
-        writer.discard()
-        raise
-    finally:
-        painted.close()  # type: ignore[attr-defined]
+                steps = single_pass(frames, painter, state, done)
+            stack.enter_context(closing(steps))
+            painted = ahead(painted_frames(steps, painter, measured, state))
+            stack.enter_context(closing(painted))  # first, as its thread uses those above
+            for frame in painted:
+                frame = on_host(frame)
+                if frame.draft:
+                    drafts[frame.number] = frame._replace(state=None)
+                else:
+                    drafts.pop(frame.number, None)
+                    writer.write(frame.picture, frame.time)
+                    rows.append(frame.row)
+                    state = frame.state
+                if callback and callback(frame):
+                    stopped = True
+                    break
+            for _, draft in sorted(drafts.items()):
+                writer.write(draft.picture, draft.time)
+                rows.append(draft.row)
+            if not rows:
+                raise ValueError(f"{clip.path} holds no frame of what is wanted")
+            writer.finish()
+        except BaseException:
+            writer.discard()
+            raise
     return Outcome(rows, stopped, state)
 
 

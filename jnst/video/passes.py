@@ -7,7 +7,8 @@ first pass is the usual one here, where the paper paints every frame by itself, 
 ten passes or more.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+import itertools
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -64,16 +65,22 @@ class RevisingPainter(VideoPainter, Protocol):
 
 def single_pass(
     frames: Iterable[Looked], painter: VideoPainter, state: Any = None, done: int = 0
-) -> Iterator[Step]:
+) -> Generator[Step]:
     """Paint frame after frame.
 
     Args:
-      frames: to paint.
+      frames: to paint; before them the first of the clip, where it has been painted.
       painter: the method.
       state: of it after earlier frames; None: there are none.
       done: how many those are.
     """
-    for number, looked in enumerate(frames, start=done + 1):
+    frames = iter(frames)
+    opening = next(frames, None)
+    if opening is None:
+        return
+    painter.prepare(opening.prepared)
+    rest = frames if done else itertools.chain([opening], frames)
+    for number, looked in enumerate(rest, start=done + 1):
         frame = looked.prepared
         first = not frame.motions
         state = painter.begin(frame) if first else painter.advance(state, frame)
@@ -90,7 +97,7 @@ class Kept(NamedTuple):
 
 def several_passes(
     frames: Iterable[Looked], painter: RevisingPainter, flow: Flow, distances: Sequence[int]
-) -> Iterator[Step]:
+) -> Generator[Step]:
     """Paint scene after scene, each in several passes; every picture of a pass is a draft.
 
     Args:

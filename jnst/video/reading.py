@@ -49,8 +49,8 @@ class MovieFile(Clip):
                 raise ValueError(f"{path} holds {what}; jnst fast and jnst stylize paint pictures")
             stream = container.streams.video[0]
             self.has_sound = bool(container.streams.audio)
-            rate = stream.average_rate or stream.guessed_rate or FPS
-            self.rate = Fraction(window.fps or rate).limit_denominator(1001)
+            self.own_rate = Fraction(stream.average_rate or stream.guessed_rate or FPS)
+            self.rate = Fraction(window.fps or self.own_rate).limit_denominator(1001)
             self.time_base: Fraction = stream.time_base
             first = self._first(container, stream)
             self.quarter_turns = round(first.rotation / 90) % 4
@@ -91,6 +91,13 @@ class MovieFile(Clip):
             with contextlib.suppress(av.FFmpegError):  # those that the decoder still holds
                 yield from stream.codec_context.decode(None)
 
+    def _end(self) -> Fraction | None:
+        if self.problem or self.duration is None:  # the last frame was not to be shown so long
+            return None
+        start, end = self.window.bounds()
+        whole = Fraction(self.duration).limit_denominator(10**6)
+        return (whole if end is None else min(end, whole)) - start
+
     def _decoded(self) -> Iterator[Timed]:
         height, width = self.shape
         if self.quarter_turns % 2:
@@ -105,7 +112,7 @@ class MovieFile(Clip):
                 container.seek(goal, stream=stream)
             for frame in self._raw(container, stream):
                 if frame.pts is None:
-                    time = Fraction(0) if last is None else last + 1 / self.rate
+                    time = Fraction(0) if last is None else last + 1 / self.own_rate
                 else:
                     time = frame.pts * Fraction(frame.time_base) - begin
                 if last is not None and time <= last:
@@ -119,7 +126,7 @@ class MovieFile(Clip):
         if self.problem:
             return
         whole = self.window.end is None and self.duration is not None
-        missing = (self.duration or 0) - float(last or 0) - 2 / float(self.rate)
+        missing = (self.duration or 0) - float(last or 0) - 2 / float(self.own_rate)
         if whole and missing > 0.02 * (self.duration or 0):
             self.problem = f"its last {missing:.2f} s are missing, as in a file that was cut off"
         elif damaged:

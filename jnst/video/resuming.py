@@ -7,8 +7,10 @@ clip up to where it was, and paints on.
 
 import io
 import json
+import os
 import zipfile
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -38,6 +40,17 @@ def stop_file(output: Path) -> Path:
     if output.is_dir():
         return output / "stopped.npz"
     return output.with_name(f"{output.name}.stopped.npz")
+
+
+def facts_of(path: str | os.PathLike[str]) -> str:
+    """What tells a clip from another one of its name, without reading it: size and time."""
+    path = Path(path)
+    files = [file for file in path.iterdir() if file.is_file()] if path.is_dir() else [path]
+    stats = [file.stat() for file in files]
+    newest = datetime.fromtimestamp(max(stat.st_mtime for stat in stats), UTC)
+    size = sum(stat.st_size for stat in stats)
+    many = f"{len(files)} files, " if path.is_dir() else ""
+    return f"{many}{size} bytes, of {newest.isoformat(' ')}"
 
 
 def write_stop(output: Path, state: Any, rows: list[Row], identity: Mapping[str, Any]) -> None:

@@ -23,9 +23,8 @@ class Sound:
         self.source = opened(clip.path)
         stream = self.source.streams.audio[0]
         name = stream.codec_context.codec.canonical_name
-        self.copies = name in {*container.supported_codecs} and stream.codec_context.name not in (
-            "opus_in_mov",
-        )
+        self.copies = name in {*container.supported_codecs}
+        self.encoded = False  # whether the encoder was given anything
         if self.copies:
             self.out = container.add_stream_from_template(stream)
         else:
@@ -48,9 +47,12 @@ class Sound:
 
     def close(self) -> None:
         """Let go of the clip."""
-        if not self.copies and self.waiting is not None:
-            self.container.mux(self.out.encode(None))
-        self.source.close()
+        try:
+            if self.encoded:  # it holds back the last of it, wherever that was
+                self.encoded = False
+                self.container.mux(self.out.encode(None))
+        finally:
+            self.source.close()
 
     def _packets(self, stream: Any) -> Any:
         """(time, packet) of all that is wanted; what cannot be read any more ends it."""
@@ -60,20 +62,19 @@ class Sound:
         shift = round(self.begin / base)
         try:
             for packet in self.source.demux(stream):
-                if packet.pts is None:
-                    continue
                 if self.copies:
-                    if packet.pts < shift:
+                    if packet.pts is None or packet.pts < shift:
                         continue
                     packet.pts -= shift
                     packet.dts = packet.pts if packet.dts is None else packet.dts - shift
                     packet.stream = self.out
                     yield packet.pts * base, packet
                 else:
-                    for frame in packet.decode():
+                    for frame in packet.decode():  # the last packet, empty, empties the decoder
                         if frame.pts is None or frame.pts < shift:
                             continue
                         frame.pts -= shift
+                        self.encoded = True
                         for encoded in self.out.encode(frame):
                             yield frame.pts * base, encoded
         except av.FFmpegError:

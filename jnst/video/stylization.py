@@ -1,5 +1,6 @@
 """From a clip and paintings to a painted clip."""
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -80,7 +81,9 @@ def stylize_video(
     """Paint a video in the style of paintings, coherent in time.
 
     Frames are read, painted and written one after another: no more than a few are in memory,
-    however long the clip. A cut begins afresh.
+    however long the clip. A cut begins afresh. Frames are painted in a thread of their own, where
+    contexts of JAX that count for one thread, as `jax.default_device`, do not apply;
+    `jax.config.update` does.
 
     Args:
       model: from `jnst.load_adain`, for any painting in one pass; a network of
@@ -124,9 +127,16 @@ def stylize_video(
             raise ValueError("palette has no effect where frames are optimised")
         painter = optimising_painter(model, style, **settings)
         check_room_to_optimise(model, clip.shape)
-    writer = open_writer(path, clip, encoding, {"jnst": __version__, **settings})
+    # As JSON holds them: NumPy's and JAX's numbers as plain ones.
+    record = json.loads(json.dumps({"jnst": __version__, **settings}, default=plain))
+    writer = open_writer(path, clip, encoding, record)
     outcome = paint_clip(clip, painter, writer, flow=flow, measured=measured, callback=callback)
     return VideoResult(outcome.rows, outcome.stopped, clip.problem)
+
+
+def plain(value: Any) -> Any:
+    """A setting that JSON cannot hold, as what it can: numbers of arrays, else in words."""
+    return value.tolist() if hasattr(value, "tolist") else str(value)
 
 
 def check_settings(settings: Mapping[str, Any], network: bool) -> dict[str, Any]:

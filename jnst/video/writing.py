@@ -5,6 +5,7 @@ PyAV, an optional library, is imported when a video is written.
 
 import contextlib
 import json
+import math
 import os
 from collections.abc import Mapping
 from fractions import Fraction
@@ -20,6 +21,7 @@ from jnst.video.clip import Clip
 from jnst.video.flow import Frame
 from jnst.video.folder_writing import RECORD, FolderWriter, naming
 from jnst.video.reading import EXACT, MovieFile, opened
+from jnst.video.resuming import forget_stop
 from jnst.video.sound import Sound
 from jnst.visualize.folders import check_own_folder
 
@@ -152,6 +154,8 @@ def open_writer(
       kept: frames that are there already, and stay.
     """
     if not is_video(path):
+        if not kept and path.is_dir():
+            forget_stop(path)  # of pictures that are about to be replaced
         return FolderWriter(path, record, kept)
     writer = MovieWriter(path, clip, encoding, record)
     if kept:
@@ -174,6 +178,8 @@ class MovieWriter:
         temporary = self.place.__enter__()
         self.container: Any = None
         self.sound: Sound | None = None
+        self.last = Fraction(0)  # when the last frame is shown
+        self.decoded: int | None = None  # when the last frame that was taken over is, in ticks
         try:
             self.container = av.open(os.fspath(temporary), "w", format=_muxer(path))
             self.container.metadata["comment"] = json.dumps({"jnst video": record})
@@ -219,10 +225,24 @@ class MovieWriter:
         frame.time_base = self.time_base
         frame.pts = round(time / self.time_base)
         with naming(self.path):
-            self.container.mux(self.stream.encode(frame))
+            self._mux(self.stream.encode(frame))
             if self.sound:
                 self.sound.copy(time)
         self.last = time
+
+    def _mux(self, packets: list[Any]) -> None:
+        """Write packets of frames, after those that were taken over.
+
+        An encoder that begins anew lets its decoding times begin before those of the last frames.
+        """
+        for packet in packets:
+            if self.decoded is not None:
+                base = self.stream.time_base
+                pts, dts = (round(t * packet.time_base / base) for t in (packet.pts, packet.dts))
+                packet.duration = round((packet.duration or 0) * packet.time_base / base)
+                self.decoded = max(dts, self.decoded + 1)
+                packet.pts, packet.dts, packet.time_base = pts, self.decoded, base
+            self.container.mux(packet)
 
     def take_over(self, path: Path, count: int) -> None:
         """Take the frames of an earlier video as they are, whose encoder was the same."""
@@ -234,21 +254,33 @@ class MovieWriter:
             stream = old.streams.video[0]
             filtered = START_CODES.get(stream.codec_context.name)
             convert = BitStreamFilterContext(filtered, stream) if filtered else None
+            waiting: list[Any] = []  # of a Matroska file, which has no times of decoding at first
             for packet in old.demux(stream):
-                if packet.dts is None:
-                    continue
-                self.last = Fraction(packet.pts) * packet.time_base
-                taken += 1
-                for each in convert.filter(packet) if convert else [packet]:
-                    each.stream = self.stream
-                    self.container.mux(each)
+                if packet.pts is not None:
+                    waiting.append(packet)
+                    taken += 1
+                if waiting and (packet.pts is None or packet.dts is not None):
+                    known = waiting[-1].dts
+                    known = min(p.pts for p in waiting) - 1 if known is None else known
+                    for place, each in enumerate(waiting, start=1 - len(waiting)):
+                        each.dts = known + place
+                        self._take(each, convert)
+                    waiting = []
         if taken != count:
             raise ValueError(f"{path} has {taken} frames, not the {count} it was stopped with")
+
+    def _take(self, packet: Any, convert: Any) -> None:
+        base, of_stream = packet.time_base, self.stream.time_base
+        self.last = max(self.last, packet.pts * base)
+        self.decoded = math.ceil(packet.dts * base / of_stream)
+        for each in convert.filter(packet) if convert else [packet]:
+            each.stream = self.stream
+            self.container.mux(each)
 
     def finish(self) -> None:
         """Write the rest, and the sound to the end of the last frame."""
         with naming(self.path):
-            self.container.mux(self.stream.encode())
+            self._mux(self.stream.encode())
             if self.sound:
                 self.sound.copy(self.last + 1 / self.stream.codec_context.framerate)
                 self.sound.close()

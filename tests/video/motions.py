@@ -24,6 +24,14 @@ def scene(seed=0):
 LARGE = scene()
 
 
+def dimmed(frames, last=0.5):
+    """Frames of which each is darker than the one before it."""
+    levels = np.linspace(1, last, len(frames))
+    return [
+        np.rint(frame * level).astype(np.uint8) for frame, level in zip(frames, levels, strict=True)
+    ]
+
+
 class Pair(NamedTuple):
     """Two frames, with 8 bits, and what is known of them.
 

@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import time
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -18,7 +19,11 @@ from motions import pan
 from tiny import tiny_decoder
 
 import jnst
+from jnst.cli.video_report import Strip
 from jnst.nn.decoder_file import write_decoder
+from jnst.nn.painter_discovery import bundled, find_painter
+from jnst.video.measuring import Row
+from jnst.video.painting import PaintedFrame
 
 EXACT = "--precision", "highest"
 
@@ -109,6 +114,24 @@ def test_a_full_disk_is_a_sentence(folder, monkeypatch):
     assert ran.returncode == 2
     name = os.path.join("full", "frame-000001.png")
     assert ran.stderr == f"jnst video: error: {name} cannot be written (No space left on device)\n"
+
+
+def test_a_network_that_comes_along_by_its_name(folder):
+    name = next(iter(bundled()))
+    line = "--network", name, "-o", "named.mkv", "--end", "0.08", "--size", "64"
+    ran = run_jnst(folder, "video", "clip.mp4", *line)
+    assert ran.returncode == 0, ran.stderr
+    facts = Facts(folder / "named.mkv")
+    found = find_painter(name)
+    assert len(facts.times) == 2
+    assert f'"weights": "{found.path.name} ' in facts.comment
+
+
+def test_a_strip_does_not_keep_the_painters_state():
+    empty = np.zeros((2, 2, 3), np.uint8)
+    strip = Strip()
+    strip.add(PaintedFrame(1, empty, Fraction(0), empty, None, Row(1, 0.0, 1), state=object()))
+    assert strip.kept[0].state is None and strip.kept[0].picture is empty
 
 
 def test_passes_are_told_and_counted(folder):
@@ -236,6 +259,29 @@ def stopped_after(patch, count):
         yield lambda: len(seen) >= count or bool(seen.append(1)) or len(seen) >= count
 
     patch.setattr("jnst.cli.video.interrupts", interrupts)
+
+
+def test_a_stopped_clip_goes_on_with_the_same_files_only(folder, monkeypatch, frames, style):
+    write_clip(folder / "again.mp4", frames[:4], sound=False)
+    jnst.save_image(folder / "again.png", style)
+    jnst.save_image(folder / "palette.png", style)
+    line = "again.mp4", "again.png", "--palette", "palette.png", "--size", "64", "-o", "same.mp4"
+    with monkeypatch.context() as patch:
+        stopped_after(patch, 2)
+        assert video(folder, *line).returncode == 130
+    comment = json.loads(Facts(folder / "same.mp4").comment)["jnst video"]
+    assert comment["options"]["palette"] == "palette.png"
+    ran = run_jnst(folder, "video", *line, "--precision", "float32", "--resume")
+    assert ran.returncode == 2 and "was stopped with another options" in ran.stderr
+    for name in ("again.png", "palette.png"):
+        before = (folder / name).read_bytes()
+        jnst.save_image(folder / name, style[::-1])
+        ran = video(folder, *line, "--resume")
+        assert ran.returncode == 2 and "was stopped with another files' contents" in ran.stderr
+        (folder / name).write_bytes(before)
+    write_clip(folder / "again.mp4", frames[1:5], sound=False)
+    ran = video(folder, *line, "--resume")
+    assert ran.returncode == 2 and "was stopped with another clip's file" in ran.stderr
 
 
 @pytest.mark.parametrize("output", ["one.mp4", "pictures"])

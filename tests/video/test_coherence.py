@@ -1,6 +1,7 @@
 """Painting a clip in one pass: stills stay still, moving strokes move, cuts begin afresh."""
 
 import dataclasses
+import json
 import os
 from fractions import Fraction
 
@@ -8,7 +9,7 @@ import jax
 import numpy as np
 import pytest
 from clips import Facts
-from motions import affine, pan, scene, view
+from motions import affine, dimmed, pan, scene, view
 
 import jnst
 from jnst.feedforward.painting import shares_of
@@ -19,9 +20,12 @@ from jnst.video.flow import dis_flow
 from jnst.video.looking import looked_through
 from jnst.video.measuring import mean_of
 from jnst.video.painters import NetworkPainter
-from jnst.video.painting import Measured, painted_frames
+from jnst.video.painting import Measured, paint_clip, painted_frames
 from jnst.video.passes import single_pass
+from jnst.video.reading import open_clip
+from jnst.video.resuming import Stop
 from jnst.video.stylization import one_pass_painter
+from jnst.video.writing import Encoding, open_writer
 
 
 @pytest.fixture(scope="module")
@@ -39,10 +43,11 @@ def painters(adain, style, network, smooth):
     yield NetworkPainter(network, shares_of(network, None), smooth=smooth)
 
 
-def painted(frames, painter, **measured):
+def painted(frames, painter, *, state=None, done=0, **measured):
     timed = [Timed(frame, Fraction(number, 25)) for number, frame in enumerate(frames)]
-    looked = looked_through(timed, [1], dis_flow)
-    frames = painted_frames(single_pass(looked, painter), painter, Measured(**measured))
+    looked = looked_through(timed, [1], dis_flow, done)
+    steps = single_pass(looked, painter, state, done)
+    frames = painted_frames(steps, painter, Measured(**measured), state)
     return [frame._replace(row=frame.row.fetched()) for frame in frames]
 
 
@@ -85,6 +90,22 @@ def test_a_cut_begins_afresh(adain, style, frames):
     assert np.array_equal(last.picture, last.alone)
 
 
+def test_the_looks_of_the_first_frame_outlive_a_stop(adain, style, frames):
+    other = np.rint(scene(1)[:96, :128] ** 2 * 255).astype(np.uint8)
+    clip = [*dimmed(frames[:4]), other]
+
+    def painter():
+        return one_pass_painter(adain, style, matching="statistics", colors="pca")
+
+    whole = painted(clip, painter())
+    leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(whole[2].state)]
+    again = painter()
+    rest = painted(clip, again, state=again.restore(leaves), done=3)
+    assert [(frame.number, frame.row.scene) for frame in rest] == [(4, 1), (5, 2)]
+    for one, expected in zip(rest, whole[3:], strict=True):
+        np.testing.assert_array_equal(one.picture, expected.picture)
+
+
 def test_what_was_hidden_is_not_dragged_along(network):
     """Where the camera uncovers a strip, the picture is the frame's own."""
     frames = [view(affine(shift=(8.0 * number, 0))) for number in range(2)]
@@ -104,10 +125,12 @@ def test_a_video_in_one_call(tmp_path, adain, style, clip):
         measured=jnst.video.Measured(long=True),
         callback=seen.append,
         colors="luminance",
+        smooth=np.float32(0.5),
     )
     facts, before = Facts(tmp_path / "out.mp4"), Facts(clip)
     np.testing.assert_allclose(facts.times, before.times, atol=1e-6)
     assert abs(facts.sound - before.sound) < 1 / 25
+    assert json.loads(facts.comment)["jnst video"]["smooth"] == 0.5
     assert [frame.number for frame in seen] == list(range(1, 15))
     assert not result.stopped and not result.problem
     assert np.isfinite([row.warp_error for row in result.rows[1:]]).all()
@@ -129,6 +152,15 @@ def test_an_error_leaves_nothing(tmp_path, adain, style, clip):
 
     with pytest.raises(RuntimeError, match="as if"):
         jnst.video.stylize_video(adain, clip, style, tmp_path / "out.mp4", callback=fail)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_state_that_does_not_fit_leaves_nothing(tmp_path, adain, style, clip):
+    reader = open_clip(clip)
+    painter = one_pass_painter(adain, style)
+    writer = open_writer(tmp_path / "out.mp4", reader, Encoding(), {})
+    with pytest.raises(ValueError, match="leaves"):
+        paint_clip(reader, painter, writer, since=Stop(2, [], [np.zeros(3), np.zeros(())]))
     assert os.listdir(tmp_path) == []
 
 

@@ -2,10 +2,11 @@
 
 from fractions import Fraction
 
+import jax
 import numpy as np
 import pytest
 from clips import Facts
-from motions import pan
+from motions import dimmed, pan
 
 import jnst
 from jnst.optim.step import step
@@ -24,14 +25,14 @@ def small(frames):
     return [frame[:48, :64].copy() for frame in frames]
 
 
-def painted(frames, painter, **measured):
+def painted(frames, painter, *, state=None, done=0, **measured):
     timed = [Timed(frame, Fraction(number, 25)) for number, frame in enumerate(frames)]
-    looked = looked_through(timed, sorted(painter.distances), dis_flow)
+    looked = looked_through(timed, sorted(painter.distances), dis_flow, done)
     if painter.passes > 1:
         steps = several_passes(looked, painter, dis_flow, painter.distances)
     else:
-        steps = single_pass(looked, painter)
-    found = painted_frames(steps, painter, Measured(**measured))
+        steps = single_pass(looked, painter, state, done)
+    found = painted_frames(steps, painter, Measured(**measured), state)
     return [frame._replace(row=frame.row.fetched()) for frame in found]
 
 
@@ -63,7 +64,7 @@ def test_one_compiled_step_serves_all_later_frames(rows):
 
 
 def test_what_older_frames_know_counts_where_the_last_does_not(tiny, style):
-    """c_long = max(c_j − Σ_{k<j} c_k, 0): the weights never sum to more than 1."""
+    """c_long = min(c_j, 1 − Σ_{k<j} c_long_k): the weights never sum to more than 1."""
     painter = OptimisingPainter(tiny, [style], Settings(steps=2), steps=1, distances=(1, 2))
     frames = small(pan(3, step=6.0))
     timed = [Timed(frame, Fraction(number, 25)) for number, frame in enumerate(frames)]
@@ -75,6 +76,33 @@ def test_what_older_frames_know_counts_where_the_last_does_not(tiny, style):
     assert trusted.min() >= 0 and trusted.max() <= 1 + 1e-6
     assert np.all(np.asarray(trusted) >= newest - 1e-6)
     assert trusted.sum() > newest.sum()
+
+
+def test_what_the_first_frame_decides_outlives_a_stop(tiny, style):
+    """The styles' colours and the units are not those of the frame that goes on."""
+    frames = dimmed(small(pan(4)))
+
+    def painter():
+        return OptimisingPainter(tiny, [style], Settings(steps=4, colors="pca"), steps=2)
+
+    whole = painted(frames, painter())
+    leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(whole[1].state)]
+    again = painter()
+    rest = painted(frames, again, state=again.restore(leaves), done=2)
+    assert [frame.number for frame in rest] == [3, 4]
+    for one, other in zip(rest, whole[2:], strict=True):
+        np.testing.assert_array_equal(one.picture, other.picture)
+
+
+def test_the_units_are_those_of_the_first_frame(tiny, style):
+    def units(frames):
+        painter = OptimisingPainter(tiny, [style], Settings(steps=2), steps=1)
+        painted(frames, painter)
+        return jax.tree.leaves(painter.parts["units"])
+
+    frames = dimmed(small(pan(2)))
+    several, one = units(frames), units(frames[:1])
+    np.testing.assert_array_equal(np.stack(several), np.stack(one))
 
 
 def test_a_video_in_one_call(tmp_path, tiny, style, clip):

@@ -13,6 +13,7 @@ from motions import pan
 import jnst
 from jnst.video.clip import Window
 from jnst.video.reading import open_clip
+from jnst.video.resuming import stop_file
 from jnst.video.writing import Encoding, check_video_output, open_writer
 
 
@@ -63,6 +64,18 @@ def test_a_rate_of_ones_own_takes_what_is_shown_then(tmp_path, frames):
     assert not np.array_equal(read[4].pixels, read[5].pixels)
 
 
+def test_a_rate_above_the_clips_own_keeps_its_length(tmp_path, frames):
+    write_clip(tmp_path / "in.mp4", frames[:5], sound=False)
+    copied(
+        tmp_path / "in.mp4", tmp_path / "even.mp4", Window(fps=RATE)
+    )  # whose frames last as long
+    for end, count in ((None, 20), (0.1, 10)):
+        clip = open_clip(tmp_path / "even.mp4", Window(fps=100, end=end))
+        read = list(clip.frames())
+        assert not clip.problem and len(read) == clip.count == count
+        assert np.array_equal(read[-1].pixels, read[count - 2].pixels)
+
+
 def test_a_part_of_a_clip_with_its_sound(tmp_path, clip):
     window = Window(start=0.12, end=0.4)
     reader = copied(clip, tmp_path / "out.mp4", window)
@@ -71,6 +84,12 @@ def test_a_part_of_a_clip_with_its_sound(tmp_path, clip):
     assert part.times[0] == pytest.approx(0, abs=1e-6)
     assert differences(part.frames, whole.frames[3:10]).max() < 3
     assert abs(part.sound - 0.28) < 0.05
+
+
+def test_sound_that_is_encoded_anew_is_whole(tmp_path, clip):
+    """Decoder and encoder both hold back the end."""
+    copied(clip, tmp_path / "out.webm")
+    assert abs(Facts(tmp_path / "out.webm").sound - Facts(clip).sound) < 0.005
 
 
 @pytest.mark.parametrize("suffix, codec", [(".webm", "vp9"), (".mkv", "h264"), (".mov", "h264")])
@@ -141,8 +160,26 @@ def test_a_folder_of_pictures_in_the_order_of_their_numbers(tmp_path, frames):
 
 def test_a_shorter_run_removes_pictures_of_a_longer_one(tmp_path, clip):
     copied(clip, tmp_path / "out")
+    stop_file(tmp_path / "out").write_bytes(b"of another run")
     copied(clip, tmp_path / "out", Window(end=0.1))
+    assert not stop_file(tmp_path / "out").exists()
     assert len(list((tmp_path / "out").glob("frame-*.png"))) == 3
+
+
+@pytest.mark.parametrize("kept", [1, 2, 5])
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_frames_that_are_kept_come_before_the_rest(tmp_path, clip, suffix, kept):
+    """Even where a Matroska file or an encoder that begins anew has other times of decoding."""
+    reader, output = open_clip(clip), tmp_path / f"out{suffix}"
+    frames = list(reader.frames())
+    for first, last in ((0, kept), (kept, len(frames))):
+        writer = open_writer(output, reader, Encoding(), {}, first)
+        for timed in frames[first:last]:
+            writer.write(timed.pixels, timed.time)
+        writer.finish()
+    facts = Facts(output)
+    np.testing.assert_allclose(facts.times, [float(timed.time) for timed in frames], atol=1e-3)
+    assert differences(facts.frames, [timed.pixels for timed in frames]).max() < 3
 
 
 def test_what_is_readable_of_a_truncated_file_is_read(tmp_path):
