@@ -26,6 +26,7 @@ def frame(number, level, **more):
 
 def test_frames_are_shown_as_they_come(monkeypatch):
     monkeypatch.setattr("jnst.cli.preview.PICTURE_SECONDS", 0.0)
+    monkeypatch.setattr("jnst.cli.preview.PICTURE_SHARE", 0.0)
     monkeypatch.setattr("jnst.cli.preview.WATCHED_SECONDS", 1.0)
     with FramePreview({"clip": "clip.mp4"}, 0, (32, 40), 3, "frame") as page:
         text = get(page, "").decode()
