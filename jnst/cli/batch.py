@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
         if args.preview is not None:
             shown = contents.job.options | dataclasses.asdict(contents.job.settings)
             page = stack.enter_context(Preview(contents.batches[0].plan, shown, args.preview))
-            print(f"preview at {page.address}", file=sys.stderr, flush=True)
+            page.tell_address()
             painter.page = page
         stack.enter_context(painter.side.checkpoints())
         for batch in contents.batches:

@@ -131,8 +131,7 @@ def run(args: argparse.Namespace) -> int:
         if args.preview is not None:
             shown = {"content": records[0]["content"]} | records[0]["options"]
             page = stack.enter_context(Preview(job.plan, shown, args.preview))
-            # Even with --quiet: the page cannot be found without its address.
-            print(f"preview at {page.address}", file=sys.stderr, flush=True)
+            page.tell_address()
         return dream_and_write(args, Dreams(job, output, outputs, log, records), page)
 
 

@@ -5,6 +5,7 @@ Flask is optional, and imported only when a page is served.
 
 import io
 import math
+import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -95,6 +96,10 @@ class Preview:
         self.fetched = threading.Event()
         self.server = make_loopback_server(application(self), port)
         self.address = address_of(self.server)
+
+    def tell_address(self) -> None:
+        """Say where the page is, even with --quiet: it cannot be found without that."""
+        print(f"preview at {self.address}", file=sys.stderr, flush=True)
 
     def restart(self, plan: Plan) -> None:
         """Begin with other pictures, of the same settings."""

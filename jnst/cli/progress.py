@@ -4,7 +4,7 @@ import csv
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, Self, TextIO
 
 import numpy as np
 from tqdm import tqdm
@@ -20,7 +20,54 @@ LINE_SECONDS = 5.0
 """Least time between two lines if the output is not a terminal."""
 
 
-class ProgressReport:
+class ProgressLine:
+    """What says how far something is: a bar on a terminal, lines otherwise.
+
+    Args:
+      stream: where to; one that fails, as after a hang-up, is left alone from then on.
+      total: of the bar; None: nobody knows.
+    """
+
+    def __init__(self, stream: TextIO, total: int | None):
+        self.stream: TextIO | None = stream
+        self.bar: Any = None
+        if stream.isatty():
+            form = "{percentage:3.0f}%|{bar}| {desc}" if total else "{desc}"
+            self.bar = tqdm(
+                total=total, file=stream, bar_format=form, dynamic_ncols=True, mininterval=0
+            )
+        self.shown = -LINE_SECONDS
+
+    def is_due(self, now: float) -> bool:
+        """Whether it is time to say something."""
+        return now - self.shown >= (0.1 if self.bar is not None else LINE_SECONDS)
+
+    def say(self, text: str, done: int) -> None:
+        """Say a text, of so much of the total."""
+        try:
+            if self.bar is None:
+                print(text, file=self.stream, flush=True)
+            else:
+                self.bar.set_description_str(text, refresh=False)
+                self.fill(done)
+        except OSError:
+            self.stream = self.bar = None
+
+    def fill(self, done: int) -> None:
+        """Fill the bar, if there is one, so far."""
+        if self.bar is not None:
+            self.bar.update(done - self.bar.n)
+            self.bar.refresh()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.bar is not None:
+            self.bar.close()
+
+
+class ProgressReport(ProgressLine):
     """A callback that shows the cells, the step, the loss, the speed and the time left.
 
     Steps take longer at larger sizes, so work is counted in steps × pixels.
@@ -40,35 +87,16 @@ class ProgressReport:
         label: "Callable[[GridProgress], str] | None" = None,
     ):
         self.label = label or numbers
-        self.stream: TextIO | None = stream
         self.plan = plan
         self.work = cells * sum(height * width * steps for (height, width), steps in plan)
-        self.bar = (
-            tqdm(
-                total=self.work,
-                file=stream,
-                bar_format="{percentage:3.0f}%|{bar}| {desc}",
-                dynamic_ncols=True,
-                mininterval=0,
-            )
-            if stream.isatty()
-            else None
-        )
+        super().__init__(stream, self.work)
         self.done = 0
         self.shape: tuple[int, int] | None = None
-        self.shown = -LINE_SECONDS
 
     def __call__(self, progress: "Progress | GridProgress") -> None:
-        """Show a step, if it is time to; a stream that fails, as after a hang-up, is left alone."""
+        """Show a step, if it is time to."""
         if self.stream is None:
             return
-        try:
-            self.show(progress)
-        except OSError:
-            self.stream = self.bar = None
-
-    def show(self, progress: "Progress | GridProgress") -> None:
-        """Show a step, if it is time to."""
         cells = 1 if isinstance(progress, Progress) else len(progress.cells)
         pixels = cells * progress.shape[0] * progress.shape[1]
         if isinstance(progress, Progress):
@@ -77,8 +105,7 @@ class ProgressReport:
             self.done += pixels
         loss, now = progress.losses["total"], time.monotonic()
         last, new = progress.step == progress.steps, progress.shape != self.shape
-        due = now - self.shown >= (0.1 if self.bar is not None else LINE_SECONDS)
-        if not (last or new or due):
+        if not (last or new or self.is_due(now)):
             return
         np.asarray(loss)  # until the step before has been computed, not only begun
         now = time.monotonic()
@@ -95,26 +122,12 @@ class ProgressReport:
             seconds = (now - self.began) / (computed - self.before)  # a pixel
             left = tqdm.format_interval(seconds * (self.work - self.done))
             text += f" · {1 / (seconds * pixels):.3g} steps/s · {left} left"
-        if self.bar is None:
-            print(text, file=self.stream, flush=True)
-        else:
-            self.bar.set_description_str(text, refresh=False)
-            self.bar.update(self.done - self.bar.n)
-            self.bar.refresh()
+        self.say(text, self.done)
 
     def finish(self) -> None:
         """Fill the bar; the run may have converged before its last step."""
         self.done = self.work
-        if self.bar is not None:
-            self.bar.update(self.done - self.bar.n)
-            self.bar.refresh()
-
-    def __enter__(self) -> "ProgressReport":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.bar is not None:
-            self.bar.close()
+        self.fill(self.done)
 
 
 def numbers(progress: "GridProgress") -> str:

@@ -32,14 +32,20 @@ def check_side_outputs(args: argparse.Namespace) -> tuple[Path | None, Checkpoin
 
 def check_log(args: argparse.Namespace) -> Path | None:
     """Check log, pictures on the way and preview; return the log."""
-    log = check_output(args.log, "--log") if args.log else None
-    if log and log.suffix.lower() != ".csv":
-        raise ValueError(f"--log must be a .csv file, got {log}")
+    log = check_table(args.log or None, "--log")
     if args.save_every is not None:
         check_integer("--save-every", args.save_every, least=1)
     if args.preview is not None:
         check_preview(args.preview, name="--preview")
     return log
+
+
+def check_table(path: str | None, option: str) -> Path | None:
+    """Return where a table is to be written, if it is; raise ValueError unless it is a .csv."""
+    table = None if path is None else check_output(path, option)
+    if table and table.suffix.lower() != ".csv":
+        raise ValueError(f"{option} must be a .csv file, got {table}")
+    return table
 
 
 def check_names_differ(

@@ -74,8 +74,7 @@ def run(args: argparse.Namespace) -> int:
         if args.preview is not None:
             shown = {name: record[name] for name in ("content", "style")} | record["options"]
             page = stack.enter_context(Preview(job.plan, shown, args.preview))
-            # Even with --quiet: the page cannot be found without its address.
-            print(f"preview at {page.address}", file=sys.stderr, flush=True)
+            page.tell_address()
         return paint(args, painting, page)
 
 

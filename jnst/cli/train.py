@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
         if args.preview is not None:
             shown = {"style": ", ".join(names), **dataclasses.asdict(training)}
             page = stack.enter_context(Preview(plan, shown, args.preview))
-            print(f"preview at {page.address}", file=sys.stderr, flush=True)
+            page.tell_address()
         if not args.quiet:
             show = stack.enter_context(ProgressReport(plan, sys.stderr))
         losses: list[tuple[int, dict[str, Any]]] = []

@@ -9,10 +9,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from jnst._files import check_not_overwriting, check_output, sha256_of
+from jnst._files import check_not_overwriting, sha256_of
 from jnst.cli.preview import check_preview
 from jnst.cli.runtime import interrupts
-from jnst.cli.side_outputs import SideOutputs
+from jnst.cli.side_outputs import SideOutputs, check_table
 from jnst.cli.video_options import SIZE
 from jnst.cli.video_options import add_arguments as add_arguments
 from jnst.cli.video_preview import FramePreview
@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
         sound=not args.no_sound,
     )
     output = check_video_output(args.output or "video.mp4", encoding)
-    report = check_report(args.report)
+    report = check_table(args.report, "--report")
     strip_file = check_image_output(args.strip, "--strip") if args.strip else None
     written = [path for path in (output, report, strip_file) if path]
     if len({path.resolve() for path in written}) < len(written):
@@ -72,8 +72,7 @@ def run(args: argparse.Namespace) -> int:
             shown = {name: record[name] for name in ("clip", "style")} | record["options"]
             page = FramePreview(shown, args.preview, clip.shape, work, unit)
             stack.enter_context(page)
-            # Even with --quiet: the page cannot be found without its address.
-            print(f"preview at {page.page.address}", file=sys.stderr, flush=True)
+            page.page.tell_address()
         if not args.quiet:
             show = stack.enter_context(FrameProgress(sys.stderr, clip.count, painter.passes))
 
@@ -127,13 +126,3 @@ def contents_of(inputs: Sequence[tuple[str, str]]) -> list[str]:
     """What tells styles and a palette from others of their names."""
     kinds = "style", "palette"
     return [f"{kind} {sha256_of(Path(file))[:8]}" for kind, file in inputs if kind in kinds]
-
-
-def check_report(path: str | None) -> Path | None:
-    """Return where the report is to be written."""
-    if path is None:
-        return None
-    checked = check_output(path, "--report")
-    if checked.suffix.lower() != ".csv":
-        raise ValueError(f"--report must be a .csv file, got {path}")
-    return checked

@@ -2,12 +2,12 @@
 
 import time
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 import numpy as np
 from tqdm import tqdm
 
-from jnst.cli.progress import LINE_SECONDS, write_rows
+from jnst.cli.progress import ProgressLine, write_rows
 from jnst.image.pictures import save_image
 from jnst.video.measuring import LONG, Row, mean_of
 from jnst.video.painting import PaintedFrame
@@ -18,7 +18,7 @@ RECENT = 20
 """Frames that the speed is measured over."""
 
 
-class FrameProgress:
+class FrameProgress(ProgressLine):
     """Shows the frame, frames a second and the time left: a bar on a terminal, lines otherwise.
 
     Args:
@@ -28,29 +28,21 @@ class FrameProgress:
     """
 
     def __init__(self, stream: TextIO, count: int | None, passes: int = 1):
-        self.stream: TextIO | None = stream
         self.count, self.passes = count, passes
         self.work = count and count * passes
+        super().__init__(stream, self.work)
         self.done = 0
-        self.bar: Any = None
-        if stream.isatty():
-            form = "{percentage:3.0f}%|{bar}| {desc}" if count else "{desc}"
-            self.bar = tqdm(
-                total=self.work, file=stream, bar_format=form, dynamic_ncols=True, mininterval=0
-            )
         self.times: list[float] = []
-        self.shown = -LINE_SECONDS
 
     def __call__(self, frame: PaintedFrame) -> None:
-        """Show a frame, if it is time to; a stream that fails is left alone."""
+        """Show a frame, if it is time to."""
         if self.passes > 1 and not frame.draft:
             return  # it was shown when it was painted
         now = time.monotonic()
         self.done += 1
         self.times = [*self.times[-RECENT:], now]
         last = self.done == self.work
-        due = now - self.shown >= (0.1 if self.bar is not None else LINE_SECONDS)
-        if self.stream is None or not (last or due):
+        if self.stream is None or not (last or self.is_due(now)):
             return
         self.shown = now
         text = f"frame {frame.number}{f'/{self.count}' if self.count else ''}"
@@ -61,22 +53,7 @@ class FrameProgress:
             text += f" · {1 / seconds:.3g} frames/s"
             if self.work and self.done <= self.work:
                 text += f" · {tqdm.format_interval(seconds * (self.work - self.done))} left"
-        try:
-            if self.bar is None:
-                print(text, file=self.stream, flush=True)
-            else:
-                self.bar.set_description_str(text, refresh=False)
-                self.bar.update(self.done - self.bar.n)
-                self.bar.refresh()
-        except OSError:
-            self.stream = self.bar = None
-
-    def __enter__(self) -> "FrameProgress":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.bar is not None:
-            self.bar.close()
+        self.say(text, self.done)
 
 
 class Strip:
