@@ -119,8 +119,7 @@ def run(args: argparse.Namespace) -> int:
         output = _output(None, weights.network)
         _check_apart(output, source)
     if args.to is not None:
-        check_choice("--to", args.to, convolutions(weights.blocks))
-        weights = weights.up_to(args.to)
+        weights = weights.up_to(args.to, name="--to")
     write_weights(output, weights, args.dtype)
     if not keep:
         source.unlink()

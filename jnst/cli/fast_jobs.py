@@ -10,14 +10,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from jnst._checks import check_choice, check_integer, check_number
-from jnst._files import sha256_of
 from jnst._text import as_option
+from jnst.cli.chosen_network import chosen_network
 from jnst.cli.job import read_palette, read_seen, style_files, style_size
 from jnst.cli.regions import KEYWORDS, check_names, mask_files, read_masks
 from jnst.cli.runtime import devices, make_ready
 from jnst.feedforward.adain import PRECISIONS, AdaIN, make_adain
 from jnst.feedforward.matching import MATCHINGS
-from jnst.feedforward.painting import PAINTER_COLORS, load_painter, paint_with, shares_of
+from jnst.feedforward.painting import PAINTER_COLORS, paint_with
 from jnst.feedforward.painting_strips import check_strip
 from jnst.feedforward.tiling import check_edge, edge_for
 from jnst.feedforward.transfer import check_manner, look_at_styles, paint
@@ -29,7 +29,6 @@ from jnst.losses.blending import blend_shares
 from jnst.nn.decoder_discovery import find_decoder, find_encoder, open_decoder
 from jnst.nn.decoder_file import DecoderWeights
 from jnst.nn.discovery import WeightsFile
-from jnst.nn.painter_discovery import find_painter
 from jnst.transfer.settings import LARGEST_EDGE
 from jnst.version import __version__
 
@@ -162,37 +161,23 @@ def _with_network(args: argparse.Namespace) -> Job:
     check_choice("--colors", options["colors"], PAINTER_COLORS)
     if options["keep"] == REST:
         raise ValueError(f"--keep {REST} needs regions, which a --network does not have")
-    make_ready()
-    devices()
-    found = find_painter(args.network)
-    painter = load_painter(args.network)
-    try:
-        shares = shares_of(painter, args.blend)
-    except ValueError as error:
-        raise ValueError(f"--style: {error}") from None
-    blend = {n: float(s) for n, s in zip(painter.styles, shares, strict=True) if s > 0}
+    chosen = chosen_network(args)
     of_masks = {**options, "region": None, "style_region": None}
 
     def paints(content: Picture) -> np.ndarray:
         masks = read_masks(of_masks, content.pixels.shape, [])
-        chosen = {name: options[name] for name in ("strength", "colors")}
         return np.asarray(
             paint_with(
-                painter,
+                chosen.painter,
                 content.pixels,
-                styles=blend,
+                styles=chosen.blend,
+                strength=options["strength"],
+                colors=options["colors"],
                 keep=masks.get("keep"),
                 tile=args.tile,
-                **chosen,
             )
         )
 
-    inputs = [("network", str(found.path)), *(("mask", mask) for mask in mask_files(of_masks))]
-    record = {
-        "jnst": __version__,
-        "style": ", ".join(blend),
-        "method": "fast",
-        "weights": f"{found.path.name} {sha256_of(found.path)[:8]}",
-        "options": {**options, "style": blend},
-    }
+    inputs = [("network", str(chosen.file)), *(("mask", mask) for mask in mask_files(of_masks))]
+    record = {"jnst": __version__, **chosen.record(options)}
     return Job(paints, options["size"], record, inputs)

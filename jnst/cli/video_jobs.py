@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jnst._checks import check_choice, check_integer
-from jnst._files import sha256_of
 from jnst._text import as_option
+from jnst.cli.chosen_network import chosen_network
 from jnst.cli.job import read_palette, read_seen, style_files, style_size
 from jnst.cli.runtime import devices, make_ready
 from jnst.cli.video_options import METHODS, OF_STYLES, OPTIMISED, SIZE
 from jnst.feedforward.adain import PRECISIONS, make_adain
-from jnst.feedforward.painting import load_painter, shares_of
 from jnst.feedforward.transfer import check_manner
 from jnst.image.color import check_palette
 from jnst.losses.blending import blend_shares
@@ -20,7 +19,6 @@ from jnst.nn.blocks import DEFAULT_NETWORK
 from jnst.nn.decoder_discovery import find_decoder, find_encoder, open_decoder
 from jnst.nn.discovery import find_weights, open_weights
 from jnst.nn.loading import make_vgg
-from jnst.nn.painter_discovery import find_painter
 from jnst.nn.vgg import PRECISIONS as VGG_PRECISIONS
 from jnst.transfer.settings import SETTINGS, Settings
 from jnst.video.optimising import (
@@ -158,24 +156,10 @@ def _with_network(args: argparse.Namespace) -> Job:
     if args.style is not None:
         raise ValueError(f"{args.style} has no effect with --network, which has its own styles")
     settings = _settings(args, network=True)
-    make_ready()
-    devices()
-    found = find_painter(args.network)
-    network = load_painter(args.network)
-    try:
-        shares = shares_of(network, args.blend)
-    except ValueError as error:
-        raise ValueError(f"--style: {error}") from None
-    blend = {n: float(s) for n, s in zip(network.styles, shares, strict=True) if s > 0}
+    chosen = chosen_network(args)
 
     def painter(shape: tuple[int, int]) -> VideoPainter:
-        check_room(network, shape)
-        return one_pass_painter(network, blend, **settings)
+        check_room(chosen.painter, shape)
+        return one_pass_painter(chosen.painter, chosen.blend, **settings)
 
-    record = {
-        "style": ", ".join(blend),
-        "method": "fast",
-        "weights": f"{found.path.name} {sha256_of(found.path)[:8]}",
-        "options": {**settings, "style": blend},
-    }
-    return Job(painter, record, [("network", str(found.path))])
+    return Job(painter, chosen.record(settings), [("network", str(chosen.file))])

@@ -20,7 +20,7 @@ from jnst.nn.painter import CELL, Painter, by_winograd
 from jnst.nn.painter_file import Layer
 from jnst.nn.reflecting import mirrored_to
 from jnst.optim.programs import program
-from jnst.transfer.tile_checks import AUTO
+from jnst.transfer.tile_checks import check_at_least
 
 BYTES = 30
 """That one pass takes for each pixel and each of the network's channels there, measured on a
@@ -33,12 +33,7 @@ WINDOW = 1024
 
 def check_strip(tile: Any, name: str = "tile") -> None:
     """Raise ValueError or TypeError unless `tile` is None, `"auto"` or an edge."""
-    if tile is None or (isinstance(tile, str) and tile == AUTO):
-        return
-    if isinstance(tile, bool) or not isinstance(tile, Integral):
-        raise TypeError(f"{name} must be a whole number, {AUTO!r} or None, got {tile!r}")
-    if tile < LEAST:
-        raise ValueError(f"{name} must be at least {LEAST} px, got {tile}")
+    check_at_least(LEAST, tile, name)
 
 
 def strip_for(tile: int | str | None, painter: Painter, shape: tuple[int, int]) -> int | None:
@@ -68,12 +63,11 @@ def paint_in_strips(
     *first, last = painter.architecture.layers()
     x = before = np.asarray(mirrored_to(image, (CELL, CELL)))
     for layer in first:
-        block, half = layer.name[:3] == "res", layer.name[-1]
-        if block and half == "a":
+        if layer.begins_block:
             before = x
         x = _convolved(painter, layer, x, edge)
         _normalise(painter, layer, x, shares)
-        if block and half == "b":
+        if layer.ends_block:
             x += before
         else:
             np.maximum(x, 0, out=x)

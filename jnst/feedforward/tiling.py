@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from numbers import Integral
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -21,7 +20,7 @@ from jnst.losses.terms import Scalar
 from jnst.nn.geometry import Geometry
 from jnst.nn.reflecting import mirrored_to
 from jnst.optim.programs import program
-from jnst.transfer.tile_checks import AUTO
+from jnst.transfer.tile_checks import check_at_least
 
 BYTES = 2100
 """That one pass over a picture takes for each pixel, measured on a processor."""
@@ -39,12 +38,7 @@ def least_edge(model: AdaIN) -> int:
 
 def check_edge(tile: Any, model: AdaIN, name: str = "tile") -> None:
     """Raise ValueError or TypeError unless `tile` is None, `"auto"` or an edge of windows."""
-    if tile is None or (isinstance(tile, str) and tile == AUTO):
-        return
-    if isinstance(tile, bool) or not isinstance(tile, Integral):
-        raise TypeError(f"{name} must be a whole number, {AUTO!r} or None, got {tile!r}")
-    if tile < (least := least_edge(model)):
-        raise ValueError(f"{name} must be at least {least} px, got {tile}")
+    check_at_least(least_edge(model), tile, name)
 
 
 def edge_for(tile: int | str | None, model: AdaIN, shape: tuple[int, ...]) -> int | None:
@@ -52,7 +46,7 @@ def edge_for(tile: int | str | None, model: AdaIN, shape: tuple[int, ...]) -> in
     height, width = shape[:2]
     if isinstance(tile, Integral):
         return int(tile) if max(height, width) > tile else None
-    device = next(iter(jax.tree.leaves(model)[0].devices()))
+    device = memory.device_of(model)
     free = memory.free_bytes(device)
     if BYTES * height * width <= free:
         return None

@@ -67,11 +67,10 @@ class Painter:
         x = mirrored_to(image, (CELL, CELL))
         before = x
         for layer in first:
-            block, half = layer.name[:3] == "res", layer.name[-1]
-            if block and half == "a":
+            if layer.begins_block:
                 before = x
             x = self._normalised(self._convolved(x, layer), layer, mix)
-            x = before + x if block and half == "b" else jax.nn.relu(x)
+            x = before + x if layer.ends_block else jax.nn.relu(x)
         y = self._convolved(x, last) + self.arrays[f"{last.name}/bias"]
         if self.architecture.output == "sigmoid":
             y = jax.nn.sigmoid(y)

@@ -33,6 +33,16 @@ class Layer(NamedTuple):
     stride: int = 1
     doubles: bool = False
 
+    @property
+    def begins_block(self) -> bool:
+        """Whether it is the first convolution of a residual block."""
+        return self.name.startswith("res") and self.name.endswith("a")
+
+    @property
+    def ends_block(self) -> bool:
+        """Whether it is the second, to whose output the block's input is added."""
+        return self.name.startswith("res") and self.name.endswith("b")
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Architecture:

@@ -66,13 +66,13 @@ class Weights:
         """What messages call the network: VGG-19."""
         return network_title(self.network)
 
-    def up_to(self, layer: str) -> "Weights":
-        """The same without what is deeper than a convolution.
+    def up_to(self, layer: str, *, name: str = "layer") -> "Weights":
+        """The same without what is deeper than a convolution; `name` is what messages call it.
 
         Raises:
           ValueError: for anything but one of the network's convolutions.
         """
-        check_choice("layer", layer, tuple(convolutions(self.blocks)))
+        check_choice(name, layer, tuple(convolutions(self.blocks)))
         blocks = blocks_to(self.blocks, layer)
         layers = {name: self.layers[name] for name in convolutions(blocks)}
         return dataclasses.replace(self, layers=layers, blocks=blocks)
@@ -94,9 +94,10 @@ def write_weights(path: str | os.PathLike[str], weights: Weights, dtype: str = "
     """
     check_choice("dtype", dtype, DTYPES)
     lineage = LINEAGES[weights.lineage]
-    largest = max(np.abs(array).max() for layer in weights.layers.values() for array in layer)
-    if largest > np.finfo(dtype).max:
-        raise ValueError(f"weights up to {largest:.3g} do not fit in {dtype}; keep float32")
+    if dtype != "float32":
+        largest = max(np.abs(array).max() for layer in weights.layers.values() for array in layer)
+        if largest > np.finfo(dtype).max:
+            raise ValueError(f"weights up to {largest:.3g} do not fit in {dtype}; keep float32")
     with atomic_write(path) as temporary, h5py.File(temporary, "w", track_order=True) as file:
         file.attrs["format"] = FORMAT
         file.attrs["version"] = VERSION

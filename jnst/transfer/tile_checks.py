@@ -36,6 +36,16 @@ def check_window(tile: Any, geometry: Geometry, layers: Sequence[str], name: str
         raise ValueError(f"{name} must be at least {least} px for these layers, got {tile}")
 
 
+def check_at_least(least: int, tile: Any, name: str = "tile") -> None:
+    """Raise unless `tile` is None, `"auto"` or an edge of so many pixels at least."""
+    if tile is None or (isinstance(tile, str) and tile == AUTO):
+        return
+    if isinstance(tile, bool) or not isinstance(tile, Integral):
+        raise TypeError(f"{name} must be a whole number, {AUTO!r} or None, got {tile!r}")
+    if tile < least:
+        raise ValueError(f"{name} must be at least {least} px, got {tile}")
+
+
 def check_additive(terms: Sequence[Any], said: str = "tile") -> None:
     """Raise ValueError for terms, or classes of terms, that see pictures as a whole only."""
     for term in terms:
