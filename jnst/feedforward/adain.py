@@ -9,6 +9,7 @@ import dataclasses
 import os
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
@@ -54,6 +55,16 @@ class AdaIN:
         """The picture of these features, cut to (height, width); nominally in [0, 1]."""
         height, width = shape
         return self.decoder(features)[..., :height, :width, :]
+
+
+def at_positions(values: Float[Array, "H W *C"]) -> Float[Array, "h w *C"]:
+    """What is given for every pixel, averaged over those of each position at relu4_1."""
+    below, across = (-edge % STRIDE for edge in values.shape[:2])
+    beyond = [(0, below), (0, across), *[(0, 0)] * (values.ndim - 2)]
+    whole = jnp.pad(values, beyond, mode="edge")
+    rows, columns = (edge // STRIDE for edge in whole.shape[:2])
+    parts = whole.reshape(rows, STRIDE, columns, STRIDE, *whole.shape[2:])
+    return jnp.mean(parts, axis=(1, 3))
 
 
 def make_adain(encoder: Weights, decoder: DecoderWeights, *, precision: str = "float32") -> AdaIN:

@@ -10,7 +10,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from jnst._checks import check_choice, check_number
-from jnst.feedforward.adain import STRIDE, AdaIN
+from jnst.feedforward.adain import AdaIN, at_positions
 from jnst.feedforward.matching import MATCHINGS, Map, Spread, blended, map_between, spread_of
 from jnst.feedforward.tiling import check_edge, decode, edge_for, encode
 from jnst.image.color import COLORS, check_palette, prepare_content, prepare_style
@@ -189,7 +189,7 @@ def paint(
 
 @program()
 def _look(model: AdaIN, style: Float[Array, "h w 3"], counts: Float[Array, "h w"] | None) -> Spread:
-    return spread_of(model.features(style), None if counts is None else _by_position(counts))
+    return spread_of(model.features(style), None if counts is None else at_positions(counts))
 
 
 @program(static_argnames=("matching",))
@@ -220,7 +220,7 @@ def _found(
     if regions is None:
         seen, places = [spread_of(features)] * len(looks), None
     else:
-        places = [_by_position(region) for region in regions]
+        places = [at_positions(region) for region in regions]
         seen = [spread_of(features, place) for place in places]
     pairs = zip(seen, looks, strict=True)
     return [map_between(ours, theirs, matching) for ours, theirs in pairs], places
@@ -233,7 +233,7 @@ def _maps(features: Any, looks: Any, regions: Any, *, matching: str) -> Any:
 
 @program()
 def _spread(features: Float[Array, "h w C"], counts: Float[Array, "H W"] | None) -> Spread:
-    return spread_of(features, None if counts is None else _by_position(counts))
+    return spread_of(features, None if counts is None else at_positions(counts))
 
 
 def _edge(manner: Manner, model: AdaIN, image: Any) -> int | None:
@@ -241,14 +241,6 @@ def _edge(manner: Manner, model: AdaIN, image: Any) -> int | None:
     if any(map(_is_traced, jax.tree.leaves((model, image, manner.strength)))):
         return None
     return edge_for(manner.tile, model, image.shape)
-
-
-def _by_position(mask: Float[Array, "H W"]) -> Float[Array, "_h _w"]:
-    """A mask averaged over the pixels of each position at relu4_1."""
-    below, across = (-edge % STRIDE for edge in mask.shape)
-    whole = jnp.pad(mask, ((0, below), (0, across)), mode="edge")
-    rows, columns = (edge // STRIDE for edge in whole.shape)
-    return jnp.mean(whole.reshape(rows, STRIDE, columns, STRIDE), axis=(1, 3))
 
 
 def _images(content: Any, style: Any) -> list[Any]:

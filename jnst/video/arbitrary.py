@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jnst.feedforward.adain import STRIDE, AdaIN
+from jnst.feedforward.adain import STRIDE, AdaIN, at_positions
 from jnst.feedforward.matching import MATCHINGS, Map, Spread, blended, map_between, spread_of
 from jnst.image.color import prepare_content
 from jnst.optim.programs import program
@@ -190,7 +190,7 @@ def _next(
     )
     maps = jax.tree.map(lambda old, new: old + GLIDE * (new - old), state.maps, state.goals)
     mapped = blended(features, maps, shares, strength)
-    weight = (1 - (1 - smooth) ** FEATURE_POWER) * at_positions(trusted)
+    weight = (1 - (1 - smooth) ** FEATURE_POWER) * at_positions(trusted)[..., None]
     before = warp(state.features, at_positions(flow) / STRIDE)
     mapped = mapped + weight * (before - mapped)
     picture = _decoded(model, mapped, frame, colors)
@@ -202,12 +202,3 @@ def _decoded(model: AdaIN, features: Array, frame: Array, colors: str) -> Array:
     height, width, _ = frame.shape
     picture = jnp.clip(model.picture(features, (height, width)), 0, 1)
     return with_colors(colors, frame, picture)
-
-
-def at_positions(values: Float[Array, "H W ..."]) -> Float[Array, "h w C"]:
-    """What is given for every pixel, averaged over those of each position at relu4_1."""
-    whole = values if values.ndim == 3 else values[..., None]
-    below, across = (-edge % STRIDE for edge in whole.shape[:2])
-    whole = jnp.pad(whole, ((0, below), (0, across), (0, 0)), mode="edge")
-    rows, columns = (edge // STRIDE for edge in whole.shape[:2])
-    return jnp.mean(whole.reshape(rows, STRIDE, columns, STRIDE, -1), axis=(1, 3))

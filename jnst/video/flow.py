@@ -4,7 +4,7 @@ The only importer of OpenCV, an optional library, when a flow is asked for. Anot
 in its place: any function of the type `Flow`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -78,6 +78,24 @@ def motion_between(earlier: Frame, frame: Frame, flow: Flow = dis_flow) -> Motio
         return Motion(np.zeros((height, width, 2), np.float32), np.ones((height, width), bool))
     backward, forward = flow(frame, earlier), flow(earlier, frame)
     return Motion(backward, reliability(backward, forward))
+
+
+def motions_from(
+    before: Sequence[Frame], frame: Frame, distances: Sequence[int], flow: Flow = dis_flow
+) -> dict[int, Motion]:
+    """{distance: the motion from the frame so many before}, of those that there are.
+
+    Args:
+      before: the frames before it, the last one at the end.
+      frame: the frame.
+      distances: how many frames back.
+      flow: finds the motion.
+    """
+    return {
+        distance: motion_between(before[-distance], frame, flow)
+        for distance in distances
+        if distance <= len(before)
+    }
 
 
 def reliability(

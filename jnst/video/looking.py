@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jnst.video.clip import Timed
-from jnst.video.flow import Flow, Frame, motion_between
+from jnst.video.flow import Flow, Frame, motions_from
 from jnst.video.painters import Prepared
 from jnst.video.scenes import is_cut
 
@@ -49,11 +49,7 @@ def looked_through(
         if 0 < number < skipped:
             before.append(pixels)
             continue
-        motions = {
-            distance: motion_between(before[-distance], pixels, flow)
-            for distance in distances
-            if distance <= len(before)
-        }
+        motions = motions_from(before, pixels, distances, flow)
         before.append(pixels)
         yield Looked(timed, scene, Prepared(as_image(pixels), motions))
 

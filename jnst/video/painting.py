@@ -12,7 +12,6 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jnst.optim.programs import program
-from jnst.video.ahead import ahead
 from jnst.video.clip import Clip
 from jnst.video.flow import Flow, Frame, dis_flow
 from jnst.video.looking import looked_through
@@ -26,6 +25,7 @@ from jnst.video.passes import (
     single_pass,
 )
 from jnst.video.resuming import Stop
+from jnst.video.threads import ahead
 from jnst.video.writing import Writer
 
 READ_AHEAD = 4

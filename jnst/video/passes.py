@@ -16,7 +16,7 @@ from jaxtyping import Array, Float
 
 from jnst.execution.memory import SHARE, free_on_host
 from jnst.video.clip import Clip, Timed
-from jnst.video.flow import Flow, motion_between
+from jnst.video.flow import Flow, motions_from
 from jnst.video.looking import Looked, as_image
 from jnst.video.painters import Prepared, VideoPainter
 from jnst.video.scenes import is_cut
@@ -143,11 +143,8 @@ def _looked(
     """The last frame of an order, with its motion from those before it there."""
     *before, index = order
     timed = kept[index].timed
-    motions = {
-        distance: motion_between(kept[before[-distance]].timed.pixels, timed.pixels, flow)
-        for distance in distances
-        if distance <= len(before)
-    }
+    earlier = [kept[place].timed.pixels for place in before[-max(distances) :]]
+    motions = motions_from(earlier, timed.pixels, distances, flow)
     return Looked(timed, scene, Prepared(as_image(timed.pixels), motions))
 
 
