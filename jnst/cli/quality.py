@@ -24,4 +24,5 @@ def of_quality(args: argparse.Namespace) -> dict[str, Any]:
     for other in ("preset", "steps"):
         if getattr(args, other) is not None:
             raise ValueError(f"--quality and --{other} are mutually exclusive")
-    return dict(QUALITIES[args.quality])
+    # Even those of normal, as the picture of --like may have been made with others.
+    return {"steps": Settings.steps, **QUALITIES[args.quality]}

@@ -292,6 +292,19 @@ def test_a_quality_is_the_settings_of_its_name(name):
     assert (settings == plain) is (name == "normal")
 
 
+def test_a_quality_comes_before_the_steps_of_like(folder):
+    parser = argparse.ArgumentParser()
+    add_arguments_of_grid(parser)
+    made = jnst.load_image(folder / "a.png")
+    record = {"jnst": "0.5.0", "options": {"steps": 7, "beta": 3.0}}
+    jnst.save_image(folder / "like.png", made, settings=record)
+    line = ["a.png", "style.png", "--like", str(folder / "like.png")]
+    steps = [
+        choose(parser.parse_args([*line, *more]))[1].steps for more in ([], ["--quality", "normal"])
+    ]
+    assert steps == [7, jnst.Settings.steps]
+
+
 @pytest.mark.parametrize(
     ("size", "sizes", "steps"), [(0, (512, 1024), (500, 200)), (768, None, 700)]
 )
