@@ -20,7 +20,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jnst.nn.convolution import even_strips, gradient_by_kernel, one_by_one
+from jnst.nn.convolution import even_strips
+from jnst.nn.own_transpose import convolution
 
 WINOGRAD_CHANNELS = 64
 """Channels in from which on Winograd's convolution is faster on a processor: with the three of a
@@ -70,8 +71,8 @@ def convolve(
 
     Args:
       x: (..., H + 2, W + 2, I).
-      kernel: for the gradient with respect to it; the value does not depend on it.
-      transformed: the same kernel, from `transform_kernel`. Its gradient is 0.
+      kernel: for derivatives by it; the value does not depend on it.
+      transformed: the same kernel, from `transform_kernel`. Derivatives by it are 0.
 
     Returns:
       (..., H, W, O): up to rounding what `jax.lax.conv_general_dilated` gives.
@@ -85,13 +86,7 @@ def convolve(
     return y.reshape(*x.shape[:-3], *y.shape[1:])
 
 
-@jax.custom_vjp
-def _convolve(x: Array, kernel: Array, transformed: Array) -> Float[Array, "n H W O"]:
-    return _in_tiles(x, transformed)
-
-
-@one_by_one
-def _in_tiles(x: Float[Array, "n h w I"], transformed: Array) -> Float[Array, "n H W O"]:
+def _in_tiles(x: Float[Array, "n h w I"], _: Array, transformed: Array) -> Float[Array, "n H W O"]:
     count, height, width = len(x), x.shape[1] - 2, x.shape[2] - 2
     across, rows, strips = _strips(count, height, width)
     x = jnp.pad(x, ((0, 0), (0, strips * rows - height), (0, across * TILE - width), (0, 0)))
@@ -125,25 +120,13 @@ def _convolve_strip(x: Float[Array, "n h w I"], transformed: Array) -> Float[Arr
     return tiles.transpose(2, 3, 1, 4, 0, 5).reshape(count, height, width, -1)
 
 
-def _forward(x: Array, kernel: Array, transformed: Array) -> tuple[Array, tuple[Array, ...]]:
-    return _convolve(x, kernel, transformed), (x, kernel, transformed)
-
-
-def _backward(kept: tuple[Array, ...], gradient: Array) -> tuple[Array, Array, Array]:
-    x, kernel, transformed = kept
-    by_kernel = gradient_by_kernel(x, kernel, gradient)
-    return _transposed(gradient, transformed), by_kernel, jnp.zeros_like(transformed)
-
-
-_convolve.defvjp(_forward, _backward)
-
-
-@one_by_one
-def _transposed(gradient: Array, transformed: Array) -> Float[Array, "n h w I"]:
+def _transposed(
+    y: Float[Array, "n H W O"], _: Array, transformed: Array
+) -> Float[Array, "n h w I"]:
     """The linear map of `_in_tiles` backwards: from tiles of 4×4 to overlapping ones of 6×6."""
-    count, height, width, _ = gradient.shape
+    count, height, width = y.shape[:3]
     across, rows, strips = _strips(count, height, width)
-    y = jnp.pad(gradient, ((0, 0), (0, strips * rows - height), (0, across * TILE - width), (0, 0)))
+    y = jnp.pad(y, ((0, 0), (0, strips * rows - height), (0, across * TILE - width), (0, 0)))
     x = jnp.zeros((count, strips * rows + 2, across * TILE + 2, transformed.shape[1]), y.dtype)
 
     def transpose_strip(index: Array, x: Array) -> Array:
@@ -154,6 +137,9 @@ def _transposed(gradient: Array, transformed: Array) -> Float[Array, "n h w I"]:
         return jax.lax.dynamic_update_slice_in_dim(x, part, index * rows, axis=1)
 
     return jax.lax.fori_loop(0, strips, transpose_strip, x)[:, : height + 2, : width + 2]
+
+
+_convolve = convolution("winograd_convolution", _in_tiles, _transposed)
 
 
 def _transpose_strip(y: Float[Array, "n H W O"], transformed: Array) -> Float[Array, "n h w I"]:

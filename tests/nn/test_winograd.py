@@ -47,15 +47,12 @@ def test_it_is_the_convolution_and_so_are_its_gradients(size):
     kernel = jnp.asarray(rng.normal(size=(3, 3, 5, 7)), jnp.float32)
     change = jnp.asarray(rng.normal(size=(2, *size, 7)), jnp.float32)
 
-    def fast_one(x, kernel):
-        return convolve(x, kernel, transform_kernel(kernel))
-
     @functools.partial(jax.jit, static_argnums=0)
     def value_and_gradients(function, *arrays):
         value, back = jax.vjp(function, *arrays)
         return value, *back(change)
 
-    got, wanted = (value_and_gradients(function, x, kernel) for function in (fast_one, direct))
+    got, wanted = (value_and_gradients(function, x, kernel) for function in (by_winograd, direct))
     for one, other in zip(got, wanted, strict=True):
         assert one.shape == other.shape
         np.testing.assert_allclose(one, other, atol=1e-5 * float(jnp.abs(other).max()))
@@ -74,6 +71,51 @@ def test_so_is_that_of_few_channels(lead):
         (got, *back_too(change)), (wanted, *back(change.reshape(wanted.shape))), strict=True
     ):
         np.testing.assert_allclose(one, other.reshape(one.shape), rtol=1e-5, atol=1e-4)
+
+
+def by_winograd(x, kernel):
+    return convolve(x, kernel, transform_kernel(kernel))
+
+
+@pytest.mark.parametrize(
+    ("function", "channels"), [(by_winograd, 5), (from_few_channels, 3)], ids=["many", "few"]
+)
+def test_derivatives_go_forwards_backwards_and_twice(function, channels):
+    rng = np.random.default_rng(3)
+    x, change = (jnp.asarray(rng.normal(size=(2, 7, 9, channels)), jnp.float32) for _ in range(2))
+    kernel, of_kernel = (
+        jnp.asarray(rng.normal(size=(3, 3, channels, 4)), jnp.float32) for _ in range(2)
+    )
+
+    @functools.partial(jax.jit, static_argnums=0)
+    def derivatives(function, x, kernel):
+        def value(x, kernel):
+            return jnp.sum(jnp.tanh(function(x, kernel) / 9) ** 2)
+
+        def along(x):
+            return jnp.vdot(jax.grad(value)(x, kernel), change)
+
+        changes = change, of_kernel
+        return {
+            "forwards": jax.jvp(function, (x, kernel), changes)[1],
+            "forwards over backwards": jax.jvp(jax.grad(value), (x, kernel), changes)[1],
+            "by the kernel, too": jax.jvp(jax.grad(value, 1), (x, kernel), changes)[1],
+            "backwards over backwards": jax.grad(along)(x),
+            "backwards over forwards": jax.grad(
+                lambda x: jax.jvp(lambda x: value(x, kernel), (x,), (change,))[1]
+            )(x),
+            "three times": jax.jvp(jax.grad(along), (x,), (change,))[1],
+            "of each of two": jax.vmap(jax.grad(value), in_axes=(1, None))(x[:, None], kernel),
+            "by two kernels": jax.vmap(jax.grad(value), in_axes=(None, 3))(
+                x, jnp.stack([kernel, of_kernel], 3)
+            ),
+            "rematerialised": jax.grad(jax.checkpoint(value))(x, kernel),
+        }
+
+    got, wanted = derivatives(function, x, kernel), derivatives(direct, x, kernel)
+    for name, one in got.items():
+        bound = 2e-5 * float(jnp.abs(wanted[name]).max())
+        np.testing.assert_allclose(one, wanted[name], atol=bound, err_msg=name)
 
 
 def test_leading_axes_are_free_and_vmap_applies():
