@@ -7,11 +7,9 @@ https://bottosson.github.io/posts/oklab/.
 
 from collections.abc import Sequence
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
 TO_CONES = np.array(
     [
@@ -36,28 +34,36 @@ SHARE = 1.0
 """How far a content goes towards the colours of its style."""
 
 
-def to_oklab(image: Float[ArrayLike, "*lead 3"]) -> Float[Array, "*lead 3"]:
-    """Lightness, 0 to 1, and two axes of chroma, of sRGB in [0, 1].
+def to_oklab(image: Float[ArrayLike, "*lead 3"]) -> Float[np.ndarray, "*lead 3"]:
+    """Lightness, 0 to 1, and two axes of chroma, of sRGB in [0, 1]; on the host, as all here.
 
-    >>> to_oklab(jnp.ones(3)).round(3) + 0.0
-    Array([1., 0., 0.], dtype=float32)
+    JAX would compile a dozen programs for every shape of a picture, and keep them.
+
+    >>> to_oklab(np.ones(3)).round(3) + 0.0
+    array([1., 0., 0.])
     """
-    image = jnp.asarray(image)
-    bright = ((jnp.maximum(image, 0.04045) + 0.055) / 1.055) ** 2.4
-    linear = jnp.where(image <= 0.04045, image / 12.92, bright)
-    return _mapped(jnp.cbrt(_mapped(linear, TO_CONES)), TO_LAB)
+    image = _floats(image)
+    bright = ((np.maximum(image, 0.04045) + 0.055) / 1.055) ** 2.4
+    linear = np.where(image <= 0.04045, image / 12.92, bright)
+    return _mapped(np.cbrt(_mapped(linear, TO_CONES)), TO_LAB)
 
 
-def from_oklab(lab: Float[ArrayLike, "*lead 3"]) -> Float[Array, "*lead 3"]:
+def from_oklab(lab: Float[np.ndarray, "*lead 3"]) -> Float[np.ndarray, "*lead 3"]:
     """SRGB of colours in Oklab; outside of [0, 1] where there is none."""
-    linear = _mapped(_mapped(jnp.asarray(lab), np.linalg.inv(TO_LAB)) ** 3, np.linalg.inv(TO_CONES))
-    bright = 1.055 * jnp.maximum(linear, 0.0031308) ** (1 / 2.4) - 0.055
-    return jnp.where(linear <= 0.0031308, 12.92 * linear, bright)
+    linear = _mapped(_mapped(lab, np.linalg.inv(TO_LAB)) ** 3, np.linalg.inv(TO_CONES))
+    bright = 1.055 * np.maximum(linear, 0.0031308) ** (1 / 2.4) - 0.055
+    return np.where(linear <= 0.0031308, 12.92 * linear, bright)
 
 
-def _mapped(colors: Array, matrix: np.ndarray) -> Array:
+def _floats(image: ArrayLike) -> np.ndarray:
+    """On the host; in float32 where it is less, as NumPy does not know all of JAX's types."""
+    image = np.asarray(image)
+    return image if image.dtype in (np.float32, np.float64) else image.astype(np.float32)
+
+
+def _mapped(colors: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     """Every colour c as M c."""
-    return jnp.matmul(colors, matrix.T.astype(colors.dtype), precision="highest")
+    return colors @ matrix.T.astype(colors.dtype)
 
 
 def color_moments(
@@ -84,7 +90,7 @@ def adopt_colors(
     styles: Sequence[Float[ArrayLike, "_h _w 3"]],
     shares: Sequence[float] | None = None,
     share: float = SHARE,
-) -> Float[Array, "H W 3"]:
+) -> Float[np.ndarray, "H W 3"]:
     """Give a content image the palette of style images, moving its colours as little as that takes.
 
         x ↦ x + share · (A (x − μ) + μ_r − x),   A = Σ^−½ (Σ^½ Σ_r Σ^½)^½ Σ^−½
@@ -102,16 +108,15 @@ def adopt_colors(
     Returns:
       sRGB, clipped to [0, 1].
     """
-    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
-        lab = to_oklab(content)
-        noise = LEAST_DEVIATION**2 * np.eye(3)
-        mean, covariance = color_moments([lab])
-        wanted_mean, wanted = color_moments([to_oklab(style) for style in styles], shares)
-        root, inverse = _roots(covariance + noise)
-        matrix = inverse @ _roots(root @ (wanted + noise) @ root)[0] @ inverse
-        matrix = share * matrix + (1 - share) * np.eye(3)
-        shift = mean + share * (wanted_mean - mean) - matrix @ mean
-        return jnp.clip(from_oklab(_mapped(lab, matrix) + shift.astype(lab.dtype)), 0, 1)
+    lab = to_oklab(content)
+    noise = LEAST_DEVIATION**2 * np.eye(3)
+    mean, covariance = color_moments([lab])
+    wanted_mean, wanted = color_moments([to_oklab(style) for style in styles], shares)
+    root, inverse = _roots(covariance + noise)
+    matrix = inverse @ _roots(root @ (wanted + noise) @ root)[0] @ inverse
+    matrix = share * matrix + (1 - share) * np.eye(3)
+    shift = mean + share * (wanted_mean - mean) - matrix @ mean
+    return np.clip(from_oklab(_mapped(lab, matrix) + shift.astype(lab.dtype)), 0, 1)
 
 
 def _roots(covariance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
