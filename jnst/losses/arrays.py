@@ -77,6 +77,25 @@ def zero_beyond(
     return jnp.where(jnp.broadcast_to(inside, values.shape), values, 0)
 
 
+def mirrored_beyond(
+    image: Float[Array, "*batch H W C"], extent: Sequence[Any] | Array
+) -> Float[Array, "*batch H W C"]:
+    """The picture at the upper left of an image, continued by its mirror.
+
+    Args:
+      image: whatever it has beyond the picture counts for nothing.
+      extent: (height, width) of the picture; traced integers, at least half of the image's.
+
+    >>> mirrored_beyond(jnp.array([[[1.0], [2.0], [9.0]]]), (1, 2))[..., 0]
+    Array([[1., 2., 2.]], dtype=float32)
+    """
+    for axis, edge in zip((-3, -2), extent, strict=True):
+        lines = jnp.arange(image.shape[axis])
+        lines = jnp.where(lines < edge, lines, 2 * edge - 1 - lines)
+        image = jnp.take(image, lines, axis=axis, mode="clip")
+    return image
+
+
 def summed(values: Sequence[Any]) -> Any:
     """Return the sum of arrays of one type; 0 where there are none."""
     return sum(values[1:], start=values[0]) if values else jnp.zeros((), WIDE)

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
-from jnst.losses.arrays import summed, zero_beyond
+from jnst.losses.arrays import mirrored_beyond, summed, zero_beyond
 from jnst.losses.jitter import shifted
 from jnst.losses.regions import Kept, composed
 from jnst.losses.terms import PIXELS, Features, Scalar, Term
@@ -26,8 +26,8 @@ class Objective(NamedTuple):
       model: the network.
       terms: what is summed, each with its weight.
       kept: what stays the content's pixels; None: nothing does.
-      extent: (height, width) of the picture at the upper left of the image, which goes on beyond
-        it; None: the image is the picture.
+      extent: (height, width) of the picture at the upper left of the image, which the mirror of the
+        picture continues; None: the image is the picture.
       jitter: the most pixels that the network's view of the image is shifted by at every step, at
         random; None, or a step without a key: it is not.
     """
@@ -53,6 +53,8 @@ def evaluate(
       {term: loss}, and the sum under "total".
     """
     image = composed(image, objective.kept)
+    if objective.extent is not None:
+        image = mirrored_beyond(image, objective.extent)
     terms, view = objective.terms, image
     if key is not None:
         terms = drawn(terms, key)

@@ -1,9 +1,9 @@
 """The shapes that pictures are worked at: few, so that few compiled programs serve many pictures.
 
-A picture lies at the upper left of a canvas whose edges are whole multiples of some pixels; beyond
-its own edges the canvas continues it as a mirror would, free to be painted on, and counts for
-nothing: features there are 0 in every statistic. At the last size the picture keeps its shape so.
-At the coarser sizes it is stretched to the nearest such shape, since there only the layout counts.
+A picture lies at the upper left of a canvas whose edges are whole multiples of some pixels. Beyond
+its own edges its mirror continues it, at every step, and counts for nothing: features there are 0
+in every statistic. At the last size the picture keeps its shape so. At the coarser sizes it is
+stretched to the nearest such shape, since there only the layout counts.
 """
 
 import math

@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-import jax.numpy as jnp
+import jax
 import numpy as np
 from jaxtyping import Array, Int
 
@@ -20,8 +20,8 @@ class Inputs(NamedTuple):
       content: the content image, (H, W, 3), on the host or on devices.
       styles: the style images, likewise.
       masks: the regions, of any size; None: there are none.
-      extent: (height, width) of the picture at the upper left of the content, which goes on beyond
-        it; None: the content is the picture.
+      extent: (height, width) of the picture at the upper left of the content, which its mirror
+        continues; None: the content is the picture.
     """
 
     model: Backbone
@@ -52,7 +52,7 @@ class Inputs(NamedTuple):
     @property
     def traced_extent(self) -> Int[Array, "2"] | None:
         """The extent as an array, so that another one compiles nothing."""
-        return None if self.extent is None else jnp.asarray(self.extent, jnp.int32)
+        return None if self.extent is None else jax.device_put(np.asarray(self.extent, np.int32))
 
 
 def on_canvas(image: Any, canvas: Canvas) -> Any:

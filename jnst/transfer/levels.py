@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -203,7 +204,7 @@ def enlarged(image: Any, before: Level | None, level: Level) -> Any:
       level: that it is wanted for.
     """
     if before is None:
-        return jnp.asarray(image)
+        return jax.device_put(image)  # `jnp.asarray` would compile a program for every shape
     if not level.canvases:
         return resize(image, level.shape)
     pairs = list(zip(before.canvases, level.canvases, strict=True))

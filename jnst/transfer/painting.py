@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Callable
 
-import jax.numpy as jnp
+import jax
 import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Array
@@ -76,7 +76,7 @@ def paint(
         ),
     )
     image = show(np.clip(resize(painted(outcome, mesh), job.levels[-1].shape), 0, 1))
-    return result_of(outcome, jnp.asarray(image), job.levels)
+    return result_of(outcome, jax.device_put(image), job.levels)
 
 
 def painted(outcome: Outcome, mesh: Mesh | None) -> np.ndarray:
@@ -126,7 +126,7 @@ def _step_callback(
                 steps=total,
                 shape=level.shape,
                 losses=losses,
-                picture=lambda: jnp.asarray(show(level.shown(picture(state, controls)))),
+                picture=lambda: jax.device_put(show(level.shown(picture(state, controls)))),
             )
         )
 
