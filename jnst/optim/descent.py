@@ -63,6 +63,10 @@ class Run(NamedTuple):
 LAG = 2
 """Steps after which it is looked whether one diverged. Until the device has said so it has the next
 ones to work at; they change nothing where it did."""
+CLEARLY = 0.9
+"""Below this part of the start's loss, a picture is better than the start beyond doubt."""
+PAUSE = 10
+"""Steps from one look at whether a picture is better than the start to the next."""
 Save = Callable[[Run], None]
 """`save(run)` between two steps, with the run so far; as with `StepCallback`, the arrays of its
 state are gone after the call."""
@@ -113,7 +117,10 @@ def descend(execution: Execution, state: State, controls: Controls, schedule: Sc
     for count in range(len(history) + 1, steps + 1):
         if tolerance:
             totals += [np.asarray(losses["total"]) for losses in history[len(totals) : -1]]
-            if (at_rest := _at_rest(totals, tolerance) & ~done).any():
+            at_rest = _at_rest(totals, tolerance) & ~done
+            if at_rest.any():
+                at_rest = at_rest & _no_worse(execution, state, controls, totals)
+            if at_rest.any():
                 done = done | at_rest
                 if done.all():
                     break
@@ -152,6 +159,23 @@ def _at_rest(totals: Sequence[np.ndarray], tolerance: float) -> np.ndarray:
     flat = table.reshape(len(table), -1)
     judged = [bool(np.isfinite(row).all()) and converged(row.tolist(), tolerance) for row in flat.T]
     return np.array(judged).reshape(table.shape[1:])
+
+
+def _no_worse(
+    execution: Execution, state: State, controls: Controls, totals: Sequence[np.ndarray]
+) -> np.ndarray:
+    """Which of the pictures are no worse than the start.
+
+    The losses are those of iterates, and a picture is an average of them, which beside a start that
+    was good already may be worse. To see that takes a step, made at every tenth only; nothing is to
+    be seen where the losses are well below the start's.
+    """
+    below = np.asarray(totals[-1] < CLEARLY * totals[0])
+    if below.all() or len(totals) % PAUSE:
+        return below
+    shown = execution.begin(execution.picture(state, controls))
+    _, losses, _ = execution.advance(shown, controls)
+    return np.asarray(below | (np.asarray(losses["total"]) <= totals[0]))
 
 
 def _rows(losses: dict[str, np.ndarray]) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ import io
 
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 import jnst
@@ -88,6 +89,35 @@ def test_a_run_that_goes_on_converges_at_the_same_step(tiny, pictures, tmp_path,
     assert result.reason == "converged"
 
 
+@pytest.mark.parametrize("optimizer", ["preconditioned", "lbfgs"])
+@pytest.mark.parametrize("tile", [None, 48])
+def test_what_has_converged_is_no_worse_than_a_start_that_was_good(tiny, pictures, optimizer, tile):
+    settings = SETTINGS | {"sizes": 48, "optimizer": optimizer}
+    good = jnst.stylize(tiny, *pictures, **settings | {"steps": 300}).image
+    settings |= {"init": good, "tile": tile}
+    result = jnst.stylize(tiny, *pictures, tolerance=0.05, **settings | {"steps": 60})
+    after = jnst.stylize(tiny, *pictures, **settings | {"steps": 1, "init": result.image})
+    first, last = (run.losses["total"][0] for run in (result, after))
+    assert last <= first or result.reason == "finished"
+
+
+def test_a_worse_average_does_not_count_as_converged():
+    """An optimiser that leaves a perfect start and stays away has not converged."""
+
+    def valley(image, _=None):
+        return 1 + jnp.mean(jnp.square(image - 0.5))
+
+    jumping = optax.stateless(lambda updates, params: jnp.full_like(updates, 1e-3))
+    start = jnp.full((4, 4, 3), 0.5)
+    result = jnst.minimize(
+        valley, start, optimizer=jumping, steps=60, tolerance=1e-3, averaging=0.9
+    )
+    assert result.reason == "finished"
+    assert valley(result.image) > valley(start)
+    still = optax.set_to_zero()
+    assert jnst.minimize(valley, start, optimizer=still, tolerance=1e-3).reason == "converged"
+
+
 def test_the_device_is_never_waited_for():
     """A loss is asked for only once the step after it has been begun."""
     begun = []
@@ -97,12 +127,12 @@ def test_the_device_is_never_waited_for():
             self.number = len(begun)
 
         def __float__(self):
-            assert len(begun) > self.number
-            return 1.0
+            # Well below the start's, or it would be looked at whether the picture is better.
+            return 1.0 if self.number > 1 else 2.0
 
         def __array__(self, dtype=None, copy=None):
-            assert len(begun) > self.number or len(begun) == WINDOW + 2  # at the very end
-            return np.asarray(1.0, np.float32)
+            assert len(begun) > self.number or len(begun) == WINDOW + 3  # at the very end
+            return np.asarray(float(self), np.float32)
 
     class Counting(Whole):
         def advance(self, state, controls):
@@ -117,7 +147,7 @@ def test_the_device_is_never_waited_for():
         Schedule(steps=99, tolerance=0.5),
     )
     assert run.converged and not run.stopped
-    assert len(begun) == WINDOW + 2
+    assert len(begun) == WINDOW + 3
 
 
 def test_the_cells_of_a_grid_converge_each_by_itself(tiny, pictures):
