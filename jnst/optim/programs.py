@@ -29,13 +29,18 @@ GPU_OPTIONS: dict[str, Any] = {
 """Of XLA's compiler on GPUs. Products are left to cuBLAS, as to look for faster kernels for each of
 the Wasserstein loss's takes half a minute; and its loops go to the device as a whole, where they
 need not wait for the host at each turn: 4.2 instead of 5.5 ms for a step of 512 px on an H100."""
-MAPS = 0.6
-"""Of the memory maps that the system allows a process: with more, all that JAX has compiled in this
-process is let go of, what the user's own functions compiled included."""
+ROOMY = 0.2
+"""Of the memory maps that the system allows a process: with more, programs that the last run did
+not use are let go of."""
+FULL = 0.6
+"""With more still, all that JAX has compiled in this process is let go of, what the user's own
+functions compiled included."""
 
 
-_used: "collections.OrderedDict[tuple[Programs, Hashable], None]" = collections.OrderedDict()
-"""The programs of all functions, those used last at the end."""
+_used: "collections.OrderedDict[tuple[Programs, Hashable], int]" = collections.OrderedDict()
+"""The programs of all functions, those used last at the end, and in which run each was."""
+_runs = 0
+"""How often there has been a look at the memory maps."""
 _lock = threading.RLock()
 
 
@@ -91,13 +96,14 @@ class Programs:
             if key not in self._kept:
                 self._kept[key] = jax.jit(self._own_copy(), compiler_options=chosen, **self.options)
                 self.made += 1
-                _used[self, key] = None
+                _used[self, key] = _runs
                 while len(self._kept) > self.most:
                     self._let_go(next(iter(self._kept)))
                 while len(_used) > MOST_OF_ALL:
                     owner, oldest = next(iter(_used))
                     owner._let_go(oldest)
             self._kept.move_to_end(key)
+            _used[self, key] = _runs
             _used.move_to_end((self, key))
             return self._kept[key]
 
@@ -165,16 +171,29 @@ def _aval(leaf: Any) -> Hashable:
 
 
 def spare_maps() -> None:
-    """Let go of all that JAX has compiled in this process if memory maps run short.
+    """Let go of programs, once a run is over, if memory maps run short.
 
-    What is compiled for single operations on a user's own arrays is not ours to count; this keeps a
-    process that sees thousands of shapes alive.
+    What this run used stays as long as it can: the next one may be like it. What is compiled for
+    single operations on a user's own arrays is not ours to count; a process that sees thousands of
+    shapes lives on as all of it goes at last.
     """
+    global _runs
     try:
         most = int(Path("/proc/sys/vm/max_map_count").read_text())
-        with open("/proc/self/maps", "rb") as file:
-            there = sum(1 for _ in file)
+        with _lock:
+            while _maps() > ROOMY * most and _used:
+                (owner, oldest), run = next(iter(_used.items()))
+                if run == _runs:
+                    break
+                owner._let_go(oldest)
+            _runs += 1
+        if _maps() > FULL * most:
+            jax.clear_caches()
     except (OSError, ValueError):  # not on Linux, which alone has the limit
         return
-    if there > MAPS * most:
-        jax.clear_caches()
+
+
+def _maps() -> int:
+    """The memory maps of this process."""
+    with open("/proc/self/maps", "rb") as file:
+        return sum(1 for _ in file)

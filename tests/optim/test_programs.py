@@ -1,4 +1,4 @@
-"""Programs are compiled with the options of their device, wherever they are called from."""
+"""Programs are compiled with the options of their device, and let go of where there are many."""
 
 import jax
 import jax.numpy as jnp
@@ -71,3 +71,36 @@ def test_few_programs_are_kept_by_each_function_and_by_all(monkeypatch):
     assert double.compiled() + triple.compiled() == 5
     double.clear()
     assert double.compiled() == 0
+
+
+def test_with_many_memory_maps_the_programs_of_earlier_runs_go(monkeypatch):
+    kept, most = [], 65_530
+    monkeypatch.setattr(programs.Path, "read_text", lambda path: str(most))
+    monkeypatch.setattr(programs, "_maps", lambda: 4000 * sum(one.compiled() for one in kept))
+    monkeypatch.setattr(programs, "_used", type(programs._used)())
+    double = programs.Programs(lambda x: 2 * x, most=9)
+    kept.append(double)
+    for size in (1, 2, 3, 4):
+        double(jnp.ones(size))
+    programs.spare_maps()  # 16,000 maps are many, but this run used all of them
+    assert double.compiled() == 4
+    double(jnp.ones(2))
+    double(jnp.ones(5))
+    programs.spare_maps()
+    assert double.compiled() == 3  # 12,000: room enough
+    made = double.made
+    for size in (2, 5, 4):
+        double(jnp.ones(size))
+    assert double.made == made
+    double(jnp.ones(1))  # the oldest, which went
+    assert double.made == made + 1
+
+
+@pytest.mark.skipif(not programs.Path("/proc/self/maps").exists(), reason="maps are Linux's")
+def test_a_program_that_is_let_go_of_gives_its_memory_maps_back():
+    long = programs.Programs(lambda x: jnp.sort(jnp.linalg.qr(jnp.sin(x) @ x)[0]))
+    before = programs._maps()
+    long(jnp.ones((7, 7)))
+    between = programs._maps()
+    long.clear()
+    assert before <= programs._maps() < between
