@@ -17,20 +17,21 @@ import jnst
 matplotlib.use("Agg")
 FOLDER = Path(__file__).parent
 SIZE = 256
-STEPS = 200
 PANELS: dict[str, dict[str, Any]] = {
-    "the default, beta 5": {},
-    "beta 1": {"beta": 1.0},
-    "beta 30": {"beta": 30.0},
+    "the default, beta 2": {},
+    "beta 0.5": {"beta": 0.5},
+    "beta 8": {"beta": 8.0},
     "gamma 0": {"gamma": 0.0},
-    "Gram matrices, beta 10": {"style_loss": "gram", "beta": 10.0},
-    "one size only": {"sizes": (SIZE,), "steps": 110},
-    "L-BFGS": {"optimizer": "lbfgs"},
-    "from noise": {"init": "noise"},
+    "colors free": {"colors": "free"},
+    "Gram matrices, beta 5": {"style_loss": "gram", "beta": 5.0},
+    "one size only": {"sizes": (SIZE,), "steps": 250},
     "layer weights 256:64:16:4:1": {
         "style_layers": {f"relu{block}_1": 4.0 ** (5 - block) / 341 for block in range(1, 6)}
     },
+    "Adam in the pixels": {"optimizer": "adam"},
     "Optax's Adam as it is": {"optimizer": optax.adam(0.02, b2=0.99)},
+    "L-BFGS": {"optimizer": "lbfgs"},
+    "from noise": {"init": "noise"},
 }
 
 
@@ -38,9 +39,9 @@ def main() -> None:
     content = jnst.load_image(get_sample_data("grace_hopper.jpg", asfileobj=False), SIZE)
     style = jnst.load_image(FOLDER / "style.jpg", SIZE)
     model = jnst.load_vgg19()
-    figure, axes = plt.subplots(2, 5, figsize=(16.4, 8.6), layout="constrained")
+    figure, axes = plt.subplots(2, 6, figsize=(19.6, 8.6), layout="constrained")
     for axis, (title, settings) in zip(axes.flat, PANELS.items(), strict=True):
-        result = jnst.stylize(model, content, style, **({"steps": STEPS} | settings))
+        result = jnst.stylize(model, content, style, **settings)
         content_loss, style_loss = (result.losses[term][-1] for term in ("content", "style"))
         print(f"{title}: content {content_loss:.3f}, style {style_loss:.4f}", flush=True)
         axis.imshow(result.image)
