@@ -21,6 +21,7 @@ FOLDER = Path(__file__).parent
 SIZE = 192
 EDGES = 144, 192
 BETA = 5.0
+STEPS = 60
 
 
 def texture(mean: float, contrast: float) -> np.ndarray:
@@ -64,7 +65,9 @@ def main() -> None:
         for picture in (content, landscape):
             if name == "the content itself":
                 style = picture
-            result = jnst.stylize(model, picture, np.float32(style), beta=BETA, sizes=SIZE)
+            result = jnst.stylize(
+                model, picture, np.float32(style), beta=BETA, sizes=SIZE, steps=STEPS
+            )
             first, last = (result.losses["style"][step] for step in (0, -1))
             panels.append((f"style {first:.2f} to {last:.2f}", np.asarray(result.image)))
         for axis, (title, image) in zip(axes[row, column : column + 3], panels, strict=True):

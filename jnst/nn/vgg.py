@@ -14,8 +14,9 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from jnst._checks import check_choice
-from jnst.nn import convolution, winograd
+from jnst.nn import winograd
 from jnst.nn.blocks import VGG16_BLOCKS, VGG19_BLOCKS, Blocks, check_blocks, convolutions
+from jnst.nn.few_channels import from_few_channels
 from jnst.nn.geometry import vgg_geometry
 from jnst.nn.lineages import LINEAGES
 from jnst.nn.pooling import POOLINGS, pool
@@ -201,7 +202,7 @@ class VGG(nnx.Module):
         kernel, bias = conv.kernel[...], _of_channels(jnp.asarray(conv.bias), x.ndim)
         transformed = getattr(conv, "transformed", None)
         if transformed is None:
-            return convolution.from_few_channels(x, kernel) + bias
+            return from_few_channels(x, kernel) + bias
         return winograd.convolve(x, kernel, transformed[...]) + bias
 
 

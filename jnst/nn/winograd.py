@@ -20,8 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jnst.nn.convolution import even_strips
-from jnst.nn.own_transpose import convolution
+from jnst.nn.convolution import convolution, even_strips
 
 WINOGRAD_CHANNELS = 64
 """Channels in from which on Winograd's convolution is faster on a processor: with the three of a

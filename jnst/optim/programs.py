@@ -29,9 +29,11 @@ GPU_OPTIONS: dict[str, Any] = {
 """Of XLA's compiler on GPUs. Products are left to cuBLAS, as to look for faster kernels for each of
 the Wasserstein loss's takes half a minute; and its loops go to the device as a whole, where they
 need not wait for the host at each turn: 4.2 instead of 5.5 ms for a step of 512 px on an H100."""
+ALWAYS = 24
+"""As many may stay, however many memory maps there are."""
 ROOMY = 0.2
-"""Of the memory maps that the system allows a process: with more, programs that the last run did
-not use are let go of."""
+"""Of the memory maps that the system allows a process: with more, further programs that the last
+run did not use are let go of."""
 FULL = 0.6
 """With more still, all that JAX has compiled in this process is let go of, what the user's own
 functions compiled included."""
@@ -181,7 +183,7 @@ def spare_maps() -> None:
     try:
         most = int(Path("/proc/sys/vm/max_map_count").read_text())
         with _lock:
-            while _maps() > ROOMY * most and _used:
+            while len(_used) > ALWAYS and _maps() > ROOMY * most:
                 (owner, oldest), run = next(iter(_used.items()))
                 if run == _runs:
                     break

@@ -204,7 +204,8 @@ def enlarged(image: Any, before: Level | None, level: Level) -> Any:
       level: that it is wanted for.
     """
     if before is None:
-        return jax.device_put(image)  # `jnp.asarray` would compile a program for every shape
+        # `jnp.asarray` would compile a program for every shape.
+        return image if isinstance(image, Array) else jax.device_put(image)
     if not level.canvases:
         return resize(image, level.shape)
     pairs = list(zip(before.canvases, level.canvases, strict=True))

@@ -18,6 +18,7 @@ from jnst.losses.objectives import evaluate
 from jnst.losses.registry import style_loss_named
 from jnst.nn.backbone import Backbone
 from jnst.optim.whole import Whole
+from jnst.transfer.canvas import last_canvas
 from jnst.transfer.inputs import Inputs
 from jnst.transfer.levels import levels_of
 from jnst.transfer.plan import Plan
@@ -114,8 +115,8 @@ def _bytes_a_pixel(
     share = min(1.0, free / (memory.LEAST_BYTES * pixels_of(shapes)))
     if share < 1:
         edges = [int(max(shape) * math.sqrt(share)) for shape in shapes]
-        shapes = [
-            fit(*shape, max(SMALLEST_EDGE, edge), SMALLEST_EDGE)
+        shapes = [  # which fill their canvas, whose pixels would count otherwise
+            last_canvas(fit(*shape, max(SMALLEST_EDGE, edge), SMALLEST_EDGE)).shape
             for shape, edge in zip(shapes, edges, strict=True)
         ]
     return memory.program_bytes(compiled(shapes)) / pixels_of(shapes)

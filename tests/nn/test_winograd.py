@@ -12,7 +12,7 @@ import jnst
 from jnst.losses.targets import STYLE_LAYERS
 from jnst.nn import vgg
 from jnst.nn.blocks import VGG19_BLOCKS, convolutions
-from jnst.nn.convolution import from_few_channels
+from jnst.nn.few_channels import from_few_channels
 from jnst.nn.loading import make_vgg
 from jnst.nn.vgg import choose_precision
 from jnst.nn.winograd import convolve, transform_kernel

@@ -67,13 +67,17 @@ def test_a_run_that_diverges_says_so_and_keeps_a_finite_picture(tiny, pictures):
 
 
 def test_lbfgs_starts_at_once_and_keeps_up_with_adam(tiny, pictures):
-    content, style = pictures
-    final = {
-        name: stylize(tiny, content, style, optimizer=name, sizes=(64,), steps=60, beta=10)
+    """Over several betas, as in some of them either ends in a worse valley than the other."""
+    adam, lbfgs = (
+        [
+            stylize(tiny, *pictures, optimizer=name, sizes=(64,), steps=60, beta=beta).losses
+            for beta in (3, 5, 10, 20)
+        ]
         for name in ("adam", "lbfgs")
-    }
-    assert final["lbfgs"].losses["total"][-1] < 1.3 * final["adam"].losses["total"][-1]
-    assert final["lbfgs"].losses["total"][10] < 0.7 * final["lbfgs"].losses["total"][0]
+    )
+    ratios = [one["total"][-1] / other["total"][-1] for one, other in zip(lbfgs, adam, strict=True)]
+    assert np.exp(np.mean(np.log(ratios))) < 1.2
+    assert all(losses["total"][10] < 0.7 * losses["total"][0] for losses in lbfgs)
 
 
 @pytest.mark.parametrize(("weighing", "beta"), [("relative", 10), ("paper", 1e5)])
