@@ -33,7 +33,7 @@ small pictures of tests is much the better bargain. Later versions of XLA refuse
 os.environ["XLA_FLAGS"] = " ".join([os.environ.get("XLA_FLAGS", ""), *COMPILE_QUICKLY]).strip()
 
 MAPS = Path("/proc/self/maps")
-MANY_MAPS = 8000
+MANY_MAPS = 6000
 CACHE_FOLDER = "JAX_COMPILATION_CACHE_DIR"
 MIN_SECONDS = "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"
 

@@ -63,11 +63,8 @@ def main() -> None:
         row, column = number % 4, 3 * (number // 4)
         panels = [(name, style)]
         for picture in (content, landscape):
-            if name == "the content itself":
-                style = picture
-            result = jnst.stylize(
-                model, picture, np.float32(style), beta=BETA, sizes=SIZE, steps=STEPS
-            )
+            seen = picture if name == "the content itself" else np.float32(style)
+            result = jnst.stylize(model, picture, seen, beta=BETA, sizes=SIZE, steps=STEPS)
             first, last = (result.losses["style"][step] for step in (0, -1))
             panels.append((f"style {first:.2f} to {last:.2f}", np.asarray(result.image)))
         for axis, (title, image) in zip(axes[row, column : column + 3], panels, strict=True):

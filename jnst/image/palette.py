@@ -3,6 +3,9 @@
 Oklab is a space of colours in which equal steps look alike: lightness, and two axes of chroma, 0
 for greys. Björn Ottosson, "A perceptual color space for image processing", 2020,
 https://bottosson.github.io/posts/oklab/.
+
+All is done on the host: JAX would compile a dozen programs for every shape of a picture, and keep
+them.
 """
 
 from collections.abc import Sequence
@@ -35,9 +38,7 @@ SHARE = 1.0
 
 
 def to_oklab(image: Float[ArrayLike, "*lead 3"]) -> Float[np.ndarray, "*lead 3"]:
-    """Lightness, 0 to 1, and two axes of chroma, of sRGB in [0, 1]; on the host, as all here.
-
-    JAX would compile a dozen programs for every shape of a picture, and keep them.
+    """Lightness, 0 to 1, and two axes of chroma, of sRGB in [0, 1].
 
     >>> to_oklab(np.ones(3)).round(3) + 0.0
     array([1., 0., 0.])

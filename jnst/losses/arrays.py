@@ -84,13 +84,14 @@ def mirrored_beyond(
 
     Args:
       image: whatever it has beyond the picture counts for nothing.
-      extent: (height, width) of the picture; traced integers, at least half of the image's.
+      extent: (height, width) of the picture; traced integers, at least half of the image's. What is
+        further away than the mirror shows repeats its last line.
 
     >>> mirrored_beyond(jnp.array([[[1.0], [2.0], [9.0]]]), (1, 2))[..., 0]
     Array([[1., 2., 2.]], dtype=float32)
     """
     for axis, edge in zip((-3, -2), extent, strict=True):
-        lines = jnp.arange(image.shape[axis])
+        lines = jnp.arange(image.shape[axis], dtype=getattr(edge, "dtype", jnp.int32))
         lines = jnp.where(lines < edge, lines, 2 * edge - 1 - lines)
         image = jnp.take(image, lines, axis=axis, mode="clip")
     return image

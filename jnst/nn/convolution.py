@@ -1,4 +1,4 @@
-"""3×3 convolutions that are computed their own way, forwards and backwards.
+"""3×3 convolutions with ways of their own for both directions, forwards and backwards.
 
 All take features that have their border of one position already, (…, H + 2, W + 2, I), and give
 (…, H, W, O).
@@ -47,17 +47,17 @@ def convolution(name: str, forwards: Way, backwards: Way) -> Way:
       by the constants.
     """
 
-    def shape_forwards(x: Any, kernel: Any, *_: Any) -> jax.core.ShapedArray:
+    def shape_forwards(x: Array, kernel: Array) -> tuple[int, ...]:
         count, height, width, _ = x.shape
-        return jax.core.ShapedArray((count, height - 2, width - 2, kernel.shape[3]), x.dtype)
+        return count, height - 2, width - 2, kernel.shape[3]
 
-    def shape_backwards(y: Any, kernel: Any, *_: Any) -> jax.core.ShapedArray:
+    def shape_backwards(y: Array, kernel: Array) -> tuple[int, ...]:
         count, height, width, _ = y.shape
-        return jax.core.ShapedArray((count, height + 2, width + 2, kernel.shape[2]), y.dtype)
+        return count, height + 2, width + 2, kernel.shape[2]
 
     def direct_backwards(y: Array, kernel: Array) -> Array:
-        x = jax.ShapeDtypeStruct(shape_backwards(y, kernel).shape, y.dtype)
-        return jax.linear_transpose(lambda x: direct(x, kernel), x)(y)[0]
+        x = jnp.zeros_like(y, shape=shape_backwards(y, kernel))
+        return jax.vjp(lambda x: direct(x, kernel), x)[1](y)[0]
 
     there = _primitive(name, forwards, shape_forwards)
     back = _primitive(f"{name}_transposed", backwards, shape_backwards)
@@ -67,10 +67,14 @@ def convolution(name: str, forwards: Way, backwards: Way) -> Way:
     return there.bind
 
 
-def _primitive(name: str, way: Way, shape: Callable[..., jax.core.ShapedArray]) -> Primitive:
+def _primitive(name: str, way: Way, shape: Callable[..., tuple[int, ...]]) -> Primitive:
+    """A primitive of (array, kernel, *constants) without derivatives, and the shape it gives."""
     primitive = Primitive(name)
     primitive.def_impl(jax.jit(way))
-    primitive.def_abstract_eval(shape)
+    primitive.def_abstract_eval(
+        # All else, as the axes of a mesh over which it varies, is that of the array.
+        lambda x, kernel, *_: x.update(shape=shape(x, kernel), weak_type=False)
+    )
     mlir.register_lowering(primitive, mlir.lower_fun(way, multiple_results=False))
 
     def one_by_one(arrays: tuple[Array, ...], axes: tuple[int | None, ...]) -> tuple[Array, int]:
@@ -100,7 +104,9 @@ def _are_transposes(one: Primitive, other: Primitive) -> None:
     """Each is the transpose of the other in its first argument."""
 
     def rule(of: Primitive) -> Callable[..., list[Array | None]]:
-        def transpose(change: Any, _: Any, *rest: Array) -> list[Any]:
+        def transpose(change: Any, first: Any, *rest: Any) -> list[Any]:
+            if not ad.is_undefined_primal(first):
+                raise NotImplementedError(f"{one.name} is transposed in its first argument only")
             of_first = change if type(change) is ad.Zero else of.bind(change, *rest)
             return [of_first, *[None] * len(rest)]
 
@@ -111,7 +117,7 @@ def _are_transposes(one: Primitive, other: Primitive) -> None:
 
 
 def _has_derivatives(primitive: Primitive, by_definition: Way) -> None:
-    """By its first argument, in which it is linear, and by the kernel; nothing else is computed."""
+    """By its first argument and by the kernel, in both of which it is linear."""
 
     def jvp(primals: tuple[Array, ...], tangents: tuple[Any, ...]) -> tuple[Array, Any]:
         x, kernel, *constants = primals

@@ -11,8 +11,8 @@ def from_few_channels(
 ) -> Float[Array, "*batch _h _w O"]:
     """The convolution, with a gradient that is fast on processors.
 
-    XLA takes the gradient by the pixels to be a convolution with as few channels out, and takes ten
-    times as long for it as for this: one matrix product at each position, whose nine parts are then
+    XLA computes the gradient by the pixels as a convolution with that few channels out, which takes
+    ten times as long as this: one matrix product at each position, whose nine parts are then
     shifted and added.
 
     >>> from_few_channels(jnp.ones((4, 5, 1)), jnp.ones((3, 3, 1, 1)))[..., 0]

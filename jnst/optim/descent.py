@@ -78,7 +78,8 @@ class Schedule(NamedTuple):
     Attributes:
       steps: updates to make, those of `before` included.
       tolerance: of `jnst.optim.convergence.converged`. What is looked at are the losses up to the
-        last step but one, for which the device does not have to be waited for.
+        last step but one, for which the device does not have to be waited for; and where these are
+        hardly below the start's, the picture itself.
       callback: called after every step; see `StepCallback`.
       before: the losses of the steps that the state has already seen, where a run goes on.
       save: called after every `save_every` steps that are followed by another; see `Save`.
@@ -117,9 +118,9 @@ def descend(execution: Execution, state: State, controls: Controls, schedule: Sc
     for count in range(len(history) + 1, steps + 1):
         if tolerance:
             totals += [np.asarray(losses["total"]) for losses in history[len(totals) : -1]]
-            at_rest = _at_rest(totals, tolerance) & ~done
+            at_rest = np.asarray(_at_rest(totals, tolerance) & ~done)
             if at_rest.any():
-                at_rest = at_rest & _no_worse(execution, state, controls, totals)
+                at_rest = _no_worse(at_rest, execution, state, controls, totals)
             if at_rest.any():
                 done = done | at_rest
                 if done.all():
@@ -162,20 +163,24 @@ def _at_rest(totals: Sequence[np.ndarray], tolerance: float) -> np.ndarray:
 
 
 def _no_worse(
-    execution: Execution, state: State, controls: Controls, totals: Sequence[np.ndarray]
+    at_rest: np.ndarray,
+    execution: Execution,
+    state: State,
+    controls: Controls,
+    totals: Sequence[np.ndarray],
 ) -> np.ndarray:
-    """Which of the pictures are no worse than the start.
+    """Which of the pictures that have come to rest are no worse than their start.
 
     The losses are those of iterates, and a picture is an average of them, which beside a start that
-    was good already may be worse. To see that takes a step, made at every tenth only; nothing is to
-    be seen where the losses are well below the start's.
+    was good already may be worse. To see that takes a step and the memory of another state, at
+    every tenth step only; nothing is to be seen where the losses are well below the start's.
     """
-    below = np.asarray(totals[-1] < CLEARLY * totals[0])
-    if below.all() or len(totals) % PAUSE:
-        return below
+    below = at_rest & (totals[-1] < CLEARLY * totals[0])
+    if (below == at_rest).all() or len(totals) % PAUSE:
+        return np.asarray(below)
     shown = execution.begin(execution.picture(state, controls))
     _, losses, _ = execution.advance(shown, controls)
-    return np.asarray(below | (np.asarray(losses["total"]) <= totals[0]))
+    return np.asarray(below | (at_rest & (np.asarray(losses["total"]) <= totals[0])))
 
 
 def _rows(losses: dict[str, np.ndarray]) -> list[dict[str, Any]]:

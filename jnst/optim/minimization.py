@@ -98,7 +98,8 @@ def minimize(
       bounds: the box that every value is kept in; None: none.
       averaging: decay of the average over iterates that is returned, in [0, 1); 0: the last one.
       tolerance: steps end when the best loss of the last 20 is better by less than this share than
-        the best one before them; in [0, 1], 0 is never. The loss must not be negative.
+        the best one before them, and what is returned is no worse than the start; in [0, 1], 0 is
+        never. The loss must not be negative.
       key: a random key, for an objective that draws something at every step.
       callback: called with a `jnst.Progress` after every step; True ends the run.
       checkpoint: a file to keep all in that the run needs to go on.

@@ -42,7 +42,7 @@ functions compiled included."""
 _used: "collections.OrderedDict[tuple[Programs, Hashable], int]" = collections.OrderedDict()
 """The programs of all functions, those used last at the end, and in which run each was."""
 _runs = 0
-"""How often there has been a look at the memory maps."""
+"""The runs that are over."""
 _lock = threading.RLock()
 
 
@@ -98,7 +98,7 @@ class Programs:
             if key not in self._kept:
                 self._kept[key] = jax.jit(self._own_copy(), compiler_options=chosen, **self.options)
                 self.made += 1
-                _used[self, key] = _runs
+                _used[self, key] = _runs  # counts at once
                 while len(self._kept) > self.most:
                     self._let_go(next(iter(self._kept)))
                 while len(_used) > MOST_OF_ALL:
@@ -175,9 +175,9 @@ def _aval(leaf: Any) -> Hashable:
 def spare_maps() -> None:
     """Let go of programs, once a run is over, if memory maps run short.
 
-    What this run used stays as long as it can: the next one may be like it. What is compiled for
-    single operations on a user's own arrays is not ours to count; a process that sees thousands of
-    shapes lives on as all of it goes at last.
+    What this run used stays as long as it can: the next one may be like it. A run in another thread
+    may have to compile anew. What is compiled for single operations on a user's own arrays is not
+    ours to count; a process that sees thousands of shapes lives on as all of it goes at last.
     """
     global _runs
     try:

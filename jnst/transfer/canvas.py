@@ -1,9 +1,9 @@
 """The shapes that pictures are worked at: few, so that few compiled programs serve many pictures.
 
 A picture lies at the upper left of a canvas whose edges are whole multiples of some pixels. Beyond
-its own edges its mirror continues it, at every step, and counts for nothing: features there are 0
-in every statistic. At the last size the picture keeps its shape so. At the coarser sizes it is
-stretched to the nearest such shape, since there only the layout counts.
+its own edges its mirror image continues it, renewed at every step; what lies there counts for
+nothing: features there are 0 in every statistic. At the last size the picture keeps its shape so.
+At the coarser sizes it is stretched to the nearest such shape, since there only the layout counts.
 """
 
 import math
@@ -16,8 +16,8 @@ from jnst.image.fitting import SMALLEST_EDGE, rounded
 from jnst.image.resampling import resize_on_host
 
 FINEST = 32
-"""Pixels: what the edges of canvases are rounded up to, for pictures of up to 512 px; from there on
-to a sixteenth of the next lower power of two."""
+"""Pixels: what the edges of canvases below 1024 px are rounded up to; larger ones to a sixteenth of
+the next lower power of two."""
 
 Shape = tuple[int, int]
 """(height, width) in pixels."""

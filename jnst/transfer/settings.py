@@ -79,7 +79,8 @@ class Settings:
       clip: keep every pixel in [0, 1] while optimising, not only at the end.
       averaging: decay of the average over iterates that is shown, in [0, 1); 0 shows the last one.
       tolerance: at each size, steps end when the best total loss of the last 20 is better by less
-        than this share than the best one before them; in [0, 1], 0 is never. Not for grids.
+        than this share than the best one before them, and the picture is no worse than the size's
+        start; in [0, 1], 0 is never.
       colors: `"style"`: the picture takes the style's colours, which the content is given before
         anything else, unless there are regions or something is kept; `"free"`: the same, but the
         content keeps its own, which shine through; `"pca"`, `"cholesky"`: the style image is first

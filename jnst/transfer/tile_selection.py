@@ -115,7 +115,7 @@ def _bytes_a_pixel(
     share = min(1.0, free / (memory.LEAST_BYTES * pixels_of(shapes)))
     if share < 1:
         edges = [int(max(shape) * math.sqrt(share)) for shape in shapes]
-        shapes = [  # which fill their canvas, whose pixels would count otherwise
+        shapes = [  # whole canvases, as the memory is that of a canvas
             last_canvas(fit(*shape, max(SMALLEST_EDGE, edge), SMALLEST_EDGE)).shape
             for shape, edge in zip(shapes, edges, strict=True)
         ]

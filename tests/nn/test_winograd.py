@@ -118,6 +118,28 @@ def test_derivatives_go_forwards_backwards_and_twice(function, channels):
         np.testing.assert_allclose(one, wanted[name], atol=bound, err_msg=name)
 
 
+def test_images_may_be_split_over_a_mesh():
+    rng = np.random.default_rng(4)
+    x = jnp.asarray(rng.normal(size=(2, 7, 9, 3)), jnp.float32)
+    kernel = jnp.asarray(rng.normal(size=(3, 3, 3, 4)), jnp.float32)
+
+    def gradient(x):
+        return jax.grad(lambda x: jnp.sum(jnp.sin(from_few_channels(x, kernel))))(x)
+
+    split = jax.sharding.PartitionSpec("images")
+    mesh = jax.sharding.Mesh(np.array(jax.devices()[:1]), ("images",))
+    shared = jax.shard_map(gradient, mesh=mesh, in_specs=split, out_specs=split)
+    np.testing.assert_allclose(shared(x), gradient(x), rtol=1e-5, atol=1e-5)
+
+
+def test_a_transpose_in_the_kernel_is_refused_in_a_sentence():
+    x, kernel = jnp.ones((1, 5, 5, 3)), jnp.ones((3, 3, 3, 4))
+    with pytest.raises(NotImplementedError, match="transposed in its first argument only"):
+        jax.linear_transpose(lambda kernel: from_few_channels(x, kernel), kernel)(
+            jnp.ones((1, 3, 3, 4))
+        )
+
+
 def test_leading_axes_are_free_and_vmap_applies():
     rng = np.random.default_rng(1)
     x = jnp.asarray(rng.normal(size=(2, 3, 8, 9, 4)), jnp.float32)

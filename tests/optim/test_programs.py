@@ -97,6 +97,23 @@ def test_with_many_memory_maps_the_programs_of_earlier_runs_go(monkeypatch):
     assert double.made == made + 1
 
 
+def test_two_dozen_programs_stay_and_at_last_all_goes(monkeypatch):
+    cleared = []
+    monkeypatch.setattr(programs.Path, "read_text", lambda path: "65530")
+    monkeypatch.setattr(programs, "_used", type(programs._used)())
+    monkeypatch.setattr(programs, "_maps", lambda: 30_000)
+    monkeypatch.setattr(jax, "clear_caches", lambda: cleared.append(True))
+    double = programs.Programs(lambda x: 2 * x, most=99)
+    for size in range(1, 31):
+        double(jnp.ones(size))
+    for _ in range(2):  # the second run used none of them
+        programs.spare_maps()
+    assert double.compiled() == programs.ALWAYS == 24 and not cleared
+    monkeypatch.setattr(programs, "_maps", lambda: 45_000)
+    programs.spare_maps()
+    assert cleared == [True]
+
+
 @pytest.mark.skipif(not programs.Path("/proc/self/maps").exists(), reason="maps are Linux's")
 def test_a_program_that_is_let_go_of_gives_its_memory_maps_back():
     long = programs.Programs(lambda x: jnp.sort(jnp.linalg.qr(jnp.sin(x) @ x)[0]))

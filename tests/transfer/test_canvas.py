@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import jnst
+from jnst.losses.arrays import mirrored_beyond
 from jnst.losses.objectives import evaluate
 from jnst.transfer.canvas import Canvas, last_canvas
 from jnst.transfer.inputs import Inputs
@@ -40,6 +41,16 @@ def test_a_picture_comes_back_from_its_canvas(photo):
     np.testing.assert_array_equal(canvas.take(laid), photo)
     np.testing.assert_array_equal(laid[40:, :52], photo[:15:-1])
     np.testing.assert_array_equal(laid[:40, 52:], photo[:, :39:-1])
+
+
+def test_the_mirror_is_that_of_each_picture_of_a_batch(photo):
+    canvases = [last_canvas(shape) for shape in (SHAPE, (64, 33), (33, 64))]
+    shapes = jnp.array([canvas.extent for canvas in canvases])
+    images = [canvas.put(photo) for canvas in canvases]
+    spoilt = np.stack(images)
+    for image, (height, width) in zip(spoilt, shapes, strict=True):
+        image[height:], image[:, width:] = 7, 8
+    np.testing.assert_array_equal(jax.vmap(mirrored_beyond)(spoilt, shapes), np.stack(images))
 
 
 @pytest.mark.parametrize("loss", ["gram", "wasserstein"])
