@@ -70,6 +70,12 @@ def is_floating(dtype: Any) -> bool:
     return dtype.kind == "f" or dtype.name == "bfloat16"
 
 
+def check_floating(name: str, dtype: Any) -> None:
+    """Raise TypeError for an image whose NumPy type holds no floats: its range is another."""
+    if not is_floating(dtype):
+        raise TypeError(f"{name} must hold floats in [0, 1], got {dtype}")
+
+
 def unit_floats(name: str, values: Any) -> Any:
     """Return a NumPy array as float32; raise ValueError unless all are finite and in [0, 1]."""
     import numpy as np  # which `jnst --help` should not wait for

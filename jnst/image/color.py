@@ -15,7 +15,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from jnst._checks import check_choice
+from jnst._checks import check_choice, check_floating
 from jnst.image.palette import adopt_colors
 
 COLORS = ("style", "free", "luminance", "cholesky", "pca")
@@ -51,7 +51,7 @@ def match_colors(
       that matters.
 
     Raises:
-      ValueError: for an unknown method.
+      ValueError, TypeError: for an unknown method; for integers, whose range is another.
 
     >>> image = jnp.array([[[0.2, 0.0, 0.0], [0.4, 0.0, 0.0]]])
     >>> reference = jnp.array([[[0.0, 0.1, 0.1], [0.0, 0.9, 0.1]]])
@@ -67,7 +67,7 @@ def apply_map(
     shift: Float[Array, "*batch 3"],
 ) -> Float[Array, "*batch H W 3"]:
     """Map every colour x to A x + b, with A and b as `color_map` returns them."""
-    mapped = jnp.einsum("...ij,...hwj->...hwi", matrix, _exact(image), precision="highest")
+    mapped = jnp.einsum("...ij,...hwj->...hwi", matrix, _exact("image", image), precision="highest")
     return mapped + shift[..., None, None, :]
 
 
@@ -99,8 +99,8 @@ def color_map(
       ValueError: for an unknown method.
     """
     check_choice("method", method, METHODS)
-    mean, covariance = _moments(_exact(image))
-    target_mean, target_covariance = _moments(_exact(reference))
+    mean, covariance = _moments(_exact("image", image))
+    target_mean, target_covariance = _moments(_exact("reference", reference))
     inverse = jnp.linalg.pinv(_root(covariance, method))
     matrix = jnp.matmul(_root(target_covariance, method), inverse, precision="highest")
     return matrix, target_mean - jnp.einsum("...ij,...j->...i", matrix, mean, precision="highest")
@@ -164,9 +164,10 @@ def _product(left: Array, middle: Array, right: Array) -> Array:
     return jnp.einsum("...ij,...jk,...kl->...il", left, middle, right, precision="highest")
 
 
-def _exact(image: ArrayLike) -> Array:
+def _exact(name: str, image: ArrayLike) -> Array:
     """Return the image in float32 at least; eigenvalues cannot be had in less."""
     image = jnp.asarray(image)
+    check_floating(name, image.dtype)
     return image.astype(jnp.promote_types(image.dtype, jnp.float32))
 
 

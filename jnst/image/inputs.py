@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jnst._checks import check_choice, is_floating, unit_floats
+from jnst._checks import check_choice, check_floating, unit_floats
 from jnst.image.resizing import resize
 
 INITS = ("content", "noise", "style-noise")
@@ -31,8 +31,7 @@ def check_image(name: str, image: Any, least: int = SMALLEST_INPUT) -> Float[np.
         raise ValueError(f"{name} must be an array (H, W, 3) of numbers") from error
     if image.ndim != 3 or image.shape[-1] != 3:
         raise ValueError(f"{name} must have the shape (H, W, 3), got {image.shape}")
-    if not is_floating(image.dtype):
-        raise TypeError(f"{name} must hold floats in [0, 1], got {image.dtype}")
+    check_floating(name, image.dtype)
     if min(image.shape[:2]) < least:
         raise ValueError(
             f"{name} has only {image.shape[1]}×{image.shape[0]} px; both edges need at least "

@@ -10,7 +10,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from jnst._checks import check_same_length, is_floating, unit_floats
+from jnst._checks import check_floating, check_same_length, unit_floats
 
 MAX_ASPECT_ERROR = 0.02
 """Largest relative difference between the aspect ratios of a mask and its picture."""
@@ -185,8 +185,8 @@ def check_mask(name: str, mask: Any, picture: str, shape: tuple[int, ...]) -> Fl
         raise ValueError(f"{name} must be an array of numbers, got {mask!r}") from error
     if mask.ndim != 2 or mask.size == 0:
         raise ValueError(f"{name} must have the shape (h, w), got {mask.shape}")
-    if not (is_floating(mask.dtype) or mask.dtype == bool):
-        raise TypeError(f"{name} must hold floats in [0, 1], got {mask.dtype}")
+    if mask.dtype != bool:
+        check_floating(name, mask.dtype)
     mask = unit_floats(name, mask)
     (high, wide), (height, width) = mask.shape, shape[:2]
     if abs(math.log(wide * height / (high * width))) > math.log1p(MAX_ASPECT_ERROR):

@@ -141,6 +141,15 @@ def test_an_unknown_method_is_named(coloured):
         match_colors(*coloured, method="pac")
 
 
+@pytest.mark.parametrize("number", [0, 1])
+def test_bytes_are_refused(pictures, number):
+    images = list(pictures)
+    images[number] = (255 * images[number]).astype(np.uint8)
+    name = ("image", "reference")[number]
+    with pytest.raises(TypeError, match=rf"{name} must hold floats in \[0, 1\], got uint8"):
+        jnst.match_colors(*images)
+
+
 def test_luminance_and_chrominance_are_those_of_yiq(coloured):
     image, reference = coloured
     yiq = image.astype(np.float64) @ TO_YIQ.T
