@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from jnst._checks import check_choice, check_integer, check_number
-from jnst.cli.loopback import address_of, guard, make_loopback_server, start, stop
+from jnst.cli.loopback import LoopbackServer, guard
 from jnst.image.frames import read_frame, write_frame
 
 if TYPE_CHECKING:
@@ -114,8 +114,8 @@ class Live:
         self.most_bytes = max(LEAST_BYTES, BYTES_PER_PIXEL * math.prod(shape))
         self.seat, self.turns = Seat(), Turns()
         self.closed = False
-        self.server = make_loopback_server(application(self), port)
-        self.address = address_of(self.server)
+        self.server = LoopbackServer(application(self), port)
+        self.address = self.server.address
 
     def setup(self) -> dict[str, Any]:
         """What the page needs to know."""
@@ -162,14 +162,12 @@ class Live:
         return write_frame(picture), {"wait": began - came, "paint": ended - began}
 
     def __enter__(self) -> "Live":
-        start(self.server)
+        self.server.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.closed = True
-        stop(self.server)
-        with self.turns.painting:  # the frame that is being painted, which must not be cut off
-            pass
+        self.server.stop()
 
 
 def application(live: Live) -> "Flask":

@@ -6,16 +6,20 @@ Flask is optional, and imported only when a page is served.
 import contextlib
 import socket
 import threading
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from flask import Flask
-    from werkzeug.serving import BaseWSGIServer
 
 HOST = "127.0.0.1"
 LOOPBACK = (HOST, "localhost", "::1")
 """Host names that requests may use; others could come from a foreign page."""
+POLL_SECONDS = 0.05
+"""How long the end of serving takes at most, beside what is being answered."""
+SILENT_SECONDS = 10.0
+"""How long a connection may be silent."""
 
 
 def listening(port: int) -> socket.socket:
@@ -31,43 +35,95 @@ def check_free(port: int) -> None:
     listening(port).close()
 
 
-def make_loopback_server(app: "Flask", port: int = 0) -> "BaseWSGIServer":
-    """Make a server that listens on a port, 0 for a free one; `serving` starts it.
+class Requests:
+    """The requests that are being answered.
+
+    A server's end waits for them: the end of the interpreter cuts threads off, and one that is
+    within JAX or matplotlib then aborts the process.
+    """
+
+    def __init__(self) -> None:
+        self.changed = threading.Condition()
+        self.count, self.ended = 0, False
+
+    @contextlib.contextmanager
+    def answering(self) -> Iterator[bool]:
+        """Count a request in this block; yield False if it comes after the end."""
+        with self.changed:
+            in_time = not self.ended
+            self.count += in_time
+        try:
+            yield in_time
+        finally:
+            with self.changed:
+                self.count -= in_time
+                self.changed.notify_all()
+
+    def end(self) -> None:
+        """Take no more of them, and wait for those that are being answered."""
+        with self.changed:
+            self.ended = True
+            self.changed.wait_for(lambda: not self.count)
+
+
+class LoopbackServer:
+    """A server that listens on a port of this machine, and answers from `start` to `stop`.
+
+    Args:
+      app: that answers.
+      port: to listen on; 0 takes a free one.
+
+    Attributes:
+      port: that it listens on.
+      address: of its page.
 
     Raises:
       ValueError: if the port cannot be used.
     """
-    from werkzeug.serving import WSGIRequestHandler, make_server
 
-    class Quiet(WSGIRequestHandler):
-        def log(self, *_: Any) -> None:  # standard error belongs to the run
-            pass
+    def __init__(self, app: "Flask", port: int = 0):
+        from werkzeug.serving import WSGIRequestHandler, make_server
 
-    with contextlib.closing(listening(port)) as listener:
-        return make_server(
-            HOST,
-            listener.getsockname()[1],
-            app,
-            threaded=True,
-            request_handler=Quiet,
-            fd=listener.fileno(),
+        requests = Requests()
+
+        class Handler(WSGIRequestHandler):
+            timeout = SILENT_SECONDS  # for a browser that stops reading in the middle of an answer
+
+            def run_wsgi(self) -> None:
+                with requests.answering() as in_time:
+                    if in_time:
+                        super().run_wsgi()
+
+            def log(self, *_: Any) -> None:  # standard error belongs to the run
+                pass
+
+        with contextlib.closing(listening(port)) as listener:
+            self.server = make_server(
+                HOST,
+                listener.getsockname()[1],
+                app,
+                threaded=True,
+                request_handler=Handler,
+                fd=listener.fileno(),
+            )
+        self.requests = requests
+        self.port = self.server.port
+        self.address = f"http://{HOST}:{self.port}/"
+        self.thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Serve, in a thread of its own."""
+        self.thread = threading.Thread(
+            target=self.server.serve_forever, args=(POLL_SECONDS,), daemon=True
         )
+        self.thread.start()
 
-
-def address_of(server: "BaseWSGIServer") -> str:
-    """The address of a server's page."""
-    return f"http://{HOST}:{server.port}/"
-
-
-def start(server: "BaseWSGIServer") -> None:
-    """Serve, in a thread of its own."""
-    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-
-
-def stop(server: "BaseWSGIServer") -> None:
-    """End serving, and free the port."""
-    server.shutdown()
-    server.server_close()
+    def stop(self) -> None:
+        """End serving, once what is being answered has been, and free the port."""
+        if self.thread is not None:
+            self.server.shutdown()
+        self.server.server_close()
+        self.requests.end()
 
 
 def guard(app: "Flask", policy: str = "") -> None:

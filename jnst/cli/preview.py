@@ -20,7 +20,7 @@ from jaxtyping import Float
 from jnst._checks import check_integer
 from jnst._text import as_text
 from jnst.cli.curves import CURVES, draw_curves
-from jnst.cli.loopback import address_of, guard, make_loopback_server, start, stop
+from jnst.cli.loopback import LoopbackServer, guard
 from jnst.cli.progress import work_left
 from jnst.image.pictures import resize_picture
 from jnst.optim.minimization import Progress
@@ -94,8 +94,8 @@ class Preview:
         self.pause = PICTURE_SECONDS
         self.missing = {"state", "picture", "curves"}  # not yet fetched since the end
         self.fetched = threading.Event()
-        self.server = make_loopback_server(application(self), port)
-        self.address = address_of(self.server)
+        self.server = LoopbackServer(application(self), port)
+        self.address = self.server.address
 
     def tell_address(self) -> None:
         """Say where the page is, even with --quiet: it cannot be found without that."""
@@ -192,11 +192,11 @@ class Preview:
             return draw_curves(self.read_losses(), sizes, ink, self.unit)
 
     def __enter__(self) -> "Preview":
-        start(self.server)
+        self.server.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        stop(self.server)
+        self.server.stop()
 
 
 def application(preview: Preview) -> "Flask":

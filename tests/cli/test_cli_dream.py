@@ -210,7 +210,7 @@ def test_ctrl_c_keeps_the_frames_so_far(folder, monkeypatch):
 
 def test_the_preview_page_shows_the_response(folder):
     page = Preview([((64, 80), 3)], {"layers": ["relu3_1"]})
-    page.server.server_close()
+    page.server.stop()
     for step in (1, 2):
         page(
             Progress(

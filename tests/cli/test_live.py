@@ -216,7 +216,7 @@ def test_the_page_is_served_under_a_forwarded_port(page, frame, host):
     """As by `ssh -L 9000:127.0.0.1:8765`."""
     headers = {"Host": host, "Origin": f"http://{host}"}
     assert post(page, frame, headers=headers)[0] == 200
-    assert page.server.socket.getsockname()[0] == "127.0.0.1"
+    assert page.server.server.socket.getsockname()[0] == "127.0.0.1"
 
 
 def test_one_page_at_a_time(page, frame, monkeypatch):

@@ -148,7 +148,7 @@ def test_nothing_can_be_written_and_nobody_else_can_connect(page):
     for path in ("", "state.json", "picture.png", "curves.svg"):
         with pytest.raises(urllib.error.HTTPError, match="405"):
             urllib.request.urlopen(page.address + path, data=b"x", timeout=10)
-    assert page.server.socket.getsockname()[0] == "127.0.0.1"
+    assert page.server.server.socket.getsockname()[0] == "127.0.0.1"
 
 
 def test_no_picture_is_taken_unless_somebody_asks_and_one_a_second_at_most(page):
