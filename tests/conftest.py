@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 import tempfile
-from pathlib import Path
 
 import jax
 import numpy as np
@@ -15,6 +14,7 @@ from commands import put_weights
 from tiny import tiny_vgg, write_tiny_weights
 
 import jnst
+from jnst._programs import memory_maps
 from jnst.cli.runtime import use_one_blas_thread
 from jnst.cli.signals import SIGNALS
 from jnst.nn.discovery import find_weights, open_weights
@@ -32,7 +32,6 @@ COMPILE_QUICKLY = (
 small pictures of tests is much the better bargain. Later versions of XLA refuse the last one."""
 os.environ["XLA_FLAGS"] = " ".join([os.environ.get("XLA_FLAGS", ""), *COMPILE_QUICKLY]).strip()
 
-MAPS = Path("/proc/self/maps")
 MANY_MAPS = 6000
 CACHE_FOLDER = "JAX_COMPILATION_CACHE_DIR"
 MIN_SECONDS = "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"
@@ -73,7 +72,7 @@ def few_programs():
     need again comes from the cache.
     """
     yield
-    if MAPS.exists() and MAPS.read_bytes().count(b"\n") > MANY_MAPS:
+    if memory_maps() > MANY_MAPS:
         jax.clear_caches()
         gc.collect()
         if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):

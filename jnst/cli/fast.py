@@ -20,7 +20,7 @@ from jnst.cli.streams import STREAM, check_picture_output, check_streams, write_
 from jnst.feedforward.adain import PRECISIONS
 from jnst.feedforward.matching import MATCHINGS
 from jnst.grid.folder import names_of
-from jnst.image.color import COLORS
+from jnst.image.color_setting import COLORS
 from jnst.transfer.tile_checks import AUTO
 
 

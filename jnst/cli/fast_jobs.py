@@ -21,7 +21,7 @@ from jnst.feedforward.painting import PAINTER_COLORS, paint_with
 from jnst.feedforward.painting_strips import check_strip
 from jnst.feedforward.tiling import check_edge, edge_for
 from jnst.feedforward.transfer import check_manner, look_at_styles, paint
-from jnst.image.color import check_palette
+from jnst.image.color_setting import check_palette
 from jnst.image.fitting import SMALLEST_EDGE
 from jnst.image.masks import REST, check_masks
 from jnst.image.pictures import Picture

@@ -11,7 +11,7 @@ from jnst.cli.arguments import layers, number, numbers, whole, wholes
 from jnst.cli.quality import add_quality, of_quality
 from jnst.cli.regions import DEFAULTS, MASK_WORDS, check_names, drop_other_styles
 from jnst.cli.streams import check_streams, source_of
-from jnst.image.color import COLORS, check_palette
+from jnst.image.color_setting import COLORS, check_palette
 from jnst.image.fitting import SMALLEST_EDGE
 from jnst.image.inputs import INITS
 from jnst.image.pictures import read_settings

@@ -13,7 +13,7 @@ from jnst.cli.runtime import devices, make_ready
 from jnst.cli.video_options import METHODS, OF_STYLES, OPTIMISED, SIZE
 from jnst.feedforward.adain import PRECISIONS, make_adain
 from jnst.feedforward.transfer import check_manner
-from jnst.image.color import check_palette
+from jnst.image.color_setting import check_palette
 from jnst.losses.blending import blend_shares
 from jnst.nn.blocks import DEFAULT_NETWORK
 from jnst.nn.decoder_discovery import find_decoder, find_encoder, open_decoder

@@ -6,7 +6,7 @@ from jnst.cli.arguments import add_preview, number, styles, whole
 from jnst.cli.options import add_blend, choice
 from jnst.feedforward.adain import PRECISIONS
 from jnst.feedforward.matching import MATCHINGS
-from jnst.image.color import COLORS
+from jnst.image.color_setting import COLORS
 from jnst.losses.registry import STYLE_LOSSES
 from jnst.transfer.settings import Settings
 from jnst.video.clip import Window

@@ -11,9 +11,9 @@ import optax
 from jax.sharding import Mesh
 from jaxtyping import Array, Bool
 
+from jnst._programs import program
 from jnst.execution.devices import fetch, keep, place, split, whole
 from jnst.losses.objectives import Objective, evaluate
-from jnst.optim.programs import program
 from jnst.optim.step import Controls, State, init_state, picture, step
 from jnst.optim.whole import on_leaves
 

@@ -25,6 +25,7 @@ import optax
 from jax.stages import Compiled
 from jaxtyping import Array, Bool, Float, Key
 
+from jnst._programs import Programs, program
 from jnst.execution.tile_layout import Tiles
 from jnst.execution.windows import Look, Place, Window, add_up, cut_out, looks, places_of
 from jnst.losses.arrays import summed
@@ -32,7 +33,6 @@ from jnst.losses.jitter import shifted
 from jnst.losses.objectives import Objective, total_of
 from jnst.losses.regions import Kept, by_image, composed
 from jnst.losses.terms import PIXELS, Statistics, Term
-from jnst.optim.programs import Programs, program
 from jnst.optim.step import Controls, State, apply_gradient
 from jnst.optim.whole import Whole, as_array
 

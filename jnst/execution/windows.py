@@ -7,11 +7,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from jnst._programs import program
 from jnst.execution.tile_layout import Tiles
 from jnst.losses.objectives import layers_of, look
 from jnst.losses.terms import PIXELS, Features, Statistics, Term, View
 from jnst.nn.backbone import Backbone, positions_of, strides_of
-from jnst.optim.programs import program
 from jnst.optim.whole import on_leaves
 
 Window = tuple[int, int]

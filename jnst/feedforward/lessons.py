@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from jnst._programs import program
 from jnst.losses.build import build_style_term, equal_weights, style_energies, weigh_terms
 from jnst.losses.content import content_term, relative_to_style
 from jnst.losses.objectives import Objective, evaluate
@@ -22,7 +23,6 @@ from jnst.losses.terms import replace
 from jnst.losses.variation import roughness, variation_term
 from jnst.nn.backbone import Backbone
 from jnst.nn.painter import Painter
-from jnst.optim.programs import program
 
 WEIGHING = "relative"
 

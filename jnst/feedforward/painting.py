@@ -9,14 +9,14 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jnst._checks import check_choice, check_number
+from jnst._programs import program
 from jnst.feedforward.painting_strips import check_strip, paint_in_strips, strip_for
-from jnst.image.color import prepare_content
+from jnst.image.color_setting import prepare_content
 from jnst.image.inputs import check_image
 from jnst.image.masks import Mask, check_masks
 from jnst.losses.terms import Scalar
 from jnst.nn.painter import Painter, make_painter
 from jnst.nn.painter_discovery import find_painter, open_painter
-from jnst.optim.programs import program
 from jnst.transfer.job import shown
 from jnst.transfer.tile_checks import AUTO
 

@@ -14,12 +14,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from jnst._programs import program
 from jnst.execution import memory
 from jnst.nn import winograd
 from jnst.nn.painter import CELL, Painter, by_winograd
 from jnst.nn.painter_file import Layer
 from jnst.nn.reflecting import mirrored_to
-from jnst.optim.programs import program
 from jnst.transfer.tile_checks import check_at_least
 
 BYTES = 30

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from jnst._programs import program
 from jnst.nn.painter import Painter
-from jnst.optim.programs import program
 
 GAP = 6
 """White pixels between the pictures."""

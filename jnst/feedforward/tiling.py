@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from jnst._programs import program
 from jnst.execution import memory
 from jnst.execution.tile_layout import Tiles, cover
 from jnst.feedforward.adain import LAYER, STRIDE, AdaIN
@@ -19,7 +20,6 @@ from jnst.feedforward.matching import Map, blended
 from jnst.losses.terms import Scalar
 from jnst.nn.geometry import Geometry
 from jnst.nn.reflecting import mirrored_to
-from jnst.optim.programs import program
 from jnst.transfer.tile_checks import check_at_least
 
 BYTES = 2100

@@ -8,11 +8,11 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array
 
+from jnst._programs import program
 from jnst.feedforward.lessons import Batch, Lesson, lesson_losses
 from jnst.losses.recipe import LossWeights, Recipe
 from jnst.nn.backbone import Backbone
 from jnst.nn.painter import Painter
-from jnst.optim.programs import program
 
 CLIPPED = 1.0
 """The largest norm of a gradient; a longer one is shortened."""

@@ -10,16 +10,16 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from jnst._checks import check_choice, check_number
+from jnst._programs import program
 from jnst.feedforward.adain import AdaIN, at_positions
 from jnst.feedforward.matching import MATCHINGS, Map, Spread, blended, map_between, spread_of
 from jnst.feedforward.tiling import check_edge, decode, edge_for, encode
-from jnst.image.color import COLORS, check_palette, prepare_content, prepare_style
+from jnst.image.color_setting import COLORS, check_palette, prepare_content, prepare_style
 from jnst.image.inputs import check_image, check_images
 from jnst.image.masks import Mask, Masks, check_masks, resize_mask
 from jnst.image.resizing import resize_styles
 from jnst.losses.blending import blend_shares
 from jnst.losses.terms import Scalar
-from jnst.optim.programs import program
 from jnst.transfer.job import shown
 from jnst.transfer.setting_values import blend_weights
 from jnst.transfer.settings import LARGEST_SCALE, SMALLEST_SCALE

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jnst._checks import check_number, plain_number
-from jnst.image.color import check_palette
+from jnst.image.color_setting import check_palette
 from jnst.image.inputs import check_image, check_images, is_image
 from jnst.image.masks import Masks, check_masks
 from jnst.losses.blending import blend_shares

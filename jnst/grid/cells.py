@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from jnst.execution.batch import Axes
 from jnst.execution.devices import place, whole
 from jnst.grid.axes import Blend, Cell, Grid, Index
-from jnst.image.color import depends_on_content, prepare_content, prepare_style
+from jnst.image.color_setting import depends_on_content, prepare_content, prepare_style
 from jnst.image.inputs import initial_image
 from jnst.image.resizing import resize_styles
 from jnst.losses.objectives import Objective

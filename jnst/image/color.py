@@ -1,4 +1,4 @@
-"""Colour control: linear colour matching and luminance-only transfer.
+"""Colour control: linear colour matching, luminance and chrominance.
 
 Gatys, Bethge, Hertzmann and Shechtman, "Preserving color in neural artistic style transfer", 2016,
 https://arxiv.org/abs/1606.05897. Images are sRGB, channels last with any leading axes; as in the
@@ -6,8 +6,6 @@ paper, nothing is linearised first.
 """
 
 import functools
-from collections.abc import Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,12 +14,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from jnst._checks import check_choice, check_floating
-from jnst.image.palette import adopt_colors
 
-COLORS = ("style", "free", "luminance", "cholesky", "pca")
-"""Values of the setting `colors`; the last two are methods of `match_colors`."""
-OF_STYLE = ("style", "free")
-"""Those that leave the style's colours as they are."""
 METHODS = ("pca", "cholesky")
 MIN_VARIANCE = (0.5 / 255) ** 2
 """Smallest variance of colours in any direction; less is the rounding of 8 bits."""
@@ -237,64 +230,3 @@ def match_luminance(
     ratio = jnp.where(flat | even, 0, ratio)
     mean, wanted_mean = (jnp.mean(x, axis=axes, keepdims=True) for x in (values, target))
     return ratio * (values - mean) + wanted_mean
-
-
-def prepare_content(
-    colors: str,
-    content: Any,
-    styles: Sequence[Any] = (),
-    shares: Sequence[float] | None = None,
-) -> Any:
-    """Return the content as the transfer uses it.
-
-    Args:
-      colors: one of `COLORS`: with `"style"` the content gets the colours of the styles, by
-        `adopt_colors`; with `"luminance"` it becomes grey.
-      content: sRGB in [0, 1].
-      styles: as `prepare_style` returns them.
-      shares: how much each style counts; None: all the same.
-    """
-    if colors == "luminance":
-        return _grey(luminance(content))
-    return adopt_colors(content, styles, shares) if colors == "style" and styles else content
-
-
-def prepare_style(colors: str, content: Any, style: Any, palette: Any = None) -> Any:
-    """Return the style as the transfer uses it, with the colours that the result should have.
-
-    Args:
-      colors: one of `COLORS`.
-      content: sRGB in [0, 1].
-      style: sRGB in [0, 1].
-      palette: an image whose colours the style gets instead of the content's, by PCA if `colors` is
-        `"style"` or `"free"`.
-
-    Returns:
-      sRGB in [0, 1], clipped.
-    """
-    if colors == "luminance":
-        return _grey(match_luminance(style, content))
-    if palette is None and colors in OF_STYLE:
-        return style
-    reference = content if palette is None else palette
-    method = "pca" if colors in OF_STYLE else colors
-    return jnp.clip(match_colors(style, reference, method=method), 0, 1)
-
-
-def _grey(values: Float[Array, "H W 1"]) -> Float[Array, "H W 3"]:
-    """Make a grey picture of a luminance."""
-    return jnp.clip(values.repeat(3, axis=-1), 0, 1)
-
-
-def depends_on_content(colors: str, palette: object | None) -> bool:
-    """Say whether the prepared style depends on the content."""
-    return colors == "luminance" or (colors not in OF_STYLE and palette is None)
-
-
-def check_palette(colors: str, palette: object | None, name: str = "palette") -> None:
-    """Raise ValueError for a palette if `colors` does not use the style's colours."""
-    if palette is not None and colors == "luminance":
-        raise ValueError(
-            f"{name} has no effect with colors 'luminance'; use colors 'style' or "
-            f"{' or '.join(map(repr, METHODS))}, or leave out the palette"
-        )

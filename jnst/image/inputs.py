@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jnst._checks import check_choice, check_floating, unit_floats
+from jnst._programs import program
 from jnst.image.resizing import resize
 
 INITS = ("content", "noise", "style-noise")
@@ -89,12 +90,18 @@ def initial_image(
         return resize(content, shape)
     key = jax.random.key(0) if key is None else key
     if init == "style-noise":
-        return style_noise(key, style, shape)
-    return jax.random.uniform(key, (*shape, 3), content.dtype)
+        return style_noise(key, style, shape=shape)
+    return _noise(key, shape=shape, dtype=content.dtype)
 
 
+@program(static_argnames=("shape", "dtype"))
+def _noise(key: Array, *, shape: tuple[int, int], dtype: Any) -> Float[Array, "_H _W 3"]:
+    return jax.random.uniform(key, (*shape, 3), dtype)
+
+
+@program(static_argnames=("shape",))
 def style_noise(
-    key: Array, style: Float[Array, "h w 3"], shape: tuple[int, int]
+    key: Array, style: Float[Array, "h w 3"], *, shape: tuple[int, int]
 ) -> Float[Array, "_H _W 3"]:
     """Make Gaussian noise with the mean and covariance of the style's colours, clipped to [0, 1].
 
@@ -105,7 +112,7 @@ def style_noise(
       style: (h, w, 3), sRGB in [0, 1].
       shape: (height, width) of the result.
 
-    >>> style_noise(jax.random.key(0), jnp.full((40, 40, 3), 0.25), (2, 1))[..., 0]
+    >>> style_noise(jax.random.key(0), jnp.full((40, 40, 3), 0.25), shape=(2, 1))[..., 0]
     Array([[0.25],
            [0.25]], dtype=float32)
     """

@@ -11,6 +11,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from jnst._checks import check_floating, check_same_length, unit_floats
+from jnst._programs import program
 
 MAX_ASPECT_ERROR = 0.02
 """Largest relative difference between the aspect ratios of a mask and its picture."""
@@ -38,9 +39,16 @@ class Masks(NamedTuple):
 
     def painted(self, shape: tuple[int, ...]) -> Float[Array, "R H W"]:
         """Return the regions at `shape`, (height, width), without what is kept."""
-        regions = [resize_mask(region, shape) for region in self.regions or ()]
-        painted = jnp.stack(regions) if regions else jnp.ones((1, *shape), jnp.float32)
-        return painted if self.keep is None else painted * (1 - resize_mask(self.keep, shape))[None]
+        return _painted(self.regions, self.keep, shape=tuple(shape))
+
+
+@program(static_argnames=("shape",))
+def _painted(
+    regions: tuple[Mask, ...] | None, keep: Mask | None, *, shape: tuple[int, int]
+) -> Float[Array, "R _H _W"]:
+    masks = [resize_mask(region, shape) for region in regions or ()]
+    painted = jnp.stack(masks) if masks else jnp.ones((1, *shape), jnp.float32)
+    return painted if keep is None else painted * (1 - resize_mask(keep, shape))[None]
 
 
 def resize_mask(mask: Mask, shape: tuple[int, ...]) -> Float[Array, "_H _W"]:
@@ -49,9 +57,13 @@ def resize_mask(mask: Mask, shape: tuple[int, ...]) -> Float[Array, "_H _W"]:
     >>> resize_mask(jnp.array([[0.0, 0.0, 1.0, 1.0, 1.0, 1.0]]), (1, 3)).round(2)
     Array([[0.14, 0.88, 1.  ]], dtype=float32)
     """
-    mask = jnp.asarray(mask)
-    if mask.shape == shape:
-        return mask
+    if jnp.shape(mask) == tuple(shape):
+        return jax.device_put(mask)
+    return _resized(mask, shape=tuple(shape))
+
+
+@program(static_argnames=("shape",))
+def _resized(mask: Mask, *, shape: tuple[int, int]) -> Float[Array, "_H _W"]:
     mask = jax.image.resize(mask, shape, "linear")
     return jnp.clip(jnp.round(mask * LEVELS) / LEVELS, 0, 1)
 
@@ -141,11 +153,11 @@ def check_masks(
         None if masks.keep is None else check_mask("keep", masks.keep, "the content", content),
     )
     if keep is not None:
-        left = checked.painted(content[:2]).max(axis=(1, 2)) > 0
+        left = np.asarray(checked.painted(content[:2])).max(axis=(1, 2)) > 0
         if checked.regions is None and not left.all():
             raise ValueError("keep leaves nothing to paint; it must be below 1 somewhere")
         if not left.all():
-            number = int(jnp.argmin(left)) + 1
+            number = int(np.argmin(left)) + 1
             raise ValueError(f"regions number {number} covers nothing but what is kept")
     return checked
 
@@ -159,11 +171,19 @@ def _keeping_the_rest(
     masks = check_masks(content, styles, regions, style_regions, None)
     if masks is None or masks.regions is None:
         raise ValueError(f"keep={REST!r} needs at least one region")
-    regions = masks.painted(content[:2])
+    shared, rest = _with_the_rest(masks.painted(content[:2]))
+    return masks._replace(regions=shared, keep=rest)
+
+
+@program()
+def _with_the_rest(
+    regions: Float[Array, "R H W"],
+) -> tuple[tuple[Float[Array, "H W"], ...], Float[Array, "H W"]]:
+    """Regions that cover all, and what they left uncovered."""
     covered = jnp.clip(jnp.sum(regions, axis=0), 0, 1)
     # At a soft edge a style already fades because of what is kept; its region must not fade too.
     shared = jnp.where(covered > 0, regions / jnp.where(covered > 0, covered, 1), 1 / len(regions))
-    return masks._replace(regions=tuple(shared), keep=1 - covered)
+    return tuple(shared), 1 - covered
 
 
 def check_mask(name: str, mask: Any, picture: str, shape: tuple[int, ...]) -> Float[Array, "_h _w"]:
@@ -196,4 +216,4 @@ def check_mask(name: str, mask: Any, picture: str, shape: tuple[int, ...]) -> Fl
         )
     if not mask.any():
         raise ValueError(f"{name} covers nothing; it must be above 0 somewhere")
-    return jnp.asarray(mask, jnp.float32)
+    return jax.device_put(mask)

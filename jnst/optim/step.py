@@ -10,7 +10,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from jnst.optim.programs import program
+from jnst._programs import program
 
 Objective = Callable[..., dict[str, Array]]
 """`objective(image, args)`, or `objective(image, args, key)` where the controls hold a random key:

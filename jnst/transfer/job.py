@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from jnst._programs import program
 from jnst.image.color import keep_colors
 from jnst.image.masks import Mask, resize_mask
 from jnst.image.palette import color_moments
@@ -132,8 +133,13 @@ def shown(
     """
     if colors != "luminance" and keep is None:
         return image
-    height, width, _ = image.shape
-    content = resize(content, (height, width))
+    return _combined(image, resize(content, image.shape[:2]), keep, colors=colors)
+
+
+@program(static_argnames=("colors",))
+def _combined(
+    image: Float[Array, "H W 3"], content: Float[Array, "H W 3"], keep: Mask | None, *, colors: str
+) -> Float[Array, "H W 3"]:
     if colors == "luminance":
         image = keep_colors(image, content)
-    return image if keep is None else composite(image, content, resize_mask(keep, (height, width)))
+    return image if keep is None else composite(image, content, resize_mask(keep, image.shape[:2]))

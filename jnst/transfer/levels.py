@@ -8,11 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from jnst._programs import program, spare_maps
 from jnst.image.resampling import resampling_matrix, resize_on_host
 from jnst.image.resizing import resize
 from jnst.optim.checkpoint import Losses, Saved
 from jnst.optim.descent import Execution, Run, Schedule, StepCallback, descend
-from jnst.optim.programs import program, spare_maps
 from jnst.transfer.canvas import Canvas, coarse_canvas, exact_canvas, last_canvas
 from jnst.transfer.plan import Plan
 from jnst.transfer.settings import Settings

@@ -12,6 +12,7 @@ import numpy as np
 from jax.sharding import NamedSharding
 from jaxtyping import Array, Float, Int
 
+from jnst._programs import Programs, program
 from jnst.execution.devices import keep
 from jnst.image.masks import Masks, resize_mask
 from jnst.losses.blending import blend_shares
@@ -31,7 +32,6 @@ from jnst.losses.style import StyleTerm
 from jnst.losses.terms import Scalar, Term, replace
 from jnst.losses.variation import roughness, variation_term
 from jnst.nn.backbone import Backbone, strides_of
-from jnst.optim.programs import Programs, program
 from jnst.transfer.inputs import Inputs
 from jnst.transfer.own_terms import OwnTerm, check_names, make_own
 from jnst.transfer.settings import Settings
@@ -123,16 +123,26 @@ def regions_part(
     inputs: Inputs, masks: Masks, shares: tuple[Scalar, ...], strides: Any
 ) -> tuple[Any, Array, Array | None]:
     """The guides and the shares of a picture's regions, and the mask of what is kept."""
-    shape = inputs.shape
-    painted = masks.painted(shape)
-    of_regions = region_shares(painted, masks, shares)
-    keep = None if masks.keep is None else resize_mask(masks.keep, shape)
-    if inputs.extent is not None:
-        (height, width), (h, w) = inputs.content.shape[:2], shape
-        beyond = (0, height - h), (0, width - w)
-        painted = jnp.pad(painted, ((0, 0), *beyond))
-        keep = None if keep is None else jnp.pad(keep, beyond)
+    painted, of_regions, keep = masks_part(
+        masks, shares, shape=inputs.shape, canvas=inputs.content.shape[:2]
+    )
     return guides_part(painted, inputs.traced_extent, strides=strides), of_regions, keep
+
+
+@program(static_argnames=("shape", "canvas"))
+def masks_part(
+    masks: Masks, shares: tuple[Scalar, ...], *, shape: tuple[int, int], canvas: tuple[int, int]
+) -> tuple[Float[Array, "R H W"], Float[Array, " R"], Float[Array, "H W"] | None]:
+    """The regions of a picture on its canvas, how much each counts, and what is kept."""
+    (height, width), (h, w) = canvas, shape
+    beyond = (0, height - h), (0, width - w)
+    painted = masks.painted(shape)
+    keep = None if masks.keep is None else resize_mask(masks.keep, shape)
+    return (
+        jnp.pad(painted, ((0, 0), *beyond)),
+        region_shares(painted, masks, shares),
+        None if keep is None else jnp.pad(keep, beyond),
+    )
 
 
 def shares_of(settings: Settings, count: int) -> tuple[Scalar, ...]:

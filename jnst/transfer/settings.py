@@ -10,7 +10,7 @@ import numpy as np
 import optax
 
 from jnst._checks import check_choice, check_integer, check_number, near_match, plain_number
-from jnst.image.color import COLORS
+from jnst.image.color_setting import COLORS
 from jnst.image.fitting import SMALLEST_EDGE, fit
 from jnst.losses.normalization import WEIGHINGS
 from jnst.losses.recipe import CONTENT_LAYERS, STYLE_LAYERS, LossWeights, Recipe

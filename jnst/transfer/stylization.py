@@ -11,7 +11,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from jnst.execution.devices import checked_mesh
-from jnst.image.color import check_palette, prepare_content, prepare_style
+from jnst.image.color_setting import check_palette, prepare_content, prepare_style
 from jnst.image.inputs import check_image, check_images, check_init, initial_image
 from jnst.image.masks import Mask, check_masks
 from jnst.losses.blending import blend_shares

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jnst._programs import Programs, program
 from jnst.execution.tile_layout import Tiles, cover
 from jnst.execution.tiling import Tiled
 from jnst.execution.windows import Look, Place, add_up, cut_out, own_features, places_of, views_of
@@ -25,7 +26,6 @@ from jnst.losses.style import StyleTerm, relative_scales
 from jnst.losses.terms import PIXELS, Term, replace
 from jnst.losses.variation import variation_term
 from jnst.nn.backbone import Backbone, is_exact, positions_of, strides_of
-from jnst.optim.programs import Programs, program
 from jnst.transfer.inputs import Inputs
 from jnst.transfer.own_terms import OwnTerm
 from jnst.transfer.problem import finish_objective, matting_part, roughness_part, shares_of

@@ -19,10 +19,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from jnst._programs import program
 from jnst.feedforward.adain import STRIDE, AdaIN, at_positions
 from jnst.feedforward.matching import MATCHINGS, Map, Spread, blended, map_between, spread_of
-from jnst.image.color import prepare_content
-from jnst.optim.programs import program
+from jnst.image.color_setting import prepare_content
 from jnst.video.painters import DISTANCE, SMOOTH, Prepared, mixed, with_colors
 from jnst.video.warping import warp
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jnst.optim.programs import program
+from jnst._programs import program
 from jnst.video.flow import Motion
 from jnst.video.warping import warp
 

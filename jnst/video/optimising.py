@@ -20,15 +20,15 @@ from jaxtyping import Array, Float
 
 import jnst
 from jnst._checks import check_integer, check_number
+from jnst._programs import program
 from jnst.execution import memory
-from jnst.image.color import OF_STYLE, prepare_content, prepare_style
+from jnst.image.color_setting import OF_STYLE, prepare_content, prepare_style
 from jnst.image.inputs import check_images
 from jnst.image.resizing import resize_styles
 from jnst.losses.objectives import evaluate
 from jnst.losses.temporal import temporal_term
 from jnst.nn.backbone import Backbone, check_backbone
 from jnst.optim.descent import Schedule, descend
-from jnst.optim.programs import program
 from jnst.optim.step import picture
 from jnst.optim.whole import Whole
 from jnst.transfer.inputs import Inputs

@@ -16,10 +16,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jnst.image.color import keep_colors, prepare_content
+from jnst._programs import program
+from jnst.image.color import keep_colors
+from jnst.image.color_setting import prepare_content
 from jnst.losses.terms import Scalar
 from jnst.nn.painter import Painter
-from jnst.optim.programs import program
 from jnst.video.detail import with_detail_of
 from jnst.video.flow import Motion
 from jnst.video.warping import warp

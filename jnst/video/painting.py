@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jnst.optim.programs import program
+from jnst._programs import program
 from jnst.video.clip import Clip
 from jnst.video.flow import Flow, Frame, dis_flow
 from jnst.video.looking import looked_through

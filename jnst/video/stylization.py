@@ -15,7 +15,7 @@ from jnst.feedforward.adain import AdaIN
 from jnst.feedforward.matching import MATCHINGS, Spread
 from jnst.feedforward.painting import PAINTER_COLORS, shares_of
 from jnst.feedforward.transfer import check_manner, look_at_styles
-from jnst.image.color import check_palette
+from jnst.image.color_setting import check_palette
 from jnst.image.inputs import check_images
 from jnst.losses.blending import blend_shares
 from jnst.nn.backbone import Backbone

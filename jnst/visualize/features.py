@@ -12,12 +12,12 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
 from jnst._checks import check_choice
+from jnst._programs import program
 from jnst.execution import memory
 from jnst.image.fitting import fit
 from jnst.image.inputs import check_image
 from jnst.nn.backbone import Backbone, check_backbone
 from jnst.nn.geometry import Geometry
-from jnst.optim.programs import program
 
 TOGETHER = 2**28
 """Bytes of features that are computed at a time; a layer that takes more is computed alone."""

@@ -10,9 +10,9 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Key
 
 from jnst._checks import check_integer, check_number
+from jnst._programs import program
 from jnst.nn.backbone import Backbone, check_backbone
 from jnst.optim.minimization import Callback
-from jnst.optim.programs import program
 from jnst.transfer.tile_checks import AUTO
 from jnst.visualize.dream_settings import (
     DEFAULT_LAYERS,

@@ -17,15 +17,11 @@ from pathlib import Path
 import numpy as np
 
 import jnst
+from jnst._programs import memory_maps
 from jnst.execution.batch import batched_step
 from jnst.optim.step import step
 
 SIZES = 48, 96
-
-
-def maps() -> int:
-    """Memory maps of this process."""
-    return sum(1 for _ in open("/proc/self/maps"))
 
 
 def memory() -> float:
@@ -50,10 +46,10 @@ def main() -> None:
     began, seen = time.monotonic(), []
 
     def note(count: int) -> None:
-        seen.append((count, maps(), memory()))
+        seen.append((count, memory_maps(), memory()))
         if count % 10 == 0:
             seconds = time.monotonic() - began
-            print(f"{count}: {maps()} maps, {memory():.2f} GiB, {seconds:.0f} s", flush=True)
+            print(f"{count}: {memory_maps()} maps, {memory():.2f} GiB, {seconds:.0f} s", flush=True)
 
     if args.way == "command":
         folder = Path(tempfile.mkdtemp())

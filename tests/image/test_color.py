@@ -9,7 +9,6 @@ from commands import put_weights, run_jnst
 import jnst
 from jnst.cli.job import read_palette
 from jnst.image.color import (
-    COLORS,
     METHODS,
     chrominance,
     color_map,
@@ -18,6 +17,7 @@ from jnst.image.color import (
     match_colors,
     match_luminance,
 )
+from jnst.image.color_setting import COLORS
 from jnst.image.inputs import resize
 from jnst.image.pictures import read_picture, read_settings
 

@@ -123,7 +123,7 @@ def test_style_noise_has_the_colours_of_the_style():
     random = np.random.default_rng(9).normal(size=(50, 40, 3)) @ np.diag([0.08, 0.03, 0.05])
     mixing = np.array([[1, 0.5, 0], [0, 1, -0.6], [0.3, 0, 1]])
     style = (np.array([0.4, 0.5, 0.6]) + random @ mixing).clip(0, 1).astype(np.float32)
-    noise = np.asarray(style_noise(jax.random.key(1), jnp.asarray(style), (200, 220)))
+    noise = np.asarray(style_noise(jax.random.key(1), jnp.asarray(style), shape=(200, 220)))
     assert noise.min() >= 0 and noise.max() <= 1
     colours, wanted = noise.reshape(-1, 3), style.reshape(-1, 3).astype(np.float64)
     np.testing.assert_allclose(colours.mean(0), wanted.mean(0), atol=2e-3)

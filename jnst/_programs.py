@@ -98,15 +98,14 @@ class Programs:
             if key not in self._kept:
                 self._kept[key] = jax.jit(self._own_copy(), compiler_options=chosen, **self.options)
                 self.made += 1
-                _used[self, key] = _runs  # counts at once
-                while len(self._kept) > self.most:
-                    self._let_go(next(iter(self._kept)))
-                while len(_used) > MOST_OF_ALL:
-                    owner, oldest = next(iter(_used))
-                    owner._let_go(oldest)
             self._kept.move_to_end(key)
             _used[self, key] = _runs
             _used.move_to_end((self, key))
+            while len(self._kept) > self.most:
+                self._let_go(next(iter(self._kept)))
+            while len(_used) > MOST_OF_ALL:
+                owner, oldest = next(iter(_used))
+                owner._let_go(oldest)
             return self._kept[key]
 
     def _let_go(self, key: Hashable) -> None:
@@ -182,20 +181,25 @@ def spare_maps() -> None:
     global _runs
     try:
         most = int(Path("/proc/sys/vm/max_map_count").read_text())
-        with _lock:
-            while len(_used) > ALWAYS and _maps() > ROOMY * most:
-                (owner, oldest), run = next(iter(_used.items()))
-                if run == _runs:
-                    break
-                owner._let_go(oldest)
-            _runs += 1
-        if _maps() > FULL * most:
-            jax.clear_caches()
     except (OSError, ValueError):  # not on Linux, which alone has the limit
         return
+    there = memory_maps()
+    with _lock:
+        while len(_used) > ALWAYS and there > ROOMY * most:
+            (owner, oldest), run = next(iter(_used.items()))
+            if run == _runs:
+                break
+            owner._let_go(oldest)
+            there = memory_maps()
+        _runs += 1
+    if there > FULL * most:
+        jax.clear_caches()
 
 
-def _maps() -> int:
-    """The memory maps of this process."""
-    with open("/proc/self/maps", "rb") as file:
-        return sum(1 for _ in file)
+def memory_maps() -> int:
+    """The memory maps of this process; 0 where the system has no list of them."""
+    try:
+        with open("/proc/self/maps", "rb") as file:
+            return sum(1 for _ in file)
+    except OSError:
+        return 0

@@ -1,11 +1,16 @@
 """Programs are compiled with the options of their device, and let go of where there are many."""
 
+import gc
+import itertools
+import re
+
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 import jnst
-from jnst.optim import programs
+from jnst import _programs as programs
 
 OPTIONS = {"xla_embed_ir_in_executable": True}
 """Any that a processor's compiler takes too, as one that GPUs have would do nothing here."""
@@ -76,7 +81,7 @@ def test_few_programs_are_kept_by_each_function_and_by_all(monkeypatch):
 def test_with_many_memory_maps_the_programs_of_earlier_runs_go(monkeypatch):
     kept, most = [], 65_530
     monkeypatch.setattr(programs.Path, "read_text", lambda path: str(most))
-    monkeypatch.setattr(programs, "_maps", lambda: 4000 * sum(one.compiled() for one in kept))
+    monkeypatch.setattr(programs, "memory_maps", lambda: 4000 * sum(one.compiled() for one in kept))
     monkeypatch.setattr(programs, "_used", type(programs._used)())
     monkeypatch.setattr(programs, "ALWAYS", 0)
     double = programs.Programs(lambda x: 2 * x, most=9)
@@ -101,7 +106,7 @@ def test_two_dozen_programs_stay_and_at_last_all_goes(monkeypatch):
     cleared = []
     monkeypatch.setattr(programs.Path, "read_text", lambda path: "65530")
     monkeypatch.setattr(programs, "_used", type(programs._used)())
-    monkeypatch.setattr(programs, "_maps", lambda: 30_000)
+    monkeypatch.setattr(programs, "memory_maps", lambda: 30_000)
     monkeypatch.setattr(jax, "clear_caches", lambda: cleared.append(True))
     double = programs.Programs(lambda x: 2 * x, most=99)
     for size in range(1, 31):
@@ -109,7 +114,7 @@ def test_two_dozen_programs_stay_and_at_last_all_goes(monkeypatch):
     for _ in range(2):  # the second run used none of them
         programs.spare_maps()
     assert double.compiled() == programs.ALWAYS == 24 and not cleared
-    monkeypatch.setattr(programs, "_maps", lambda: 45_000)
+    monkeypatch.setattr(programs, "memory_maps", lambda: 45_000)
     programs.spare_maps()
     assert cleared == [True]
 
@@ -117,8 +122,58 @@ def test_two_dozen_programs_stay_and_at_last_all_goes(monkeypatch):
 @pytest.mark.skipif(not programs.Path("/proc/self/maps").exists(), reason="maps are Linux's")
 def test_a_program_that_is_let_go_of_gives_its_memory_maps_back():
     long = programs.Programs(lambda x: jnp.sort(jnp.linalg.qr(jnp.sin(x) @ x)[0]))
-    before = programs._maps()
+    before = programs.memory_maps()
     long(jnp.ones((7, 7)))
-    between = programs._maps()
+    between = programs.memory_maps()
     long.clear()
-    assert before < between > programs._maps()
+    gc.collect()  # what JAX keeps of it may be a ring
+    assert before < between > programs.memory_maps()
+
+
+OPTIONS_OF_RUNS = {
+    "default": {},
+    "luminance": {"colors": "luminance"},
+    "pca": {"colors": "pca"},
+    "palette": {"palette": np.float32([[[0.9, 0.2, 0.1], [0.1, 0.3, 0.6]]])},
+    "keep": {"keep": "left"},
+    "regions": {"regions": "left, right", "keep": "rest"},
+    "noise": {"init": "noise"},
+    "noise in the style's colours": {"init": "style-noise"},
+    "looked at": {"callback": lambda progress: progress.picture() is None},
+}
+
+
+EDGES = itertools.count(66)
+"""Of pictures, each of which no test has seen; all have the canvas of 96×96 px."""
+
+
+@pytest.mark.parametrize(
+    ("paint", "run"),
+    [
+        *((jnst.stylize, name) for name in OPTIONS_OF_RUNS),
+        *((jnst.stylize_grid, name) for name in ("luminance", "regions", "noise")),
+    ],
+)
+def test_another_shape_compiles_nothing_but_what_is_let_go_of(tiny, pictures, caplog, paint, run):
+    """What JAX compiles for single operations would stay for good, for every shape."""
+    options = OPTIONS_OF_RUNS[run]
+    options = options | {"sizes": (48, 96), "steps": (1, 1), "style_loss": "gram"}
+    styles = list(pictures) if "regions" in options else pictures[1]
+    if paint is jnst.stylize_grid:
+        styles = [styles] if "regions" in options else styles
+        options["beta"] = [1.0, 5.0]
+    unseen = next(EDGES)
+    for edge in (65, unseen):
+        left = np.float32(np.mgrid[:edge, :96][1] < 32)
+        masks = {"left": left, "left, right": [left, 1 - left]}
+        given = {
+            name: masks[value] if name in ("keep", "regions") and value in masks else value
+            for name, value in options.items()
+        }
+        caplog.clear()
+        with jax.log_compiles(), caplog.at_level("WARNING"):
+            paint(tiny, np.full((edge, 96, 3), 0.5, np.float32), styles, **given)
+            jnp.sinh(np.zeros((edge, unseen)))
+    found = (re.search(r"XLA compilation of jit\((.*?)\)", r.getMessage()) for r in caplog.records)
+    compiled = {match[1] for match in found if match}
+    assert compiled - {owner.__name__ for owner, _ in programs._used} == {"sinh"}
