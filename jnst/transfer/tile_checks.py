@@ -9,6 +9,7 @@ from jnst.nn.geometry import Geometry
 from jnst.transfer.settings import Settings
 
 AUTO = "auto"
+NO_EDGE = "{name} must be a whole number, 'auto' or None, got {tile!r}"
 
 
 def check_tile(
@@ -25,25 +26,19 @@ def check_tile(
 
 def check_window(tile: Any, geometry: Geometry, layers: Sequence[str], name: str = "tile") -> None:
     """Raise unless `tile` is None, `"auto"` or an edge that windows may have for these layers."""
-    if tile is None or (isinstance(tile, str) and tile == AUTO):
-        return
-    wrong = f"{name} must be a whole number, {AUTO!r} or None, got {tile!r}"
-    if isinstance(tile, str):
-        raise ValueError(wrong)
-    if isinstance(tile, bool) or not isinstance(tile, Integral):
-        raise TypeError(wrong)
-    if (least := geometry.least_window(layers)) > tile:
-        raise ValueError(f"{name} must be at least {least} px for these layers, got {tile}")
+    if isinstance(tile, str) and tile != AUTO:
+        raise ValueError(NO_EDGE.format(name=name, tile=tile))
+    check_at_least(geometry.least_window(layers), tile, name, where=" for these layers")
 
 
-def check_at_least(least: int, tile: Any, name: str = "tile") -> None:
+def check_at_least(least: int, tile: Any, name: str = "tile", *, where: str = "") -> None:
     """Raise unless `tile` is None, `"auto"` or an edge of so many pixels at least."""
     if tile is None or (isinstance(tile, str) and tile == AUTO):
         return
     if isinstance(tile, bool) or not isinstance(tile, Integral):
-        raise TypeError(f"{name} must be a whole number, {AUTO!r} or None, got {tile!r}")
+        raise TypeError(NO_EDGE.format(name=name, tile=tile))
     if tile < least:
-        raise ValueError(f"{name} must be at least {least} px, got {tile}")
+        raise ValueError(f"{name} must be at least {least} px{where}, got {tile}")
 
 
 def check_additive(terms: Sequence[Any], said: str = "tile") -> None:
