@@ -21,7 +21,7 @@ from jnst.transfer.plan import Plan
 from jnst.transfer.setting_values import LayerWeights, weighted_layers
 from jnst.transfer.settings import Settings
 
-NUMBERS = ("alpha", "beta", "gamma", "learning_rate", "averaging", "photorealism")
+NUMBERS = ("alpha", "beta", "gamma", "learning_rate", "averaging", "photorealism", "details")
 LAYER_WEIGHTS = ("content_layers", "style_layers")
 AXES = ("alpha", "beta", "content", "style", *LAYER_WEIGHTS, *NUMBERS[2:], "key")
 """What can vary within a grid, in the order of its axes; alpha and beta always are axes."""

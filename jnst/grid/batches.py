@@ -23,6 +23,7 @@ from jnst.grid.cells import (
 )
 from jnst.image.resampling import resize_on_host
 from jnst.optim.descent import StepCallback
+from jnst.transfer.details import details_beyond
 from jnst.transfer.job import Result, shown
 from jnst.transfer.levels import NOT_KEPT, Keeper, Level, Outcome, Steering, coarse_to_fine
 
@@ -62,6 +63,7 @@ def run_batch(
             tolerance=float(cells[0].settings.tolerance),
             callback=callback,
             keeper=keeper,
+            details=functools.partial(batch_details, context, cells),
         ),
     )
     context.evict(cells)
@@ -79,6 +81,22 @@ def batch_execution(context: GridContext, cells: Sequence[Cell], level: Level) -
     ]
     axes = batch_axes(context, objectives[0])
     return Batch(objectives, axes, cells[0].settings.transformation(), context.mesh)
+
+
+def batch_details(
+    context: GridContext, cells: Sequence[Cell], before: Level, level: Level
+) -> Float[np.ndarray, "n H W 1"] | None:
+    """What is added to the enlarged picture of every cell; None: nothing to any."""
+    shares = [cell.settings.share_of_details() for cell in cells]
+    if not any(shares):
+        return None
+    each = [
+        share * details_beyond(context.content(cell), old, new)
+        for cell, share, old, new in zip(
+            cells, shares, before.canvases, level.canvases, strict=True
+        )
+    ]
+    return np.stack(each)
 
 
 def batch_results(

@@ -97,14 +97,14 @@ def stylize_grid(
       resume: go on from the checkpoint if it exists.
       callback: called with a `GridProgress` after every step; True ends the grid. Where there are
         several processes, it must answer the same in each.
-      **settings: the fields of `jnst.Settings`. Several gammas, learning rates, averagings or
-        photorealisms are further axes, and so are several `content_layers` or `style_layers`, as in
-        `style_layers=[{"relu1_1": 1.0, "relu3_1": 1.0}, {"relu3_1": 1.0}]`.
+      **settings: the fields of `jnst.Settings`. Several gammas, learning rates, averagings,
+        photorealisms or shares of details are further axes, and so are several `content_layers` or
+        `style_layers`, as in `style_layers=[{"relu1_1": 1.0, "relu3_1": 1.0}, {"relu3_1": 1.0}]`.
 
     Returns:
       The pictures and losses of all cells, on the host. The axes are alpha, beta and then, where
       there are several: content, style, content_layers, style_layers, gamma, learning_rate,
-      averaging, photorealism, key.
+      averaging, photorealism, details, key.
 
     Raises:
       ValueError, TypeError: for an image or a value that will not do, an axis that is empty or

@@ -108,6 +108,8 @@ class Steering(NamedTuple):
       keeper: see `Keeper`.
       ahead: called with the level after the present one once that is under way.
       carry: makes what a level starts from of the picture of the one before; None: it is enlarged.
+      details: given the level before and a level, what is added to the picture that is enlarged for
+        it, or to each of a batch; None: nothing.
     """
 
     execute: Callable[[Level], Execution]
@@ -117,6 +119,7 @@ class Steering(NamedTuple):
     keeper: Keeper = NOT_KEPT
     ahead: Callable[[Level], Any] | None = None
     carry: Callable[[Array, Level], Array] | None = None
+    details: Callable[[Level, Level], Float[np.ndarray, "*batch H W 1"] | None] | None = None
 
 
 class Outcome(NamedTuple):
@@ -145,7 +148,7 @@ def coarse_to_fine(
       image: to start from, or a batch of them.
       steering: how.
     """
-    execute, controls_of, tolerance, callback, keeper, ahead, carry = steering
+    execute, controls_of, tolerance, callback, keeper, ahead, carry, details = steering
     saved, save, save_every = keeper
     losses: Losses = saved.losses[:-1] if saved else []
     runs: list[Run] = []
@@ -157,7 +160,9 @@ def coarse_to_fine(
         if carry and runs:
             image = carry(image, level)
         else:
-            image = enlarged(image, levels[number - 1] if runs else None, level)
+            before = levels[number - 1] if runs else None
+            added = details(before, level) if details and before else None
+            image = enlarged(image, before, level, added)
         # The execution first: its targets may take more memory than there is beside a state.
         execution = execute(level)
         state = execution.begin(image, saved and saved.state)
@@ -195,19 +200,26 @@ def coarse_to_fine(
     return Outcome(image=image, losses=losses, runs=runs, level=level)
 
 
-def enlarged(image: Any, before: Level | None, level: Level) -> Any:
+def enlarged(
+    image: Any,
+    before: Level | None,
+    level: Level,
+    details: Float[np.ndarray, "*batch H W 1"] | None = None,
+) -> Any:
     """The result of a level on the canvases of the next; the first image is on those of the first.
 
     Args:
       image: of the level before, or to start from.
       before: the level before; None: the image is to start from.
       level: that it is wanted for.
+      details: added to the enlarged image.
     """
     if before is None:
         # `jnp.asarray` would compile a program for every shape.
         return image if isinstance(image, Array) else jax.device_put(image)
     if not level.canvases:
-        return resize(image, level.shape)
+        image = resize(image, level.shape)
+        return image if details is None else with_details(image, details)
     pairs = list(zip(before.canvases, level.canvases, strict=True))
     rows, columns = (
         np.stack(
@@ -222,7 +234,7 @@ def enlarged(image: Any, before: Level | None, level: Level) -> Any:
     )
     if image.ndim == 3:
         rows, columns = rows[0], columns[0]
-    return resample(image, rows, columns)
+    return resample(image, rows, columns, details)
 
 
 @program()
@@ -230,8 +242,17 @@ def resample(
     image: Float[Array, "*batch h w 3"],
     rows: Float[Array, "*batch H h"],
     columns: Float[Array, "*batch W w"],
+    details: Float[Array, "*batch H W 1"] | None = None,
 ) -> Float[Array, "*batch H W 3"]:
-    """The image by the matrices of its rows and columns, clipped to [0, 1]."""
+    """The image by the matrices of its rows and columns, and details, clipped to [0, 1]."""
     lines = jnp.einsum("...Hh,...hwc->...Hwc", rows, image, precision="highest")
     both = jnp.einsum("...Ww,...Hwc->...HWc", columns, lines, precision="highest")
-    return jnp.clip(both, 0, 1)
+    return jnp.clip(both if details is None else both + details, 0, 1)
+
+
+@program()
+def with_details(
+    image: Float[Array, "H W 3"], details: Float[Array, "H W 1"]
+) -> Float[Array, "H W 3"]:
+    """The image and details, clipped to [0, 1]."""
+    return jnp.clip(image + details, 0, 1)

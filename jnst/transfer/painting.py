@@ -20,6 +20,7 @@ from jnst.optim.step import Controls, State, picture
 from jnst.optim.stored_state import storable
 from jnst.optim.whole import Whole
 from jnst.transfer.ahead import compile_ahead
+from jnst.transfer.details import details_beyond
 from jnst.transfer.identity import run_identity
 from jnst.transfer.job import Job, Result, axes_of, controls_of, result_of, shown, state_shape
 from jnst.transfer.levels import NOT_KEPT, Keeper, Level, Outcome, Steering, coarse_to_fine
@@ -56,6 +57,13 @@ def paint(
 ) -> Result:
     """Paint a picture that has been checked."""
     colors = axes_of(job.settings, job.inputs.styles)
+    content, share = job.inputs.content, job.settings.share_of_details()
+
+    def details(before: Level, level: Level) -> np.ndarray | None:
+        if not share:
+            return None
+        return share * details_beyond(np.asarray(content), before.canvas, level.canvas)
+
     if mesh is not None:
         job = on_mesh(job, mesh)
     masks = job.inputs.masks
@@ -73,6 +81,7 @@ def paint(
             callback=callback and functools.partial(_step_callback, callback, show),
             keeper=keeper,
             ahead=functools.partial(prepare, job) if mesh is None and not job.own else None,
+            details=details,
         ),
     )
     image = show(np.clip(resize(painted(outcome, mesh), job.levels[-1].shape), 0, 1))

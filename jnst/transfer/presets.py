@@ -62,9 +62,10 @@ _LBFGS: dict[str, Any] = {
     "clip": False,
     "averaging": 0.0,
     "colors": "free",
+    "details": 0.0,
 }
 """As everybody who takes L-BFGS does: pixels are free until the end, the last iterate is shown, and
-the content is taken as it is."""
+the content is taken as it is, and gives nothing to an enlarged picture."""
 _CHANNELS = {"relu1_1": 64, "relu2_1": 128, "relu3_1": 256, "relu4_1": 512, "relu5_1": 512}
 _NOTEBOOK = "github.com/leongatys/NeuralImageSynthesis, ExampleNotebooks/BasicStyleTransfer.ipynb"
 

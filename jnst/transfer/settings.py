@@ -36,6 +36,7 @@ NUMBERS = (
     "averaging",
     "tolerance",
     "photorealism",
+    "details",
 )
 """Settings that are a number each; one of NumPy's or JAX's is kept as Python's."""
 SMALLEST_SCALE, LARGEST_SCALE = 0.1, 10.0
@@ -91,6 +92,8 @@ class Settings:
         not computed. With relative weighing, Gram matrices and beta 10, 100 leaves strokes in flat
         parts and 1000 hardly any in walls and roofs, 10000 a recoloured photograph. Meant to start
         from content.
+      details: at each new size, how much of the content's finest details, in lightness, the
+        enlarged picture is given, which lacks them; in [0, 1]. Where alpha is 0 it gets none.
 
     Raises:
       ValueError, TypeError: name the setting, what was wanted and what came.
@@ -120,6 +123,7 @@ class Settings:
     tolerance: float = 0.0
     colors: str = "style"
     photorealism: float = 0.0
+    details: float = 0.5
 
     def __post_init__(self) -> None:
         for name in (*NUMBERS, "steps"):
@@ -147,6 +151,7 @@ class Settings:
         check_number("tolerance", self.tolerance, least=0, most=1)
         check_choice("colors", self.colors, COLORS)
         check_number("photorealism", self.photorealism, least=0)
+        check_number("details", self.details, least=0, most=1)
 
     def _check_sizes_and_steps(self) -> None:
         if self.sizes is not None:
@@ -225,6 +230,10 @@ class Settings:
             photorealism=np.float32(self.photorealism),
         )
 
+    def share_of_details(self) -> np.float32:
+        """How much of the content's details an enlarged picture is given."""
+        return np.float32(self.details if self.alpha else 0)
+
     def recipe(self) -> Recipe:
         """What decides the structure of the objective."""
         return Recipe(
@@ -290,3 +299,4 @@ class SettingsDict(TypedDict, total=False):
     tolerance: float
     colors: str
     photorealism: float
+    details: float
