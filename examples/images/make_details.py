@@ -8,6 +8,7 @@ by pictures.py.
 """
 
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -30,7 +31,7 @@ def main() -> None:
     model = jnst.load_vgg19()
     figure, axes = plt.subplots(2, 4, figsize=(14.4, 8.6), layout="constrained")
     for row, style in zip(axes, styles, strict=True):
-        panels = {"content": portrait}
+        panels: dict[str, Any] = {"content": portrait}
         for share in SHARES:
             panels[f"details {share:g}"] = jnst.stylize(model, portrait, style, details=share).image
         for axis, (title, image) in zip(row, panels.items(), strict=True):

@@ -11,15 +11,14 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
     from flask import Flask
 
 HOST = "127.0.0.1"
 LOOPBACK = (HOST, "localhost", "::1")
 """Host names that requests may use; others could come from a foreign page."""
 POLL_SECONDS = 0.05
-"""How long the end of serving takes at most, beside what is being answered."""
-SILENT_SECONDS = 10.0
-"""How long a connection may be silent."""
+"""How long the end of serving takes at most, beside the answers that are being made."""
 
 
 def listening(port: int) -> socket.socket:
@@ -36,10 +35,10 @@ def check_free(port: int) -> None:
 
 
 class Requests:
-    """The requests that are being answered.
+    """The requests whose answers are being made.
 
     A server's end waits for them: the end of the interpreter cuts threads off, and one that is
-    within JAX or matplotlib then aborts the process.
+    within JAX or matplotlib then aborts the process. One that sends an answer does not.
     """
 
     def __init__(self) -> None:
@@ -59,8 +58,20 @@ class Requests:
                 self.count -= in_time
                 self.changed.notify_all()
 
+    def counted(self, app: "WSGIApplication") -> "WSGIApplication":
+        """The application, which answers until the end."""
+
+        def answer(environ: Any, start_response: Any) -> Any:
+            with self.answering() as in_time:
+                if in_time:
+                    return app(environ, start_response)
+            start_response("503 Service Unavailable", [("Content-Length", "0")])
+            return []
+
+        return answer
+
     def end(self) -> None:
-        """Take no more of them, and wait for those that are being answered."""
+        """Take no more of them, and wait for the answers that are being made."""
         with self.changed:
             self.ended = True
             self.changed.wait_for(lambda: not self.count)
@@ -81,32 +92,23 @@ class LoopbackServer:
       ValueError: if the port cannot be used.
     """
 
-    def __init__(self, app: "Flask", port: int = 0):
+    def __init__(self, app: "WSGIApplication", port: int = 0):
         from werkzeug.serving import WSGIRequestHandler, make_server
 
-        requests = Requests()
-
-        class Handler(WSGIRequestHandler):
-            timeout = SILENT_SECONDS  # for a browser that stops reading in the middle of an answer
-
-            def run_wsgi(self) -> None:
-                with requests.answering() as in_time:
-                    if in_time:
-                        super().run_wsgi()
-
+        class Quiet(WSGIRequestHandler):
             def log(self, *_: Any) -> None:  # standard error belongs to the run
                 pass
 
+        self.requests = Requests()
         with contextlib.closing(listening(port)) as listener:
             self.server = make_server(
                 HOST,
                 listener.getsockname()[1],
-                app,
+                self.requests.counted(app),
                 threaded=True,
-                request_handler=Handler,
+                request_handler=Quiet,
                 fd=listener.fileno(),
             )
-        self.requests = requests
         self.port = self.server.port
         self.address = f"http://{HOST}:{self.port}/"
         self.thread: threading.Thread | None = None
@@ -119,7 +121,7 @@ class LoopbackServer:
         self.thread.start()
 
     def stop(self) -> None:
-        """End serving, once what is being answered has been, and free the port."""
+        """End serving once no answer is being made, and free the port; not to be called in one."""
         if self.thread is not None:
             self.server.shutdown()
         self.server.server_close()

@@ -90,8 +90,13 @@ def batch_details(
     shares = [cell.settings.share_of_details() for cell in cells]
     if not any(shares):
         return None
+    found: dict[Any, np.ndarray] = {}  # cells may share a content
+    for cell, *canvases in zip(cells, before.canvases, level.canvases, strict=True):
+        content = context.numbers("seen content", cell), *canvases
+        if content not in found:
+            found[content] = details_beyond(context.content(cell), *canvases)
     each = [
-        share * details_beyond(context.content(cell), old, new)
+        share * found[context.numbers("seen content", cell), old, new]
         for cell, share, old, new in zip(
             cells, shares, before.canvases, level.canvases, strict=True
         )

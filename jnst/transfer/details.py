@@ -3,7 +3,7 @@
 An enlarged picture has none of the finest details, and the few steps at a fine size do not find all
 of them again: eyes, windows, lettering. So it is given those of the content, as Kolkin, Salavon and
 Shakhnarovich do ("Style transfer by relaxed optimal transport and self-similarity", 2019,
-https://arxiv.org/abs/1904.12785); but in part only, and in lightness alone, since details of colour
+https://arxiv.org/abs/1904.12785); but in part only, and in luminance alone, since details of colour
 end as coloured specks.
 """
 
@@ -18,7 +18,7 @@ from jnst.transfer.canvas import Canvas
 def details_beyond(
     content: Float[np.ndarray, "_H _W 3"], before: Canvas, canvas: Canvas
 ) -> Float[np.ndarray, "h w 1"]:
-    """The lightness of a content that a canvas holds, less what a coarser one held of it.
+    """The luminance of a content that a canvas holds, less what a coarser one held of it.
 
     Args:
       content: of any size.
@@ -31,5 +31,5 @@ def details_beyond(
     >>> details[32:34, 0, 0].round(1)
     array([-0.5,  0.5], dtype=float32)
     """
-    light = np.asarray(content, np.float32) @ np.float32(YIQ[:1].T)
-    return canvas.put(light) - canvas.put(resize_on_host(light, before.extent))
+    luminance = np.asarray(content, np.float32) @ np.float32(YIQ[:1].T)
+    return canvas.put(luminance) - canvas.put(resize_on_host(luminance, before.extent))

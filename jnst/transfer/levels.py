@@ -109,7 +109,7 @@ class Steering(NamedTuple):
       ahead: called with the level after the present one once that is under way.
       carry: makes what a level starts from of the picture of the one before; None: it is enlarged.
       details: given the level before and a level, what is added to the picture that is enlarged for
-        it, or to each of a batch; None: nothing.
+        it, or to each of a batch; None: nothing. What `carry` makes gets none.
     """
 
     execute: Callable[[Level], Execution]
@@ -152,6 +152,7 @@ def coarse_to_fine(
     saved, save, save_every = keeper
     losses: Losses = saved.losses[:-1] if saved else []
     runs: list[Run] = []
+    diverged = np.zeros((), bool)  # or of each of a batch
 
     for number in range(len(losses), len(levels)):
         level = levels[number]
@@ -162,6 +163,8 @@ def coarse_to_fine(
         else:
             before = levels[number - 1] if runs else None
             added = details(before, level) if details and before else None
+            if added is not None and diverged.ndim:
+                added = added * ~diverged[:, None, None, None]
             image = enlarged(image, before, level, added)
         # The execution first: its targets may take more memory than there is beside a state.
         execution = execute(level)
@@ -194,7 +197,8 @@ def coarse_to_fine(
         image = execution.picture(run.state, controls)
         losses = [*losses, run.losses]
         runs.append(run)
-        if run.stopped or execution.fetch(run.state.diverged).all():
+        diverged = execution.fetch(run.state.diverged)
+        if run.stopped or diverged.all():
             break
     spare_maps()
     return Outcome(image=image, losses=losses, runs=runs, level=level)

@@ -57,12 +57,13 @@ def paint(
 ) -> Result:
     """Paint a picture that has been checked."""
     colors = axes_of(job.settings, job.inputs.styles)
-    content, share = job.inputs.content, job.settings.share_of_details()
+    # The content on the host, before a mesh has it, of which a process sees its own part alone.
+    content, share = np.asarray(job.inputs.content), job.settings.share_of_details()
 
     def details(before: Level, level: Level) -> np.ndarray | None:
         if not share:
             return None
-        return share * details_beyond(np.asarray(content), before.canvas, level.canvas)
+        return share * details_beyond(content, before.canvas, level.canvas)
 
     if mesh is not None:
         job = on_mesh(job, mesh)

@@ -124,17 +124,17 @@ def regions_part(
 ) -> tuple[Any, Array, Array | None]:
     """The guides and the shares of a picture's regions, and the mask of what is kept."""
     painted, of_regions, keep = masks_part(
-        masks, shares, shape=inputs.shape, canvas=inputs.content.shape[:2]
+        masks, shares, shape=inputs.shape, held=inputs.content.shape[:2]
     )
     return guides_part(painted, inputs.traced_extent, strides=strides), of_regions, keep
 
 
-@program(static_argnames=("shape", "canvas"))
+@program(static_argnames=("shape", "held"))
 def masks_part(
-    masks: Masks, shares: tuple[Scalar, ...], *, shape: tuple[int, int], canvas: tuple[int, int]
+    masks: Masks, shares: tuple[Scalar, ...], *, shape: tuple[int, int], held: tuple[int, int]
 ) -> tuple[Float[Array, "R H W"], Float[Array, " R"], Float[Array, "H W"] | None]:
     """The regions of a picture on its canvas, how much each counts, and what is kept."""
-    (height, width), (h, w) = canvas, shape
+    (height, width), (h, w) = held, shape
     beyond = (0, height - h), (0, width - w)
     painted = masks.painted(shape)
     keep = None if masks.keep is None else resize_mask(masks.keep, shape)

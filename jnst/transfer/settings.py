@@ -92,7 +92,7 @@ class Settings:
         not computed. With relative weighing, Gram matrices and beta 10, 100 leaves strokes in flat
         parts and 1000 hardly any in walls and roofs, 10000 a recoloured photograph. Meant to start
         from content.
-      details: at each new size, how much of the content's finest details, in lightness, the
+      details: at each new size, how much of the content's finest details, in luminance, the
         enlarged picture is given, which lacks them; in [0, 1]. Where alpha is 0 it gets none.
 
     Raises:

@@ -52,7 +52,8 @@ def stylize(
     """Paint the content of one image in the style of another.
 
     The pixels minimise `jnst.objective`, first at a small size, then from the enlarged result at
-    each larger one: large shapes are found while steps are cheap. The style image is brought to the
+    each larger one, which is given a share of the content's `details`: large shapes are found while
+    steps are cheap. The style image is brought to the
     size of each (times `style_scale`); so strokes keep their proportion to the picture.
 
     Args:

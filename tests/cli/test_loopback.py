@@ -24,8 +24,7 @@ def test_the_end_waits_for_what_is_being_answered():
         came.set()
         assert go.wait(30)
         start_response("200 OK", [("Content-Type", "text/plain")])
-        yield b"a late "
-        yield b"answer"
+        return [b"a late answer"]
 
     def stop():
         server.stop()
@@ -49,12 +48,18 @@ def test_the_end_waits_for_what_is_being_answered():
 
 
 def test_a_request_after_the_end_is_not_answered():
+    asked, told = [], []
+
+    def app(*_):
+        asked.append(True)
+        return [b"an answer"]
+
     requests = Requests()
-    with requests.answering() as in_time:
-        assert in_time
+    answer = requests.counted(app)
+    assert answer({}, lambda status, _: told.append(status)) == [b"an answer"]
     requests.end()
-    with requests.answering() as in_time:
-        assert not in_time
+    assert answer({}, lambda status, _: told.append(status)) == []
+    assert (len(asked), told) == (1, ["503 Service Unavailable"])
 
 
 def test_a_server_that_never_served_frees_its_port():

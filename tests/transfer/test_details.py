@@ -24,24 +24,24 @@ STILL = {
 
 @pytest.fixture(scope="module")
 def grey():
-    """A grey content of grain, (96, 96, 3), within what neither clips."""
+    """A grey content of grain, (96, 96, 3), far enough from 0 and 1 that nothing is clipped."""
     grain = np.random.default_rng(5).uniform(0.3, 0.7, (96, 96, 1))
     return np.float32(grain.repeat(3, axis=-1))
 
 
-def lightness(image):
+def luminance(image):
     """Luminance, (H, W)."""
     return np.asarray(image) @ np.float32([0.299, 0.587, 0.114])
 
 
-def test_with_them_what_was_enlarged_is_whole_again():
+def test_they_make_an_enlarged_image_whole_again():
     image = np.float32(np.random.default_rng(1).uniform(0.2, 0.8, (70, 90, 3)))
     before, canvas = exact_canvas((32, 48)), Canvas(shape=(96, 96), extent=(70, 90))
     coarse = resize_on_host(image, before.shape)
     details = details_beyond(image, before, canvas)
     assert details.shape == (96, 96, 1)
-    whole = lightness(canvas.put(coarse)) + details[..., 0]
-    np.testing.assert_allclose(whole, lightness(canvas.put(image)), atol=1e-5)
+    whole = luminance(canvas.put(coarse)) + details[..., 0]
+    np.testing.assert_allclose(whole, luminance(canvas.put(image)), atol=1e-5)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
@@ -62,7 +62,9 @@ def test_no_colour_comes_with_them(tiny, pictures):
 def test_without_a_content_there_are_none(tiny, pictures, grey):
     run = STILL | {"alpha": 0.0, "init": "noise"}
     texture = stylize(tiny, grey, pictures[1], details=1.0, **run).image
-    np.testing.assert_array_equal(texture, stylize(tiny, grey, pictures[1], details=0.0, **run)[0])
+    np.testing.assert_array_equal(
+        texture, stylize(tiny, grey, pictures[1], details=0.0, **run).image
+    )
 
 
 def test_the_cells_of_a_grid_have_each_their_own(tiny, pictures, grey):
@@ -78,6 +80,15 @@ def test_the_cells_of_a_grid_have_each_their_own(tiny, pictures, grey):
             )
     assert np.abs(grid.images[1, 0, 0] - grid.images[1, 0, 1]).mean() > 0.01
     np.testing.assert_array_equal(grid.images[0, 0, 0], grid.images[0, 0, 1])
+
+
+def test_a_cell_that_diverges_stays_as_it_is(tiny, pictures, grey):
+    rates, free = [1e-7, 1e29], {"clip": False, "steps": (3, 1)}
+    grid = stylize_grid(tiny, grey, pictures[1], **STILL | {"learning_rate": rates} | free)
+    for n, rate in enumerate(rates):
+        alone = stylize(tiny, grey, pictures[1], **STILL | {"learning_rate": rate} | free)
+        assert grid.reasons[0, 0, n] == alone.reason == ("finished", "diverged")[n]
+        np.testing.assert_allclose(grid.images[0, 0, n], alone.image, atol=1e-4)
 
 
 def test_tiles_and_rows_give_the_same_picture(tiny, pictures, grey):
