@@ -28,7 +28,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Stylise one picture with another.")
     parser.add_argument("content", nargs="?", help="the picture to paint (a bundled portrait)")
     parser.add_argument("style", nargs="?", help="the style to paint it in (our own painting)")
-    parser.add_argument("--size", type=int, default=256, help="long edge in pixels (256)")
+    parser.add_argument("--size", type=int, default=384, help="long edge in pixels (384)")
     parser.add_argument("--steps", type=int, default=150, help="updates in all (150)")
     parser.add_argument("--beta", type=float, default=2.0, help="weight of the style (2)")
     args = parser.parse_args()
