@@ -109,8 +109,7 @@ def add_look(add: Add, several: bool = False) -> None:
     add("--colors", metavar="C", help=f"style, free, or of the content by {of_content}")
     add("--palette", metavar="FILE", help="recolour the style with this picture's colours first")
     add("--photorealism", type=one, metavar=f"W{more}", help="photorealism weight (0)")
-    shares = f"share of the content's details given to enlarged pictures ({default.details:g})"
-    add("--details", type=one, metavar=f"D{more}", help=shares)
+    add("--details", type=one, metavar=f"D{more}", help="content details given to each size (0.5)")
 
 
 def add_optimisation(add: Add, several: bool = False) -> None:

@@ -23,7 +23,7 @@ from jnst.grid.cells import (
 )
 from jnst.image.resampling import resize_on_host
 from jnst.optim.descent import StepCallback
-from jnst.transfer.details import details_beyond
+from jnst.transfer.details import details_beyond, share_of_details
 from jnst.transfer.job import Result, shown
 from jnst.transfer.levels import NOT_KEPT, Keeper, Level, Outcome, Steering, coarse_to_fine
 
@@ -87,7 +87,7 @@ def batch_details(
     context: GridContext, cells: Sequence[Cell], before: Level, level: Level
 ) -> Float[np.ndarray, "n H W 1"] | None:
     """What is added to the enlarged picture of every cell; None: nothing to any."""
-    shares = [cell.settings.share_of_details() for cell in cells]
+    shares = [share_of_details(cell.settings) for cell in cells]
     if not any(shares):
         return None
     found: dict[Any, np.ndarray] = {}  # cells may share a content

@@ -13,6 +13,7 @@ from jaxtyping import Float
 from jnst.image.color import YIQ
 from jnst.image.resampling import resize_on_host
 from jnst.transfer.canvas import Canvas
+from jnst.transfer.settings import Settings
 
 
 def details_beyond(
@@ -33,3 +34,8 @@ def details_beyond(
     """
     luminance = np.asarray(content, np.float32) @ np.float32(YIQ[:1].T)
     return canvas.put(luminance) - canvas.put(resize_on_host(luminance, before.extent))
+
+
+def share_of_details(settings: Settings) -> np.float32:
+    """How much of the content's details an enlarged picture is given."""
+    return np.float32(settings.details if settings.alpha else 0)

@@ -20,7 +20,7 @@ from jnst.optim.step import Controls, State, picture
 from jnst.optim.stored_state import storable
 from jnst.optim.whole import Whole
 from jnst.transfer.ahead import compile_ahead
-from jnst.transfer.details import details_beyond
+from jnst.transfer.details import details_beyond, share_of_details
 from jnst.transfer.identity import run_identity
 from jnst.transfer.job import Job, Result, axes_of, controls_of, result_of, shown, state_shape
 from jnst.transfer.levels import NOT_KEPT, Keeper, Level, Outcome, Steering, coarse_to_fine
@@ -58,7 +58,7 @@ def paint(
     """Paint a picture that has been checked."""
     colors = axes_of(job.settings, job.inputs.styles)
     # The content on the host, before a mesh has it, of which a process sees its own part alone.
-    content, share = np.asarray(job.inputs.content), job.settings.share_of_details()
+    content, share = np.asarray(job.inputs.content), share_of_details(job.settings)
 
     def details(before: Level, level: Level) -> np.ndarray | None:
         if not share:

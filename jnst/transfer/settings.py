@@ -230,10 +230,6 @@ class Settings:
             photorealism=np.float32(self.photorealism),
         )
 
-    def share_of_details(self) -> np.float32:
-        """How much of the content's details an enlarged picture is given."""
-        return np.float32(self.details if self.alpha else 0)
-
     def recipe(self) -> Recipe:
         """What decides the structure of the objective."""
         return Recipe(
