@@ -91,16 +91,12 @@ def batch_details(
     if not any(shares):
         return None
     found: dict[Any, np.ndarray] = {}  # cells may share a content
-    for cell, *canvases in zip(cells, before.canvases, level.canvases, strict=True):
+    each = []
+    for cell, share, *canvases in zip(cells, shares, before.canvases, level.canvases, strict=True):
         content = context.numbers("seen content", cell), *canvases
         if content not in found:
             found[content] = details_beyond(context.content(cell), *canvases)
-    each = [
-        share * found[context.numbers("seen content", cell), old, new]
-        for cell, share, old, new in zip(
-            cells, shares, before.canvases, level.canvases, strict=True
-        )
-    ]
+        each.append(share * found[content])
     return np.stack(each)
 
 

@@ -57,8 +57,8 @@ def paint(
 ) -> Result:
     """Paint a picture that has been checked."""
     colors = axes_of(job.settings, job.inputs.styles)
-    # The content on the host, before a mesh has it, of which a process sees its own part alone.
-    content, share = np.asarray(job.inputs.content), share_of_details(job.settings)
+    # The content before a mesh has it, of which a process sees its own part alone.
+    content, share = job.inputs.content, share_of_details(job.settings)
 
     def details(before: Level, level: Level) -> np.ndarray | None:
         if not share:
