@@ -14,6 +14,7 @@ import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.cbook import get_sample_data
+from panels import show_panels
 from pictures import mosaic
 
 import jnst
@@ -34,10 +35,7 @@ def main() -> None:
         panels: dict[str, Any] = {"content": portrait}
         for share in SHARES:
             panels[f"details {share:g}"] = jnst.stylize(model, portrait, style, details=share).image
-        for axis, (title, image) in zip(row, panels.items(), strict=True):
-            axis.imshow(image)
-            axis.set_title(title)
-            axis.axis("off")
+        show_panels(row, panels)
     figure.savefig(FOLDER / "details.jpg", dpi=100, pil_kwargs={"quality": 88})
 
 

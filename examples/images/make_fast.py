@@ -12,6 +12,7 @@ from typing import Any
 import matplotlib
 import matplotlib.pyplot as plt
 from matplotlib.cbook import get_sample_data
+from panels import show_panels
 
 import jnst
 
@@ -35,10 +36,7 @@ def main() -> None:
         1, 5, width_ratios=[image.shape[1] / image.shape[0] for image in panels.values()],
         figsize=(15, 4), layout="constrained",
     )  # fmt: skip
-    for axis, (title, image) in zip(axes, panels.items(), strict=True):
-        axis.imshow(image)
-        axis.set_title(title)
-        axis.axis("off")
+    show_panels(axes, panels)
     figure.savefig(FOLDER / "fast.jpg", dpi=90, pil_kwargs={"quality": 85})
 
 

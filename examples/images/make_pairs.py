@@ -14,6 +14,7 @@ import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.cbook import get_sample_data
+from panels import show_panels
 from pictures import lake, mosaic, pen
 
 import jnst
@@ -45,10 +46,7 @@ def main() -> None:
             "jnst": default,
             "jnst, Gram matrices": gram,
         }
-        for axis, (title, image) in zip(row, panels.items(), strict=True):
-            axis.imshow(image)
-            axis.set_title(title)
-            axis.axis("off")
+        show_panels(row, panels)
         print("a pair is done", flush=True)
     figure.savefig(FOLDER / "pairs.jpg", dpi=100, pil_kwargs={"quality": 88})
 
