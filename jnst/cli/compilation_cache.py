@@ -26,7 +26,7 @@ def use_compilation_cache() -> None:
         folder.mkdir(parents=True, exist_ok=True)
         if not getattr(jax.config, CACHE) and os.access(folder, os.W_OK):
             jax.config.update(CACHE, str(folder))
-            jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+            jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     mend_silently()
 
 

@@ -108,7 +108,7 @@ def test_a_run_that_goes_on_ends_as_one_that_never_stopped(images, tmp_path):
 
 
 def test_cells_of_a_grid_are_runs(images):
-    model, options = network("bfloat16"), {"sizes": EDGE, "steps": STEPS}
+    model, options = network("highest"), {"sizes": EDGE, "steps": STEPS}
     grid = jnst.stylize_grid(model, *images, alpha=[1.0], beta=[1.0, 4.0], **options)
     for index, beta in enumerate((1.0, 4.0)):
         single = jnst.stylize(model, *images, beta=beta, **options)
