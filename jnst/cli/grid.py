@@ -78,7 +78,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     usual = ",".join(f"{strength:g}" for strength in STRENGTHS)
     add("--strength", type=numbers, metavar="S,…", help=f"of fast, see `jnst fast` ({usual})")
     add("--matching", metavar="M", help="of fast, see `jnst fast`")
-    example = "several numbers, or repeated layer options, make an axis, as in --beta 1:100:5"
+    example = "several numbers, or repeated layer options, make an axis, as in --beta 0.5:8:5"
     add_look(parser.add_argument_group("look", example).add_argument, several=True)
     example = "several numbers make an axis, as in --steps 200 --learning-rate 0.02,0.04"
     add_optimisation(parser.add_argument_group("optimisation", example).add_argument, several=True)

@@ -99,8 +99,9 @@ def main() -> None:
                 "processor_seconds_a_frame": round(cpu, 3),
                 "gib": round(held, 1),
             }
-    if args.output:
-        Path(args.output).write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+            if args.output:  # after each case: the last takes longer than all others
+                text = json.dumps(result, indent=1, ensure_ascii=False) + "\n"
+                Path(args.output).write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
