@@ -96,8 +96,7 @@ def add_look(add: Add, several: bool = False) -> None:
     variation = f"total variation weight ({default.gamma:g})"
     add("--gamma", type=one, metavar=f"G{more}", help=variation)
     add("--weighing", metavar="W", help=f"normalise losses: {choice(WEIGHINGS, default.weighing)}")
-    compared = "content layers, or layer:weight (relu4_2)"
-    add("--content-layers", **of_layers, help=compared)
+    add("--content-layers", **of_layers, help="content layers, or layer:weight (relu4_2)")
     compared = "style layers, or layer:weight (relu1_1,…,relu5_1)"
     add("--style-layers", **of_layers, help=compared)
     add("--style-loss", metavar="S", help=choice(STYLE_LOSSES, default.style_loss))
@@ -109,7 +108,8 @@ def add_look(add: Add, several: bool = False) -> None:
     add("--colors", metavar="C", help=f"style, free, or of the content by {of_content}")
     add("--palette", metavar="FILE", help="recolour the style with this picture's colours first")
     add("--photorealism", type=one, metavar=f"W{more}", help="photorealism weight (0)")
-    add("--details", type=one, metavar=f"D{more}", help="content details given to each size (0.5)")
+    details = f"content details given to each size ({default.details:g})"
+    add("--details", type=one, metavar=f"D{more}", help=details)
 
 
 def add_optimisation(add: Add, several: bool = False) -> None:
