@@ -6,6 +6,8 @@ Prints one JSON object: how far what several devices computed is from what one d
 import functools
 import json
 import sys
+import tempfile
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +17,7 @@ from tiny import tiny_vgg
 import jnst
 from jnst.cli.program import main
 from jnst.execution.devices import make_mesh
+from jnst.image.pictures import load_image, save_image
 from jnst.optim.descent import Schedule, descend
 from jnst.optim.step import step
 from jnst.transfer.inputs import Inputs
@@ -114,6 +117,26 @@ def rows_in_float64(model, optimizer):
     return distance(*images)
 
 
+def scenes(model):
+    """A clip of three scenes painted on all devices against the same on one, in 8 bits."""
+    ramp = np.rint(255 * CONTENT[:64]).astype(np.uint8)
+    clip = [*2 * [ramp], *2 * [255 - ramp], *2 * [ramp]]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "clip").mkdir()
+        for number, frame in enumerate(clip):
+            save_image(folder / "clip" / f"{number}.png", frame / np.float32(255))
+        found = []
+        for devices in (jax.devices()[:1], None):
+            output, options = folder / "out", {"steps": 3, "frame_steps": 2, "style_loss": "gram"}
+            jnst.video.stylize_video(
+                model, folder / "clip", STYLE, output, devices=devices, **options
+            )
+            found.append([load_image(path) for path in sorted(output.glob("frame-*.png"))])
+    assert [len(pictures) for pictures in found] == [6, 6]
+    return 255 * float(np.abs(np.subtract(*found)).max())
+
+
 def memory(model, count):
     """Bytes of each device's temporary memory during a step, a picture's rows split over some."""
     content = jnp.zeros((TALL, 128, 3))
@@ -131,6 +154,7 @@ if __name__ == "__main__":
     found = grids(network)
     found["rows"] = rows(network)
     found["regions"] = regions(network)
+    found["scenes"] = scenes(network)
     found["memory"] = [memory(network, count) for count in (1, 2, 4)]
     jax.config.update("jax_enable_x64", True)
     found["rows_in_float64"] = {name: rows_in_float64(network, name) for name in ("adam", "lbfgs")}

@@ -21,7 +21,8 @@ from jnst.image.pictures import check_image_output
 from jnst.version import __version__
 from jnst.video.clip import Window
 from jnst.video.flow import check_opencv
-from jnst.video.painting import Measured, PaintedFrame, paint_clip
+from jnst.video.painted import Measured, PaintedFrame
+from jnst.video.painting import paint_clip
 from jnst.video.reading import open_clip
 from jnst.video.resuming import facts_of, forget_stop, read_stop, stop_file, write_stop
 from jnst.video.writing import PIXEL_FORMAT, Encoding, check_video_output, open_writer
@@ -51,7 +52,8 @@ def run(args: argparse.Namespace) -> int:
     job = importlib.import_module("jnst.cli.video_jobs").prepare(args)
     for name, path in (("clip", args.clip), *job.inputs):
         check_not_overwriting(name, path, written)
-    painter = job.painter(clip.shape)
+    painters = job.painters(clip.shape)
+    passes = painters[0].passes
     record = {"jnst": __version__, "clip": Path(args.clip).name, **job.record}
     height, width = clip.shape
     identity = {**record, "frames": [height, width, clip.rate], "part": clip.window[:3]}
@@ -61,20 +63,22 @@ def run(args: argparse.Namespace) -> int:
     if not args.quiet:
         frames = counted(clip.count) if clip.count else "frames"
         rate = f"{float(clip.rate):.4g} a second"
-        print(f"{frames} of {width}×{height} px, {rate}", file=sys.stderr, flush=True)
+        many = f" · scenes on {len(painters)} devices" if len(painters) > 1 else ""
+        print(f"{frames} of {width}×{height} px, {rate}{many}", file=sys.stderr, flush=True)
+    kept = since.frames if since else 0
     side = SideOutputs(args.parser.prog)
     strip = Strip()
     with interrupts() as interrupted, contextlib.ExitStack() as stack:
         show = page = None
         if args.preview is not None:
-            work = clip.count and clip.count * painter.passes
-            unit = "frame" if painter.passes == 1 else "picture"
+            work = clip.count and clip.count * passes
+            unit = "frame" if passes == 1 else "picture"
             shown = {name: record[name] for name in ("clip", "style")} | record["options"]
-            page = FramePreview(shown, args.preview, clip.shape, work, unit)
+            page = FramePreview(shown, args.preview, clip.shape, work, unit, kept)
             stack.enter_context(page)
             page.page.tell_address()
         if not args.quiet:
-            show = stack.enter_context(FrameProgress(sys.stderr, clip.count, painter.passes))
+            show = stack.enter_context(FrameProgress(sys.stderr, clip.count, passes, kept))
 
         def callback(frame: PaintedFrame) -> bool:
             if show:
@@ -87,15 +91,14 @@ def run(args: argparse.Namespace) -> int:
             return interrupted()
 
         measured = Measured(long=report is not None, compare=args.compare)
-        kept = since.frames if since else 0
         writer = open_writer(output, clip, encoding, record, kept)
         rows, stopped, state = paint_clip(
-            clip, painter, writer, measured=measured, callback=callback, since=since
+            clip, painters, writer, measured=measured, callback=callback, since=since
         )
         if page:
             with side.attempt("--preview"):
                 page.finish(stopped)
-    if stopped and painter.passes == 1:
+    if stopped and passes == 1:
         with side.attempt(f"{stop_file(output)}, without which --resume cannot go on"):
             write_stop(output, state, rows, identity)
     else:

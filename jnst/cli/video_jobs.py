@@ -29,19 +29,25 @@ from jnst.video.optimising import (
     optimising_painter,
 )
 from jnst.video.painters import VideoPainter
-from jnst.video.stylization import DEFAULTS, check_room, check_settings, one_pass_painter
+from jnst.video.stylization import (
+    DEFAULTS,
+    check_room,
+    check_settings,
+    on_devices,
+    one_pass_painter,
+)
 
 
 class Job(NamedTuple):
     """What a clip is painted with.
 
     Attributes:
-      painter: made for frames of a (height, width).
+      painters: made for frames of a (height, width), one for each device.
       record: what the video carries.
       inputs: (what messages call it, file) of everything that must not be overwritten.
     """
 
-    painter: Callable[[tuple[int, int]], VideoPainter]
+    painters: Callable[[tuple[int, int]], list[VideoPainter]]
     record: dict[str, Any]
     inputs: list[tuple[str, str]]
 
@@ -86,12 +92,12 @@ def _with_styles(args: argparse.Namespace) -> Job:
     decoder = open_decoder(found)
     encoder = find_encoder(decoder, args.weights)
 
-    def painter(shape: tuple[int, int]) -> VideoPainter:
+    def painters(shape: tuple[int, int]) -> list[VideoPainter]:
         make_ready()
         devices()
         model = make_adain(encoder, decoder, precision=precision)
         check_room(model, shape)
-        return one_pass_painter(model, read, palette=palette, **settings)
+        return [one_pass_painter(m, read, palette=palette, **settings) for m in on_devices(model)]
 
     inputs = [("style", file) for file in files]
     inputs += [("palette", args.palette)] if args.palette else []
@@ -102,7 +108,7 @@ def _with_styles(args: argparse.Namespace) -> Job:
         "weights": f"{decoder.source} {decoder.sha256[:8]}",
         "options": {**settings, **kept, "precision": precision},
     }
-    return Job(painter, record, [*inputs, ("decoder", str(found.path))])
+    return Job(painters, record, [*inputs, ("decoder", str(found.path))])
 
 
 def _optimised(args: argparse.Namespace) -> Job:
@@ -132,12 +138,12 @@ def _optimised(args: argparse.Namespace) -> Job:
     found = find_weights(args.weights, DEFAULT_NETWORK)
     weights = open_weights(found, DEFAULT_NETWORK)
 
-    def painter(shape: tuple[int, int]) -> VideoPainter:
+    def painters(shape: tuple[int, int]) -> list[VideoPainter]:
         make_ready()
         devices()
         model = make_vgg(weights, precision=precision)
         check_room_to_optimise(model, shape)
-        return optimising_painter(model, read, **settings)
+        return [optimising_painter(each, read, **settings) for each in on_devices(model)]
 
     record = {
         "style": ", ".join(Path(file).name for file in files),
@@ -146,7 +152,7 @@ def _optimised(args: argparse.Namespace) -> Job:
         "options": {**settings, "precision": precision},
     }
     inputs = [("weights file", str(found.path)), *(("style", file) for file in files)]
-    return Job(painter, record, inputs)
+    return Job(painters, record, inputs)
 
 
 def _with_network(args: argparse.Namespace) -> Job:
@@ -158,8 +164,9 @@ def _with_network(args: argparse.Namespace) -> Job:
     settings = _settings(args, network=True)
     chosen = chosen_network(args)
 
-    def painter(shape: tuple[int, int]) -> VideoPainter:
+    def painters(shape: tuple[int, int]) -> list[VideoPainter]:
         check_room(chosen.painter, shape)
-        return one_pass_painter(chosen.painter, chosen.blend, **settings)
+        models = on_devices(chosen.painter)
+        return [one_pass_painter(model, chosen.blend, **settings) for model in models]
 
-    return Job(painter, chosen.record(settings), [("network", str(chosen.file))])
+    return Job(painters, chosen.record(settings), [("network", str(chosen.file))])

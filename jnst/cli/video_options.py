@@ -10,8 +10,8 @@ from jnst.image.color_setting import COLORS
 from jnst.losses.registry import STYLE_LOSSES
 from jnst.transfer.settings import Settings
 from jnst.video.clip import Window
+from jnst.video.mixing import SMOOTH
 from jnst.video.optimising import STEPS, TEMPORAL
-from jnst.video.painters import SMOOTH
 from jnst.video.writing import ENCODERS, PIXEL_FORMAT, SUFFIXES
 
 METHODS = ("fast", "optimise")

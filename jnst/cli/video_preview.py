@@ -10,7 +10,7 @@ from jnst.cli.preview import Preview
 from jnst.optim.minimization import Progress
 from jnst.video.flow import Frame
 from jnst.video.looking import as_image
-from jnst.video.painting import PaintedFrame
+from jnst.video.painted import PaintedFrame
 
 
 class FramePreview:
@@ -22,6 +22,7 @@ class FramePreview:
       shape: (height, width) of the frames.
       work: pictures that there will be, those of all passes counted; None: nobody knows.
       unit: what the page calls them.
+      done: pictures that an earlier run made.
     """
 
     def __init__(
@@ -31,11 +32,12 @@ class FramePreview:
         shape: tuple[int, int],
         work: int | None,
         unit: str,
+        done: int = 0,
     ):
         self.work = work or 0
         self.shape = shape
         self.page = Preview([(shape, self.work)], settings, port, unit=unit)
-        self.done = 0
+        self.done = done
         self.before: dict[str, Any] = {}
         self.last: Frame | None = None
 

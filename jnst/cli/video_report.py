@@ -1,6 +1,7 @@
 """What `jnst video` tells: progress, the report, and a strip of frames."""
 
 import time
+from collections import deque
 from pathlib import Path
 from typing import TextIO
 
@@ -10,12 +11,14 @@ from tqdm import tqdm
 from jnst.cli.progress import ProgressLine, write_rows
 from jnst.image.pictures import save_image
 from jnst.video.measuring import LONG, Row, mean_of
-from jnst.video.painting import PaintedFrame
+from jnst.video.painted import PaintedFrame
 
 MOST_FRAMES = 10
 """Frames of a strip, at most; at least half as many of a longer clip."""
 RECENT = 20
-"""Frames that the speed is measured over."""
+"""Frames that the speed is measured over, at least."""
+SPAN = 10.0
+"""Seconds that it is measured over, as scenes of several devices come in bursts."""
 
 
 class FrameProgress(ProgressLine):
@@ -25,14 +28,15 @@ class FrameProgress(ProgressLine):
       stream: where to.
       count: frames that there will be; None: nobody knows.
       passes: over every frame.
+      done: frames that an earlier run painted.
     """
 
-    def __init__(self, stream: TextIO, count: int | None, passes: int = 1):
+    def __init__(self, stream: TextIO, count: int | None, passes: int = 1, done: int = 0):
         self.count, self.passes = count, passes
         self.work = count and count * passes
         super().__init__(stream, self.work)
-        self.done = 0
-        self.times: list[float] = []
+        self.done = done
+        self.times: deque[float] = deque()
 
     def __call__(self, frame: PaintedFrame) -> None:
         """Show a frame, if it is time to."""
@@ -40,7 +44,9 @@ class FrameProgress(ProgressLine):
             return  # it was shown when it was painted
         now = time.monotonic()
         self.done += 1
-        self.times = [*self.times[-RECENT:], now]
+        self.times.append(now)
+        while len(self.times) > RECENT and self.times[0] < now - SPAN:
+            self.times.popleft()
         last = self.done == self.work
         if self.stream is None or not (last or self.is_due(now)):
             return

@@ -6,7 +6,7 @@ Three things differ from `jnst.fast`, frame by frame, whose pictures flicker:
   scene, and glides, instead of following every frame;
 - the mapped features h are mixed with those of the last frame, moved along, before they are
   decoded: h_t = M(f_t) + v · m · (ω(h_{t−1}) − M(f_t));
-- and so are the pictures; see `jnst.video.painters`.
+- and so are the pictures; see `jnst.video.mixing`.
 
 Of these the second costs no sharpness, as strokes are made by the decoder after it.
 """
@@ -23,7 +23,8 @@ from jnst._programs import program
 from jnst.feedforward.adain import STRIDE, AdaIN, at_positions
 from jnst.feedforward.matching import MATCHINGS, Map, Spread, blended, map_between, spread_of
 from jnst.image.color_setting import prepare_content
-from jnst.video.painters import DISTANCE, SMOOTH, Prepared, mixed, with_colors
+from jnst.video.mixing import SMOOTH, mixed, with_colors
+from jnst.video.painters import DISTANCE, Prepared
 from jnst.video.warping import warp
 
 Look = Callable[[Float[np.ndarray, "H W 3"]], tuple[Spread, ...]]

@@ -1,6 +1,6 @@
 """What a clip is, and what can be wanted of it."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterable
 from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
@@ -67,12 +67,13 @@ class Clip:
     window: Window
     problem: str = ""
 
-    def frames(self) -> Iterator[Timed]:
-        """Read the frames that are wanted; to be called once."""
+    def frames(self) -> Generator[Timed]:
+        """Read the frames that are wanted, from the first; one reading at a time."""
+        self.problem = ""
         frames = self._within(self._decoded())
         return frames if self.window.fps is None else self._at_rate(frames)
 
-    def _at_rate(self, frames: Iterator[Timed]) -> Iterator[Timed]:
+    def _at_rate(self, frames: Iterable[Timed]) -> Generator[Timed]:
         """Frames at regular times: each time the one that is shown then, the last to the end."""
         ticks, before = 0, None
         for frame in frames:
@@ -92,7 +93,7 @@ class Clip:
         """When what is wanted ends, from its start, once it has been read; None: nobody knows."""
         return None
 
-    def _within(self, frames: Iterator[Timed]) -> Iterator[Timed]:
+    def _within(self, frames: Iterable[Timed]) -> Generator[Timed]:
         start, end = self.window.bounds()
         for pixels, time in frames:
             if end is not None and time >= end:
@@ -100,7 +101,7 @@ class Clip:
             if time >= start:
                 yield Timed(pixels, time - start)
 
-    def _decoded(self) -> Iterator[Timed]:
+    def _decoded(self) -> Generator[Timed]:
         raise NotImplementedError
 
 

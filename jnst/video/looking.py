@@ -13,45 +13,67 @@ from jnst.video.painters import Prepared
 from jnst.video.scenes import is_cut
 
 
+class Scened(NamedTuple):
+    """A frame and where it is.
+
+    Attributes:
+      number: of the frame, from 1.
+      scene: the number of its scene, from 1.
+      timed: as it was read.
+    """
+
+    number: int
+    scene: int
+    timed: Timed
+
+
 class Looked(NamedTuple):
     """A frame that was looked through for its motion.
 
     Attributes:
+      number: of the frame, from 1.
       timed: as it was read.
       scene: the number of its scene, from 1.
       prepared: for the painter.
     """
 
+    number: int
     timed: Timed
     scene: int
     prepared: Prepared
 
 
+def in_scenes(frames: Iterable[Timed]) -> Iterator[Scened]:
+    """Number the frames and the scenes of a clip."""
+    scene, last = 1, None
+    for number, timed in enumerate(frames, start=1):
+        if last is not None and is_cut(last, timed.pixels):
+            scene += 1
+        last = timed.pixels
+        yield Scened(number, scene, timed)
+
+
 def looked_through(
-    frames: Iterable[Timed], distances: Sequence[int], flow: Flow, skipped: int = 0
+    frames: Iterable[Scened], distances: Sequence[int], flow: Flow, done: int = 0
 ) -> Iterator[Looked]:
-    """Find the scenes, and the motion of every frame from those so many before it.
+    """Find the motion of every frame from those so many before it in its scene.
 
     Args:
-      frames: of the clip.
+      frames: of the clip, or of a scene.
       distances: how many frames back.
       flow: finds the motion.
-      skipped: frames at the beginning that are only looked at; the first is handed out even so, as
-        painters decide by it what all frames share.
+      done: frames of the clip that have been painted, and are looked at for those after them only.
     """
     before: deque[Frame] = deque(maxlen=max(distances))
-    scene = 1
-    for number, timed in enumerate(frames):
-        pixels = timed.pixels
-        if before and is_cut(before[-1], pixels):
+    last = 0
+    for number, scene, timed in frames:
+        if scene != last:
             before.clear()
-            scene += 1
-        if 0 < number < skipped:
-            before.append(pixels)
-            continue
-        motions = motions_from(before, pixels, distances, flow)
-        before.append(pixels)
-        yield Looked(timed, scene, Prepared(as_image(pixels), motions))
+        if number > done:
+            motions = motions_from(before, timed.pixels, distances, flow)
+            yield Looked(number, timed, scene, Prepared(as_image(timed.pixels), motions))
+        before.append(timed.pixels)
+        last = scene
 
 
 def as_image(pixels: Frame) -> Float[np.ndarray, "H W 3"]:

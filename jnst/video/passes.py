@@ -7,7 +7,7 @@ first pass is the usual one here, where the paper paints every frame by itself, 
 ten passes or more.
 """
 
-import itertools
+from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -17,9 +17,8 @@ from jaxtyping import Array, Float
 from jnst.execution.memory import SHARE, free_on_host
 from jnst.video.clip import Clip, Timed
 from jnst.video.flow import Flow, motions_from
-from jnst.video.looking import Looked, as_image
+from jnst.video.looking import Looked, as_image, in_scenes
 from jnst.video.painters import Prepared, VideoPainter
-from jnst.video.scenes import is_cut
 
 SCENE_BYTES = 21
 """That a frame of a scene takes for each pixel: 3 as it was read, 12 and 3 as it is painted, and 3
@@ -30,14 +29,12 @@ class Step(NamedTuple):
     """A frame that was painted.
 
     Attributes:
-      number: of the frame, from 1.
       looked: the frame.
       state: of the painter, after it.
       nth: the pass, from 1.
       draft: another pass or the order of the frames will bring it once more.
     """
 
-    number: int
     looked: Looked
     state: Any
     nth: int = 1
@@ -64,27 +61,19 @@ class RevisingPainter(VideoPainter, Protocol):
 
 
 def single_pass(
-    frames: Iterable[Looked], painter: VideoPainter, state: Any = None, done: int = 0
+    frames: Iterable[Looked], painter: VideoPainter, state: Any = None
 ) -> Generator[Step]:
     """Paint frame after frame.
 
     Args:
-      frames: to paint; before them the first of the clip, where it has been painted.
+      frames: to paint.
       painter: the method.
       state: of it after earlier frames; None: there are none.
-      done: how many those are.
     """
-    frames = iter(frames)
-    opening = next(frames, None)
-    if opening is None:
-        return
-    painter.prepare(opening.prepared)
-    rest = frames if done else itertools.chain([opening], frames)
-    for number, looked in enumerate(rest, start=done + 1):
+    for looked in frames:
         frame = looked.prepared
-        first = not frame.motions
-        state = painter.begin(frame) if first else painter.advance(state, frame)
-        yield Step(number, looked, state)
+        state = painter.begin(frame) if not frame.motions else painter.advance(state, frame)
+        yield Step(looked, state)
 
 
 class Kept(NamedTuple):
@@ -107,13 +96,13 @@ def several_passes(
       distances: how many frames back it is to be known of the finished frames.
     """
     kept: list[Kept] = []
-    scene = 1
+    scene = 0
     for step in single_pass(frames, painter):
         if step.looked.scene != scene:
             yield from _later_passes(kept, scene, painter, flow, distances)
             kept, scene = [], step.looked.scene
         image = np.asarray(painter.image(step.state))
-        kept.append(Kept(step.number, step.looked.timed, image))
+        kept.append(Kept(step.looked.number, step.looked.timed, image))
         yield step._replace(draft=True)
     yield from _later_passes(kept, scene, painter, flow, distances)
 
@@ -130,11 +119,11 @@ def _later_passes(
             looked = _looked(kept, scene, order[: place + 1], flow, painter.distances)
             state = painter.revise(state, looked.prepared, kept[index].image)
             kept[index] = kept[index]._replace(image=np.asarray(painter.image(state)))
-            yield Step(kept[index].number, looked, state, nth, draft=True)
+            yield Step(looked, state, nth, draft=True)
     for index in forward:
         looked = _looked(kept, scene, forward[: index + 1], flow, distances)
         state = painter.settled(looked.prepared, kept[index].image)
-        yield Step(kept[index].number, looked, state, painter.passes)
+        yield Step(looked, state, painter.passes)
 
 
 def _looked(
@@ -142,19 +131,20 @@ def _looked(
 ) -> Looked:
     """The last frame of an order, with its motion from those before it there."""
     *before, index = order
-    timed = kept[index].timed
+    number, timed, _ = kept[index]
     earlier = [kept[place].timed.pixels for place in before[-max(distances) :]]
     motions = motions_from(earlier, timed.pixels, distances, flow)
-    return Looked(timed, scene, Prepared(as_image(timed.pixels), motions))
+    return Looked(number, timed, scene, Prepared(as_image(timed.pixels), motions))
 
 
-def check_room_for_scenes(clip: Clip) -> None:
-    """Read a clip through; raise ValueError where the longest scene does not fit in memory."""
-    longest = count = 0
-    last = None
-    for pixels, _ in clip.frames():
-        count = 1 if last is None or is_cut(last, pixels) else count + 1
-        longest, last = max(longest, count), pixels
+def longest_scene(clip: Clip) -> int:
+    """Read a clip through; return how many frames its longest scene has.
+
+    Raises:
+      ValueError: where that does not fit in memory.
+    """
+    scenes = Counter(frame.scene for frame in in_scenes(clip.frames()))
+    longest = max(scenes.values(), default=0)
     height, width = clip.shape
     needed, free, gib = SCENE_BYTES * height * width * longest, SHARE * free_on_host(), 2**30
     if needed > free:
@@ -163,3 +153,4 @@ def check_room_for_scenes(clip: Clip) -> None:
             f"memory for several passes, and {free / gib:.1f} GiB are free; choose a smaller size "
             "or a part of the clip"
         )
+    return longest

@@ -3,7 +3,7 @@
 import math
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Generator
 from fractions import Fraction
 from pathlib import Path
 
@@ -40,11 +40,11 @@ class PictureFolder(Clip):
         if self.count < 1:
             raise ValueError(f"start: {path} has only {float(last / self.rate):.2f} s")
 
-    def frames(self) -> Iterator[Timed]:
+    def frames(self) -> Generator[Timed]:
         """Read the pictures; they come at the rate as they are."""
         return self._within(self._decoded())
 
-    def _decoded(self) -> Iterator[Timed]:
+    def _decoded(self) -> Generator[Timed]:
         for number, file in enumerate(self.files):
             pixels = load_image(os.fspath(file), max(self.shape))
             if pixels.shape[:2] != self.shape:

@@ -5,7 +5,7 @@ PyAV, an optional library, is imported when a video is opened.
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -98,7 +98,7 @@ class MovieFile(Clip):
         whole = Fraction(self.duration).limit_denominator(10**6)
         return (whole if end is None else min(end, whole)) - start
 
-    def _decoded(self) -> Iterator[Timed]:
+    def _decoded(self) -> Generator[Timed]:
         height, width = self.shape
         if self.quarter_turns % 2:
             height, width = width, height

@@ -3,8 +3,9 @@
 import json
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
+import jax
 import numpy as np
 from jaxtyping import Float
 
@@ -18,19 +19,22 @@ from jnst.feedforward.transfer import check_manner, look_at_styles
 from jnst.image.color_setting import check_palette
 from jnst.image.inputs import check_images
 from jnst.losses.blending import blend_shares
-from jnst.nn.backbone import Backbone
+from jnst.nn.backbone import Backbone, check_backbone
 from jnst.nn.painter import Painter
 from jnst.version import __version__
 from jnst.video.arbitrary import BYTES, ArbitraryPainter
 from jnst.video.clip import Window
 from jnst.video.flow import Flow, check_opencv, dis_flow
 from jnst.video.measuring import Row, mean_of
+from jnst.video.mixing import MOST_SMOOTH, SMOOTH
+from jnst.video.network import NETWORK_BYTES, NetworkPainter
 from jnst.video.optimising import (
     check_room_to_optimise,
     optimising_painter,
 )
-from jnst.video.painters import MOST_SMOOTH, NETWORK_BYTES, SMOOTH, NetworkPainter, VideoPainter
-from jnst.video.painting import Callback, Measured, paint_clip
+from jnst.video.painted import Measured
+from jnst.video.painters import VideoPainter
+from jnst.video.painting import Callback, paint_clip
 from jnst.video.reading import open_clip
 from jnst.video.writing import Encoding, check_video_output, open_writer
 
@@ -44,6 +48,8 @@ DEFAULTS: dict[str, Any] = {
 }
 """Of what a painter can be told in one pass; a network has the first three only."""
 OF_NETWORKS = ("smooth", "strength", "colors")
+
+Model = TypeVar("Model")
 
 
 class VideoResult(NamedTuple):
@@ -76,12 +82,14 @@ def stylize_video(
     flow: Flow = dis_flow,
     measured: Measured = Measured(),  # noqa: B008
     callback: Callback | None = None,
+    devices: Sequence[jax.Device] | None = None,
     **settings: Any,
 ) -> VideoResult:
     """Paint a video in the style of paintings, coherent in time.
 
     Frames are read, painted and written one after another: no more than a few are in memory,
-    however long the clip. A cut begins afresh. Frames are painted in a thread of their own, where
+    however long the clip. A cut begins afresh. With several devices each paints a scene, and what
+    is painted before its turn waits in memory. Frames are painted in threads of their own, where
     contexts of JAX that count for one thread, as `jax.default_device`, do not apply;
     `jax.config.update` does.
 
@@ -98,7 +106,9 @@ def stylize_video(
       palette: an image whose colours the styles are given first.
       flow: finds the motion between two frames.
       measured: what is measured beside the warp error to the frame before and the sharpness.
-      callback: called with every `PaintedFrame`; True ends the clip there.
+      callback: called with every `PaintedFrame`; True ends the clip there, or with several devices
+        where the frames end that have been painted.
+      devices: that take scenes; None: all that JAX has in this process.
       **settings: `smooth`, in [0, 0.95]: the weight of the last picture, moved along, where the
         motion is known: 0 paints every frame by itself; `strength`, `colors`, and for AdaIN
         `matching`, `style_weights` and `style_scale`, as for `jnst.fast`. Where frames are
@@ -118,20 +128,35 @@ def stylize_video(
     path = check_video_output(output, encoding)
     check_not_overwriting("source", source, [path])
     clip = open_clip(source, window)
-    painter: VideoPainter
+    painters: list[VideoPainter]
     if isinstance(model, AdaIN | Painter):
-        painter = one_pass_painter(model, style, palette=palette, **settings)
+        models = on_devices(model, devices)
+        painters = [one_pass_painter(each, style, palette=palette, **settings) for each in models]
         check_room(model, clip.shape)
     else:
         if palette is not None:
             raise ValueError("palette has no effect where frames are optimised")
-        painter = optimising_painter(model, style, **settings)
+        networks = on_devices(check_backbone(model), devices)
+        painters = [optimising_painter(each, style, **settings) for each in networks]
         check_room_to_optimise(model, clip.shape)
     # As JSON holds them: NumPy's and JAX's numbers as plain ones.
     record = json.loads(json.dumps({"jnst": __version__, **settings}, default=plain))
     writer = open_writer(path, clip, encoding, record)
-    outcome = paint_clip(clip, painter, writer, flow=flow, measured=measured, callback=callback)
+    outcome = paint_clip(clip, painters, writer, flow=flow, measured=measured, callback=callback)
     return VideoResult(outcome.rows, outcome.stopped, clip.problem)
+
+
+def on_devices(model: Model, devices: Sequence[jax.Device] | None = None) -> list[Model]:
+    """A network on each of these devices; None: on all of its kind in this process.
+
+    Raises:
+      TypeError: for what are no devices.
+    """
+    if devices is None:
+        devices = jax.local_devices(backend=memory.device_of(model).platform)
+    if not devices or not all(isinstance(device, jax.Device) for device in devices):
+        raise TypeError(f"devices must be devices of JAX, as jax.devices() has them, got {devices}")
+    return [jax.device_put(model, device) for device in devices]
 
 
 def plain(value: Any) -> Any:

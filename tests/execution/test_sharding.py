@@ -54,6 +54,10 @@ def test_a_picture_split_by_rows_is_the_picture_of_one_device(found):
     assert found["regions"] < 1e-5
 
 
+def test_scenes_on_four_devices_are_those_of_one(found):
+    assert found["scenes"] <= 1
+
+
 def test_a_longer_run_differs_by_nothing_but_rounding(found):
     assert set(found["rows_in_float64"]) == {"adam", "lbfgs"}
     assert max(found["rows_in_float64"].values()) < 1e-12

@@ -3,12 +3,39 @@
 from fractions import Fraction
 
 import av
+import jax
 import numpy as np
+
+from jnst.video.clip import Timed
+from jnst.video.flow import dis_flow
+from jnst.video.looking import as_image, in_scenes
+from jnst.video.painted import Measured, Way, paint_frames
+from jnst.video.painters import Prepared
+from jnst.video.resuming import Stop
 
 RATE = 25
 EXACT = 4 | 0x2000 | 0x4000 | 0x40000
 """Bicubic, with exact colours; see libswscale/swscale.h."""
 SAMPLES = 48_000
+
+
+def timed(frames):
+    """Frames as a clip has them."""
+    return [Timed(frame, Fraction(number, RATE)) for number, frame in enumerate(frames)]
+
+
+def painted(frames, painter, *, since=None, **measured):
+    """What a painter makes of frames, with the measures as numbers."""
+    painter.prepare(Prepared(as_image(frames[0]), {}))
+    way = Way(dis_flow, sorted(painter.distances), Measured(**measured))
+    found = paint_frames(in_scenes(timed(frames)), painter, way, since)
+    return [frame._replace(row=frame.row.fetched()) for frame in found]
+
+
+def stopped_after(frames):
+    """As if a run had been stopped after these painted frames."""
+    leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(frames[-1].state)]
+    return Stop(len(frames), [frame.row for frame in frames], leaves)
 
 
 def write_clip(

@@ -23,7 +23,7 @@ from jnst.cli.video_report import Strip
 from jnst.nn.decoder_file import write_decoder
 from jnst.nn.painter_discovery import bundled, find_painter
 from jnst.video.measuring import Row
-from jnst.video.painting import PaintedFrame
+from jnst.video.painted import PaintedFrame
 
 EXACT = "--precision", "highest"
 
@@ -296,6 +296,7 @@ def test_a_stopped_clip_goes_on(folder, monkeypatch, output):
     assert ran.returncode == 2 and "was stopped with another options" in ran.stderr
     ran = video(folder, *line, "-o", output, "--resume")
     assert ran.returncode == 0, ran.stderr
+    assert "frame 14/14 · " in ran.stderr
     assert len((folder / "rows.csv").read_text().splitlines()) == 15
     if output == "one.mp4":
         whole, resumed = (Facts(folder / name) for name in ("whole-one.mp4", "one.mp4"))

@@ -3,25 +3,20 @@
 import dataclasses
 import json
 import os
-from fractions import Fraction
 
 import jax
 import numpy as np
 import pytest
-from clips import Facts
+from clips import Facts, painted, stopped_after
 from motions import affine, dimmed, pan, scene, view
 
 import jnst
 from jnst.feedforward.painting import shares_of
 from jnst.nn.painter import new_painter
 from jnst.nn.painter_file import Architecture
-from jnst.video.clip import Timed
-from jnst.video.flow import dis_flow
-from jnst.video.looking import looked_through
 from jnst.video.measuring import mean_of
-from jnst.video.painters import NetworkPainter
-from jnst.video.painting import Measured, paint_clip, painted_frames
-from jnst.video.passes import single_pass
+from jnst.video.network import NetworkPainter
+from jnst.video.painting import paint_clip
 from jnst.video.reading import open_clip
 from jnst.video.resuming import Stop
 from jnst.video.stylization import one_pass_painter
@@ -41,14 +36,6 @@ def painters(adain, style, network, smooth):
     yield one_pass_painter(adain, style, matching="wasserstein", smooth=smooth)
     yield one_pass_painter(adain, style, matching="statistics", smooth=smooth)
     yield NetworkPainter(network, shares_of(network, None), smooth=smooth)
-
-
-def painted(frames, painter, *, state=None, done=0, **measured):
-    timed = [Timed(frame, Fraction(number, 25)) for number, frame in enumerate(frames)]
-    looked = looked_through(timed, [1], dis_flow, done)
-    steps = single_pass(looked, painter, state, done)
-    frames = painted_frames(steps, painter, Measured(**measured), state)
-    return [frame._replace(row=frame.row.fetched()) for frame in frames]
 
 
 def test_a_still_clip_stays_still(adain, style, network):
@@ -98,9 +85,7 @@ def test_the_looks_of_the_first_frame_outlive_a_stop(adain, style, frames):
         return one_pass_painter(adain, style, matching="statistics", colors="pca")
 
     whole = painted(clip, painter())
-    leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(whole[2].state)]
-    again = painter()
-    rest = painted(clip, again, state=again.restore(leaves), done=3)
+    rest = painted(clip, painter(), since=stopped_after(whole[:3]))
     assert [(frame.number, frame.row.scene) for frame in rest] == [(4, 1), (5, 2)]
     for one, expected in zip(rest, whole[3:], strict=True):
         np.testing.assert_array_equal(one.picture, expected.picture)
@@ -160,7 +145,7 @@ def test_a_state_that_does_not_fit_leaves_nothing(tmp_path, adain, style, clip):
     painter = one_pass_painter(adain, style)
     writer = open_writer(tmp_path / "out.mp4", reader, Encoding(), {})
     with pytest.raises(ValueError, match="leaves"):
-        paint_clip(reader, painter, writer, since=Stop(2, [], [np.zeros(3), np.zeros(())]))
+        paint_clip(reader, [painter], writer, since=Stop(2, [], [np.zeros(3), np.zeros(())]))
     assert os.listdir(tmp_path) == []
 
 

@@ -1,39 +1,24 @@
 """Frames optimised one after another, with a network of few channels."""
 
-from fractions import Fraction
-
 import jax
 import numpy as np
 import pytest
-from clips import Facts
+from clips import Facts, painted, stopped_after, timed
 from motions import dimmed, pan
 
 import jnst
 from jnst.optim.step import step
 from jnst.transfer.settings import Settings
-from jnst.video.clip import Timed, Window
+from jnst.video.clip import Window
 from jnst.video.flow import dis_flow
-from jnst.video.looking import looked_through
+from jnst.video.looking import in_scenes, looked_through
 from jnst.video.measuring import mean_of
 from jnst.video.optimising import OptimisingPainter
-from jnst.video.painting import Measured, painted_frames
-from jnst.video.passes import several_passes, single_pass
 
 
 def small(frames):
     """Frames of the size that the command's tests have, too: what is compiled serves both."""
     return [frame[:48, :64].copy() for frame in frames]
-
-
-def painted(frames, painter, *, state=None, done=0, **measured):
-    timed = [Timed(frame, Fraction(number, 25)) for number, frame in enumerate(frames)]
-    looked = looked_through(timed, sorted(painter.distances), dis_flow, done)
-    if painter.passes > 1:
-        steps = several_passes(looked, painter, dis_flow, painter.distances)
-    else:
-        steps = single_pass(looked, painter, state, done)
-    found = painted_frames(steps, painter, Measured(**measured), state)
-    return [frame._replace(row=frame.row.fetched()) for frame in found]
 
 
 @pytest.fixture(scope="module")
@@ -67,8 +52,8 @@ def test_what_older_frames_know_counts_where_the_last_does_not(tiny, style):
     """c_long = min(c_j, 1 − Σ_{k<j} c_long_k): the weights never sum to more than 1."""
     painter = OptimisingPainter(tiny, [style], Settings(steps=2), steps=1, distances=(1, 2))
     frames = small(pan(3, step=6.0))
-    timed = [Timed(frame, Fraction(number, 25)) for number, frame in enumerate(frames)]
-    first, second, third = (f.prepared for f in looked_through(timed, [1, 2], dis_flow))
+    looked = looked_through(in_scenes(timed(frames)), [1, 2], dis_flow)
+    first, second, third = (frame.prepared for frame in looked)
     state = painter.advance(painter.begin(first), second)
     assert len(state.before) == 2
     _, trusted = painter._known(state, third)
@@ -86,9 +71,7 @@ def test_what_the_first_frame_decides_outlives_a_stop(tiny, style):
         return OptimisingPainter(tiny, [style], Settings(steps=4, colors="pca"), steps=2)
 
     whole = painted(frames, painter())
-    leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(whole[1].state)]
-    again = painter()
-    rest = painted(frames, again, state=again.restore(leaves), done=2)
+    rest = painted(frames, painter(), since=stopped_after(whole[:2]))
     assert [frame.number for frame in rest] == [3, 4]
     for one, other in zip(rest, whole[2:], strict=True):
         np.testing.assert_array_equal(one.picture, other.picture)

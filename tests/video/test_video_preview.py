@@ -10,7 +10,7 @@ from PIL import Image
 from jnst.cli.preview import Preview
 from jnst.cli.video_preview import FramePreview
 from jnst.video.measuring import Row
-from jnst.video.painting import PaintedFrame
+from jnst.video.painted import PaintedFrame
 
 
 def get(page, path):

@@ -1,0 +1,255 @@
+"""Scenes painted at once, each by a painter of its own, on a device of its own.
+
+A frame needs those before it in its scene, while scenes need nothing of each other. One thread
+reads and deals out the scenes, one for each painter paints them, and the frames come out in the
+order of the clip. What is read or painted too early waits in memory, for which there is room for a
+number of frames.
+"""
+
+import contextlib
+import functools
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from typing import Any
+
+import jax
+
+from jnst.execution.memory import SHARE, device_of, free_on_host
+from jnst.video.looking import Scened
+from jnst.video.painted import READ_AHEAD, PaintedFrame, Way, on_host, paint_frames
+from jnst.video.painters import Prepared, VideoPainter
+from jnst.video.passes import SCENE_BYTES
+from jnst.video.resuming import Stop
+from jnst.video.threads import ahead
+
+WAITING_BYTES = 9
+"""That a frame that waits takes for each pixel: it, its picture, and that of it alone."""
+DRAFT_BYTES = 6
+"""That each pass over a scene that waits takes for each pixel besides."""
+
+
+def scenes_at_once(
+    shape: tuple[int, int], painters: int, longest: int | None = None, passes: int = 1
+) -> tuple[int, int]:
+    """How many scenes can be painted at once, at least 1, and for how many frames there is room.
+
+    Args:
+      shape: (height, width) of the frames.
+      painters: that there are.
+      longest: frames of the longest scene, where scenes are held as a whole; None: they are not.
+      passes: over a scene.
+    """
+    height, width = shape
+    free = SHARE * free_on_host() / (height * width)
+    if longest is None:
+        return painters, max(READ_AHEAD * painters, int(free / WAITING_BYTES))
+    held = max(1, longest) * (SCENE_BYTES + passes * DRAFT_BYTES)
+    count = max(1, min(painters, int(free / held)))
+    return count, count * max(1, longest)
+
+
+def paint_scenes(
+    frames: Iterable[Scened],
+    opening: Prepared,
+    painters: Sequence[VideoPainter],
+    way: Way,
+    room: int,
+    since: Stop | None = None,
+) -> Generator[PaintedFrame]:
+    """Paint the scenes of a clip at once, and yield all frames in their order, on the host.
+
+    Of the frames of a scene that wait only the newest has the painter's state.
+
+    Args:
+      frames: of the clip.
+      opening: the first of them, which decides what all share.
+      painters: the method, for each device.
+      way: how.
+      room: frames that may be read and have not come out yet; where there are several passes, no
+        fewer than the longest scene has.
+      since: where an earlier run was stopped; None: this one begins at the beginning.
+    """
+    table = _Table(room)
+
+    def read() -> None:
+        table.deal(frames, since.frames if since else 0, max(way.distances))
+
+    def paint(painter: VideoPainter) -> None:
+        first: Prepared | None = opening
+        while scene := table.take():
+            earlier = since if scene is table.first else None
+            painted = _on_its_device(painter, first, table.frames_of(scene), way, earlier)
+            with closing(ahead(painted)) as coming:
+                for frame in coming:
+                    table.put(scene, on_host(frame))
+            table.finish(scene)
+            first = None
+
+    work = [read, *(functools.partial(paint, painter) for painter in painters)]
+    threads = [threading.Thread(target=table.guarded, args=(each,), daemon=True) for each in work]
+    for thread in threads:
+        thread.start()
+    try:
+        yield from table.in_order()
+    finally:
+        table.close()
+        for thread in threads:
+            thread.join()
+
+
+def _on_its_device(
+    painter: VideoPainter,
+    opening: Prepared | None,
+    frames: Iterable[Scened],
+    way: Way,
+    since: Stop | None,
+) -> Generator[PaintedFrame]:
+    """Paint a scene; what is computed beside the network is for its device too."""
+    with jax.default_device(device_of(painter.model)):
+        if opening is not None:
+            painter.prepare(opening)
+        yield from paint_frames(frames, painter, way, since)
+
+
+class _Scene:
+    """A scene on its way: frames that nobody has painted yet, and pictures nobody has fetched."""
+
+    def __init__(self, read: deque[Scened]):
+        self.read = read
+        self.painted: deque[PaintedFrame] = deque()
+        self.whole = self.finished = False
+
+
+class _Closed(Exception):
+    """Nobody wants any more."""
+
+
+class _Table:
+    """What the threads share; whatever changes there wakes those that wait for it.
+
+    Args:
+      room: frames that may lie there.
+
+    Attributes:
+      first: the first scene.
+    """
+
+    def __init__(self, room: int):
+        self.first: _Scene | None = None
+        self._room = room
+        self._changed = threading.Condition()
+        self._untaken: deque[_Scene] = deque()
+        self._coming: deque[_Scene] = deque()
+        self._all_dealt = self._closed = False
+        self._error: BaseException | None = None
+
+    def deal(self, frames: Iterable[Scened], done: int, distance: int) -> None:
+        """Lay the scenes and their frames there.
+
+        Args:
+          frames: to read.
+          done: so many have been painted.
+          distance: so many of those are handed out at most, where their scene goes on.
+        """
+        scene: _Scene | None = None
+        last = 0
+        before: deque[Scened] = deque(maxlen=distance)
+        for frame in frames:
+            if frame.scene != last:
+                self._end(scene)
+                scene, last = None, frame.scene
+                before.clear()
+            if frame.number <= done:
+                before.append(frame)
+                continue
+            with self._when(lambda: self._room > 0):
+                self._room -= 1
+                if scene is None:
+                    scene = _Scene(deque(before))
+                    self.first = self.first or scene
+                    self._untaken.append(scene)
+                    self._coming.append(scene)
+                scene.read.append(frame)
+        self._end(scene)
+        with self._when():
+            self._all_dealt = True
+
+    def _end(self, scene: _Scene | None) -> None:
+        with self._when():
+            if scene:
+                scene.whole = True
+
+    def take(self) -> _Scene | None:
+        """The next scene that nobody paints; None: there is none any more."""
+        with self._when(lambda: self._untaken or self._all_dealt):
+            return self._untaken.popleft() if self._untaken else None
+
+    def frames_of(self, scene: _Scene) -> Iterator[Scened]:
+        """The frames of a scene, as they are read."""
+        while True:
+            with self._when(lambda: scene.read or scene.whole):
+                if not scene.read:
+                    return
+                frame = scene.read.popleft()
+            yield frame
+
+    def put(self, scene: _Scene, frame: PaintedFrame) -> None:
+        """Lay a painted frame there."""
+        with self._when():
+            if scene.painted:
+                scene.painted[-1] = scene.painted[-1]._replace(state=None)
+            scene.painted.append(frame)
+
+    def finish(self, scene: _Scene) -> None:
+        """Say that all of a scene has been painted."""
+        with self._when():
+            scene.finished = True
+
+    def in_order(self) -> Iterator[PaintedFrame]:
+        """The painted frames, scene after scene."""
+        while True:
+            with self._when(lambda: self._coming or self._all_dealt):
+                if not self._coming:
+                    return
+                scene = self._coming.popleft()
+            yield from self._out_of(scene)
+
+    def _out_of(self, scene: _Scene) -> Iterator[PaintedFrame]:
+        while True:
+            with self._when(lambda: scene.painted or scene.finished):
+                if not scene.painted:
+                    return
+                frame = scene.painted.popleft()
+                self._room += not frame.draft
+            yield frame
+
+    def close(self) -> None:
+        """Let all threads end."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def guarded(self, work: Callable[[], None]) -> None:
+        """Do the work of a thread; what it raises is raised by `in_order`."""
+        try:
+            work()
+        except _Closed:
+            pass
+        except BaseException as error:  # for the one who waits for the frames
+            with self._changed:
+                self._error = self._error or error
+            self.close()
+
+    @contextlib.contextmanager
+    def _when(self, ready: Callable[[], Any] = lambda: True) -> Iterator[None]:
+        """Hold the lock once something is so; raise what ended a thread, or that all is over."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or ready())
+            if self._error:
+                raise self._error
+            if self._closed:
+                raise _Closed
+            yield
+            self._changed.notify_all()
