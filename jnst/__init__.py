@@ -103,7 +103,7 @@ if TYPE_CHECKING:
 else:
     __all__ = list(_MODULES)  # type checkers, which cannot read this, have the imports
 
-_PACKAGES = ("video", "visualize")
+_PACKAGES = ("feedforward", "video", "visualize")
 """Packages of public functions, which are imported when they are first asked for."""
 
 

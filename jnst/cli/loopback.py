@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 LOOPBACK = (HOST, "localhost", "::1")
 """Host names that requests may use; others could come from a foreign page."""
+STALLED_SECONDS = 5
+"""That a request may send nothing for, as where a tunnel is gone, before it is dropped."""
 POLL_SECONDS = 0.05
 """How long the end of serving takes at most, beside the answers that are being made."""
 
@@ -95,7 +97,9 @@ class LoopbackServer:
     def __init__(self, app: "WSGIApplication", port: int = 0):
         from werkzeug.serving import WSGIRequestHandler, make_server
 
-        class Quiet(WSGIRequestHandler):
+        class Handler(WSGIRequestHandler):
+            timeout = STALLED_SECONDS
+
             def log(self, *_: Any) -> None:  # standard error belongs to the run
                 pass
 
@@ -106,7 +110,7 @@ class LoopbackServer:
                 listener.getsockname()[1],
                 self.requests.counted(app),
                 threaded=True,
-                request_handler=Quiet,
+                request_handler=Handler,
                 fd=listener.fileno(),
             )
         self.port = self.server.port

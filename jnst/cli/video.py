@@ -46,6 +46,10 @@ def run(args: argparse.Namespace) -> int:
     written = [path for path in (output, report, strip_file) if path]
     if len({path.resolve() for path in written}) < len(written):
         raise ValueError(f"{output}, --report and --strip need different names")
+    if strip_file:
+        for folder in (args.clip, output):
+            if strip_file.resolve().parent == Path(folder).resolve():
+                raise ValueError(f"--strip {strip_file} would lie among the frames of {folder}")
     size = SIZE if args.size is None else args.size
     clip = open_clip(args.clip, Window(args.start or 0.0, args.end, args.fps, size))
     # By its name, as the command itself: networks are imported once the clip has been read.
@@ -113,7 +117,9 @@ def run(args: argparse.Namespace) -> int:
         print(f"{args.parser.prog}: {args.clip}: {clip.problem}", file=sys.stderr)
     if not args.quiet:
         seconds = time.monotonic() - began
-        said = f"{counted(len(rows))} in {seconds:.0f} s, {len(rows) / seconds:.3g} a second"
+        new = len(rows) - kept
+        part = f", {new} of them" if kept else ""
+        said = f"{counted(len(rows))}{part} in {seconds:.0f} s, {new / seconds:.3g} a second"
         print(f"wrote {output}: {said}", file=sys.stderr)
         if measures := summary(rows):
             print(measures, file=sys.stderr)

@@ -5,7 +5,7 @@ in its place: any function of the type `Flow`.
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
@@ -71,12 +71,23 @@ def dis_flow(first: Frame, second: Frame) -> Float[np.ndarray, "H W 2"]:
     return np.asarray(search.calc(grey[0], grey[1], None), np.float32)  # type: ignore[call-overload]
 
 
+def check_flow(found: Any, shape: Sequence[int]) -> Float[np.ndarray, "H W 2"]:
+    """Return the flow found for frames of a shape, as float32; raise ValueError if it is none."""
+    flow, wanted = np.asarray(found, np.float32), (*shape[:2], 2)
+    if flow.shape != wanted or not np.isfinite(flow).all():
+        what = f"shape {flow.shape}" if flow.shape != wanted else "values that are not finite"
+        raise ValueError(f"flow must return finite displacements of shape {wanted}, got {what}")
+    return flow
+
+
 def motion_between(earlier: Frame, frame: Frame, flow: Flow = dis_flow) -> Motion:
     """The motion from an earlier frame to a later one."""
     if np.array_equal(earlier, frame):  # as in a still: no search finds a motion of exactly 0
         height, width, _ = frame.shape
         return Motion(np.zeros((height, width, 2), np.float32), np.ones((height, width), bool))
-    backward, forward = flow(frame, earlier), flow(earlier, frame)
+    backward, forward = (
+        check_flow(flow(*pair), frame.shape) for pair in ((frame, earlier), (earlier, frame))
+    )
     return Motion(backward, reliability(backward, forward))
 
 

@@ -32,8 +32,14 @@ class FolderWriter:
 
     def __init__(self, path: Path, record: Mapping[str, Any], kept: int = 0):
         self.path, self.record = path, record
-        path.mkdir(exist_ok=True)
+        self.made = not path.exists()
         self.written = {self.file(number) for number in range(1, kept + 1)}
+        if missing := sorted(file.name for file in self.written if not file.is_file()):
+            raise ValueError(
+                f"{path} lacks {missing[0]}, which was painted before it was stopped; leave out "
+                "--resume"
+            )
+        path.mkdir(exist_ok=True)
         with atomic_write(path / RECORD) as temporary:
             temporary.write_text(json.dumps({"video": record}, indent=1), encoding="utf-8")
 
@@ -55,4 +61,8 @@ class FolderWriter:
                 path.unlink()
 
     def discard(self) -> None:
-        """Leave what there is: every picture of it is whole."""
+        """Leave what there is, as every picture of it is whole; where there is none, nothing."""
+        if self.made and not self.written:
+            (self.path / RECORD).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                self.path.rmdir()

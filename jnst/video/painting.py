@@ -1,6 +1,7 @@
 """A clip painted: read, looked through for motion, painted, measured and written."""
 
 import contextlib
+import threading
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
 from typing import Any, NamedTuple
@@ -69,10 +70,10 @@ def paint_clip(
     way = Way(flow, sorted(distances), measured)
     drafts: dict[int, PaintedFrame] = {}
     rows = [] if since is None else list(since.rows)
-    state, stopped = None, False
+    state, stopping = None, threading.Event()
     with contextlib.ExitStack() as stack:
         try:
-            painted = _painted(clip, painters, way, since)
+            painted = _painted(clip, painters, way, since, stopping)
             stack.enter_context(closing(painted))
             for frame in painted:
                 if frame.draft:
@@ -82,9 +83,10 @@ def paint_clip(
                     writer.write(frame.picture, frame.time)
                     rows.append(frame.row)
                     state = frame.state
-                stopped = bool(callback and callback(frame)) or stopped
+                if callback and callback(frame):
+                    stopping.set()
                 # The newest only of the frames that wait has the state to go on with.
-                if stopped and (state is not None or frame.draft):
+                if stopping.is_set() and (state is not None or frame.draft):
                     break
             for _, draft in sorted(drafts.items()):
                 writer.write(draft.picture, draft.time)
@@ -95,11 +97,15 @@ def paint_clip(
         except BaseException:
             writer.discard()
             raise
-    return Outcome(rows, stopped, state)
+    return Outcome(rows, stopping.is_set(), state)
 
 
 def _painted(
-    clip: Clip, painters: Sequence[VideoPainter], way: Way, since: Stop | None
+    clip: Clip,
+    painters: Sequence[VideoPainter],
+    way: Way,
+    since: Stop | None,
+    stopping: threading.Event,
 ) -> Generator[PaintedFrame]:
     """The frames of a clip, painted, on the host."""
     passes = painters[0].passes
@@ -112,7 +118,7 @@ def _painted(
     frames = in_scenes(clip.frames())
     count, room = scenes_at_once(clip.shape, len(painters), longest, passes)
     if count > 1:
-        yield from paint_scenes(frames, opening, painters[:count], way, room, since)
+        yield from paint_scenes(frames, opening, painters[:count], way, room, since, stopping)
         return
     with closing(ahead(_in_turn(frames, opening, painters[0], way, since))) as painted:
         for frame in painted:

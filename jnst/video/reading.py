@@ -102,7 +102,8 @@ class MovieFile(Clip):
         height, width = self.shape
         if self.quarter_turns % 2:
             height, width = width, height
-        last, damaged = None, 0
+        last, damaged, earlier = None, 0, 0
+        shapes: set[tuple[int, int]] = set()
         with opened(self.path) as container:
             stream = container.streams.video[0]
             stream.thread_type = "AUTO"
@@ -116,7 +117,9 @@ class MovieFile(Clip):
                 else:
                     time = frame.pts * Fraction(frame.time_base) - begin
                 if last is not None and time <= last:
-                    continue  # two frames of one time, as broken files have them
+                    earlier += time < last - 1  # else two frames of one time, as files have them
+                    continue
+                shapes.add((frame.width, frame.height))
                 last = time
                 damaged += frame.is_corrupt
                 scaled = frame.reformat(width, height, "rgb24", interpolation=AREA)
@@ -129,6 +132,10 @@ class MovieFile(Clip):
         missing = (self.duration or 0) - float(last or 0) - 2 / float(self.own_rate)
         if whole and missing > 0.02 * (self.duration or 0):
             self.problem = f"its last {missing:.2f} s are missing, as in a file that was cut off"
+        elif earlier:
+            self.problem = f"frames left out, as their times begin again: {earlier}"
+        elif len(shapes) > 1:
+            self.problem = "its frames change their shape; all were brought to that of the first"
         elif damaged:
             self.problem = f"damaged frames: {damaged}; they were painted as far as they came out"
 

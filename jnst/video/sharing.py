@@ -16,7 +16,7 @@ from typing import Any
 
 import jax
 
-from jnst.execution.memory import SHARE, device_of, free_on_host
+from jnst.execution.memory import device_of, free_on_host
 from jnst.video.looking import Scened
 from jnst.video.painted import READ_AHEAD, PaintedFrame, Way, on_host, paint_frames
 from jnst.video.painters import Prepared, VideoPainter
@@ -24,6 +24,8 @@ from jnst.video.passes import SCENE_BYTES
 from jnst.video.resuming import Stop
 from jnst.video.threads import ahead
 
+SHARE = 0.25
+"""Of the free memory, at most, for frames that wait."""
 WAITING_BYTES = 9
 """That a frame that waits takes for each pixel: it, its picture, and that of it alone."""
 DRAFT_BYTES = 6
@@ -57,6 +59,7 @@ def paint_scenes(
     way: Way,
     room: int,
     since: Stop | None = None,
+    stopping: threading.Event | None = None,
 ) -> Generator[PaintedFrame]:
     """Paint the scenes of a clip at once, and yield all frames in their order, on the host.
 
@@ -70,6 +73,7 @@ def paint_scenes(
       room: frames that may be read and have not come out yet; where there are several passes, no
         fewer than the longest scene has.
       since: where an earlier run was stopped; None: this one begins at the beginning.
+      stopping: set once no more is to be painted than what is being painted.
     """
     table = _Table(room)
 
@@ -84,6 +88,8 @@ def paint_scenes(
             with closing(ahead(painted)) as coming:
                 for frame in coming:
                     table.put(scene, on_host(frame))
+                    if stopping and stopping.is_set():
+                        break
             table.finish(scene)
             first = None
 

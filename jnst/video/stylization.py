@@ -154,9 +154,10 @@ def on_devices(model: Model, devices: Sequence[jax.Device] | None = None) -> lis
     """
     if devices is None:
         devices = jax.local_devices(backend=memory.device_of(model).platform)
-    if not devices or not all(isinstance(device, jax.Device) for device in devices):
+    given = [] if isinstance(devices, jax.Device) else list(devices)
+    if not given or not all(isinstance(device, jax.Device) for device in given):
         raise TypeError(f"devices must be devices of JAX, as jax.devices() has them, got {devices}")
-    return [jax.device_put(model, device) for device in devices]
+    return [jax.device_put(model, device) for device in given]
 
 
 def plain(value: Any) -> Any:

@@ -51,7 +51,7 @@ class Descending(NamedTuple):
 
 DEPTHS = (
     Descending(None, 1e-5, 3e-6),
-    Descending(None, 1e-4, 2e-5),
+    Descending(None, 4e-3, 2e-5),
     Descending(None, 8e-3, 1e-4),
     Descending(1.0, 0.02, 5e-3, jitter=2),
     Descending(1.0, 0.03, 1e-2, jitter=4),

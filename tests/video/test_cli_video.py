@@ -164,6 +164,14 @@ MISTAKES = [
     ("clip.mp4 style.png -o clip.mp4", "clip.mp4 is the clip itself and would be overwritten"),
     ("linked.mp4 style.png -o clip.mp4", "clip.mp4 is the clip itself and would be overwritten"),
     ("own style.png -o own", "own is the clip itself and would be overwritten"),
+    (
+        "own style.png --strip own/frame-000001.png",
+        "--strip own/frame-000001.png would lie among the frames of own",
+    ),
+    (
+        "clip.mp4 style.png -o own --strip own/strip.png",
+        "--strip own/strip.png would lie among the frames of own",
+    ),
     ("empty.mp4 style.png", "empty.mp4 cannot be read as a video: invalid data found"),
     ("half.mp4 style.png", "half.mp4 holds no video"),
     ("http://127.0.0.1/clip.mp4 style.png", "http:/127.0.0.1/clip.mp4 does not exist"),

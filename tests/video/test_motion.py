@@ -91,6 +91,29 @@ def test_a_still_does_not_move():
     assert motion.reliable.all() and not motion.flow.any()
 
 
+@pytest.mark.parametrize(
+    "found, message",
+    [
+        (np.zeros((4, 4, 2)), r"shape \(96, 128, 2\), got shape \(4, 4, 2\)"),
+        (np.full((96, 128, 2), np.nan), "got values that are not finite"),
+    ],
+)
+def test_a_flow_that_is_none(found, message):
+    pair = moved(shift=(3.0, 0.0))
+    with pytest.raises(ValueError, match=message):
+        motion_between(pair.earlier, pair.frame, lambda *_: found)
+
+
+def test_a_flow_of_any_precision_will_do():
+    pair = moved(shift=(3.0, 0.0))
+
+    def doubled(first, second):
+        return dis_flow(first, second).astype(np.float64)
+
+    motion, expected = (motion_between(pair.earlier, pair.frame, f) for f in (doubled, dis_flow))
+    np.testing.assert_array_equal(motion.flow, expected.flow)
+
+
 def test_softened_masks_keep_off_what_is_not_reliable():
     reliable = np.ones((40, 60), bool)
     reliable[10:20, 20:30] = False

@@ -306,3 +306,38 @@ def test_one_frame_is_a_video(tmp_path, frames):
     write_clip(tmp_path / "in.mp4", frames[:1], sound=False)
     copied(tmp_path / "in.mp4", tmp_path / "out.mp4")
     assert len(Facts(tmp_path / "out.mp4").times) == 1
+
+
+def test_a_folder_that_lacks_a_frame_does_not_go_on(tmp_path, clip):
+    open_writer(tmp_path / "out", open_clip(clip), Encoding(), {})
+    with pytest.raises(ValueError, match=r"out lacks frame-000001\.png, which was painted before"):
+        open_writer(tmp_path / "out", open_clip(clip), Encoding(), {}, 2)
+
+
+def test_a_folder_without_a_frame_is_not_left(tmp_path, clip):
+    open_writer(tmp_path / "out", open_clip(clip), Encoding(), {}).discard()
+    assert not (tmp_path / "out").exists()
+
+
+def test_frames_whose_times_begin_again_are_told(tmp_path, frames):
+    """As of two streams, one after the other in a file."""
+    many = [frame for frame in frames for _ in range(3)]
+    for name in ("one.ts", "two.ts"):
+        write_clip(tmp_path / name, many, sound=False)
+    both = (tmp_path / "one.ts").read_bytes() + (tmp_path / "two.ts").read_bytes()
+    (tmp_path / "both.ts").write_bytes(both)
+    clip = open_clip(tmp_path / "both.ts")
+    count = len(list(clip.frames()))
+    assert 40 <= count <= 42 and clip.problem.startswith("frames left out, as their times begin")
+
+
+def test_frames_that_change_their_shape_are_told(tmp_path, frames):
+    write_clip(tmp_path / "one.ts", frames, sound=False)
+    times = [1 + number / RATE for number in range(len(frames))]
+    turned = [frame.transpose(1, 0, 2).copy() for frame in frames]
+    write_clip(tmp_path / "two.ts", turned, times, sound=False)
+    both = (tmp_path / "one.ts").read_bytes() + (tmp_path / "two.ts").read_bytes()
+    (tmp_path / "both.ts").write_bytes(both)
+    clip = open_clip(tmp_path / "both.ts")
+    assert len(list(clip.frames())) > len(frames)
+    assert clip.problem == "its frames change their shape; all were brought to that of the first"

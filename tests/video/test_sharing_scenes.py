@@ -1,6 +1,7 @@
 """Scenes painted at once: the pictures of one painter, in their order."""
 
 import threading
+import time
 
 import jax
 import numpy as np
@@ -9,13 +10,19 @@ from clips import Facts, painted, stopped_after, timed, write_clip
 from motions import pan
 
 import jnst
+from jnst.video.arbitrary import ArbitraryPainter
 from jnst.video.clip import Window
 from jnst.video.flow import dis_flow
 from jnst.video.looking import as_image, in_scenes
 from jnst.video.painted import Measured, Way
 from jnst.video.painters import Prepared
 from jnst.video.passes import SCENE_BYTES
-from jnst.video.sharing import DRAFT_BYTES, WAITING_BYTES, paint_scenes, scenes_at_once
+from jnst.video.sharing import (
+    DRAFT_BYTES,
+    WAITING_BYTES,
+    paint_scenes,
+    scenes_at_once,
+)
 from jnst.video.stylization import one_pass_painter
 
 
@@ -140,7 +147,7 @@ def test_several_passes_of_several_scenes(tmp_path, tiny, style, scenes):
 
 
 def test_as_many_scenes_at_once_as_there_is_memory_for(monkeypatch):
-    monkeypatch.setattr("jnst.video.sharing.free_on_host", lambda: 10_000_000)
+    monkeypatch.setattr("jnst.video.sharing.free_on_host", lambda: 32_000_000)
     assert scenes_at_once((100, 100), 4) == (4, int(8_000_000 / (WAITING_BYTES * 10_000)))
     one = 10_000 * 10 * (SCENE_BYTES + 2 * DRAFT_BYTES)
     assert scenes_at_once((100, 100), 4, 10, 2) == (8_000_000 // one, 8_000_000 // one * 10)
@@ -152,3 +159,31 @@ def test_devices_that_are_none(tmp_path, adain, style, clip, devices):
     with pytest.raises(TypeError, match="devices must be devices of JAX"):
         jnst.video.stylize_video(adain, clip, style, tmp_path / "out.mp4", devices=devices)
     assert not list(tmp_path.iterdir())
+
+
+def test_painting_ends_soon_where_writing_is_slower(adain, style, tmp_path, monkeypatch):
+    """The frames of a scene do not all come, though one always waits while another is written."""
+    advance = ArbitraryPainter.advance
+
+    def slowly(*arguments):
+        time.sleep(0.1)
+        return advance(*arguments)
+
+    monkeypatch.setattr(ArbitraryPainter, "advance", slowly)
+    write_clip(tmp_path / "clip.mp4", pan(40), sound=False)
+
+    def slower(frame):
+        time.sleep(0.2)
+        return frame.number == 3
+
+    result = jnst.video.stylize_video(
+        adain,
+        tmp_path / "clip.mp4",
+        style,
+        tmp_path / "out.mp4",
+        window=Window(size=64),
+        devices=[jax.devices()[0]] * 2,
+        callback=slower,
+        matching="statistics",
+    )
+    assert result.stopped and 3 <= len(result.rows) < 30
