@@ -189,7 +189,7 @@ def application(live: Live) -> "Flask":
     def client() -> str:
         name = request.args.get("client", "")
         if not re.fullmatch(CLIENT, name):
-            abort(400, "client must be the page's name of 8 to 64 hexadecimal digits")
+            abort(400, "client must be the page's name of 8 to 64 characters of 0-9, a-f and -")
         return name
 
     @app.get("/")

@@ -10,9 +10,10 @@ from jnst.image.color_setting import COLORS
 from jnst.losses.registry import STYLE_LOSSES
 from jnst.transfer.settings import Settings
 from jnst.video.clip import Window
+from jnst.video.encoders import ENCODERS, SUFFIXES
 from jnst.video.mixing import SMOOTH
 from jnst.video.optimising import STEPS, TEMPORAL
-from jnst.video.writing import ENCODERS, PIXEL_FORMAT, SUFFIXES
+from jnst.video.writing import PIXEL_FORMAT
 
 METHODS = ("fast", "optimise")
 SIZE = 512

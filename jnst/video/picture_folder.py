@@ -42,11 +42,18 @@ class PictureFolder(Clip):
 
     def frames(self) -> Generator[Timed]:
         """Read the pictures; they come at the rate as they are."""
+        self.problem = ""
         return self._within(self._decoded())
 
     def _decoded(self) -> Generator[Timed]:
+        damaged = 0
         for number, file in enumerate(self.files):
-            pixels = load_image(os.fspath(file), max(self.shape))
+            try:
+                pixels = load_image(os.fspath(file), max(self.shape))
+            except ValueError as error:
+                damaged += 1
+                self.problem = f"frames left out, as they cannot be read: {damaged}; {error}"
+                continue
             if pixels.shape[:2] != self.shape:
                 height, width = pixels.shape[:2]
                 raise ValueError(

@@ -18,6 +18,7 @@ from jnst._checks import check_choice, check_integer
 from jnst._files import atomic_write, check_output
 from jnst.image.pictures import FORMATS
 from jnst.video.clip import Clip
+from jnst.video.encoders import ENCODERS, OPTIONS, QUALITIES, SUFFIXES, WORST
 from jnst.video.flow import Frame
 from jnst.video.folder_writing import RECORD, FolderWriter, naming
 from jnst.video.reading import EXACT, MovieFile, opened
@@ -25,25 +26,6 @@ from jnst.video.resuming import forget_stop
 from jnst.video.sound import Sound
 from jnst.visualize.folders import check_own_folder
 
-ENCODERS = {
-    "h264": "libx264",
-    "h265": "libx265",
-    "hevc": "libx265",
-    "vp9": "libvpx-vp9",
-    "av1": "libsvtav1",
-}
-"""Encoders of codecs that are named as such; others are named by FFmpeg's name of the encoder."""
-SUFFIXES = {
-    ".mp4": "libx264",
-    ".m4v": "libx264",
-    ".mov": "libx264",
-    ".mkv": "libx264",
-    ".webm": "libvpx-vp9",
-}
-"""The usual encoder for each suffix of a video."""
-QUALITIES = {"libx264": 18, "libx265": 20, "libvpx-vp9": 26, "libsvtav1": 28}
-"""Constant quality by default: lower is better, and larger; of hardly any visible loss."""
-WORST = 63
 PIXEL_FORMAT = "yuv420p"
 """What every player plays."""
 START_CODES = {"h264": "h264_mp4toannexb", "hevc": "hevc_mp4toannexb"}
@@ -110,9 +92,12 @@ def check_video_output(path: str | os.PathLike[str], encoding: Encoding) -> Path
             check_choice(f"the suffix of output {path}", path.suffix.lower(), SUFFIXES)
         return check_own_folder(path, RECORD, "video")
     path = check_output(path)
-    if encoding.quality is not None:
-        check_integer("quality", encoding.quality, least=0, most=WORST)
     _check_codec(path, encoding)
+    if encoding.quality is not None:
+        name = encoding.encoder(path)
+        if name not in WORST:
+            raise ValueError(f"quality has no effect with {name}; it is for {', '.join(WORST)}")
+        check_integer("quality", encoding.quality, least=0, most=WORST[name])
     return path
 
 
@@ -186,8 +171,7 @@ class MovieWriter:
             name = encoding.encoder(path)
             quality = QUALITIES.get(name) if encoding.quality is None else encoding.quality
             options = {} if quality is None else {"crf": str(quality)}
-            if name == "libvpx-vp9":
-                options |= {"b": "0", "row-mt": "1", "deadline": "good", "cpu-used": "3"}
+            options |= OPTIONS.get(name, {})
             self.stream = self.container.add_stream(name, rate=clip.rate, options=options)
             height, width = clip.shape
             self.stream.width, self.stream.height = width + width % 2, height + height % 2

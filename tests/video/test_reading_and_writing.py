@@ -158,6 +158,17 @@ def test_a_folder_of_pictures_in_the_order_of_their_numbers(tmp_path, frames):
     assert [timed.time for timed in clip.frames()] == [0, Fraction(1, 10), Fraction(2, 10)]
 
 
+def test_pictures_of_a_folder_that_cannot_be_read_are_left_out_and_told(tmp_path, frames):
+    for number, frame in enumerate(frames[:4]):
+        jnst.save_image(tmp_path / f"{number}.png", frame / np.float32(255))
+    whole = (tmp_path / "1.png").read_bytes()
+    (tmp_path / "1.png").write_bytes(whole[: len(whole) // 2])
+    clip = open_clip(tmp_path)
+    assert [timed.time for timed in clip.frames()] == [Fraction(n, 24) for n in (0, 2, 3)]
+    assert clip.problem.startswith("frames left out, as they cannot be read: 1; ")
+    assert "1.png" in clip.problem
+
+
 def test_a_shorter_run_removes_pictures_of_a_longer_one(tmp_path, clip):
     copied(clip, tmp_path / "out")
     stop_file(tmp_path / "out").write_bytes(b"of another run")
@@ -225,7 +236,9 @@ def test_outputs_that_cannot_be(tmp_path):
         ("out.webm", Encoding(codec="h264"), "a file .webm cannot hold h264; try .mkv"),
         ("out.avi", Encoding(), "the suffix of output .* must be one of .mp4"),
         ("out.png", Encoding(), "out.png is a single picture; give a video or a folder"),
-        ("out.mp4", Encoding(quality=99), "quality must be at most 63, got 99"),
+        ("out.mp4", Encoding(quality=52), "quality must be at most 51, got 52"),
+        ("out.webm", Encoding(quality=99), "quality must be at most 63, got 99"),
+        ("out.mp4", Encoding(codec="mpeg4", quality=2), "quality has no effect with mpeg4; it is"),
         ("out.mp4", Encoding(pixel_format="yuv"), "pixel_format must be one of .*yuv420p"),
         ("no/out.mp4", Encoding(), "output folder .*no does not exist"),
         ("/dev/full", Encoding(), "/dev/full is a file; give the name of a folder"),
