@@ -12,6 +12,9 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from jaxtyping import Float
+
 from jnst._checks import check_choice, check_integer, check_number
 from jnst.cli.loopback import LoopbackServer, guard
 from jnst.image.frames import read_frame, write_frame
@@ -134,24 +137,26 @@ class Live:
             ],
         }
 
-    def painted(self, data: bytes, style: str, strength: float) -> tuple[bytes, dict[str, float]]:
+    def checked(self, data: bytes, style: str, strength: float) -> Float[np.ndarray, "H W 3"]:
+        """Read a frame's file; raise ValueError for one, a style or a strength that will not do."""
+        check_choice("style", style, self.styles.samples)
+        check_number("strength", strength, least=0, most=1)
+        return read_frame(data, self.shapes)
+
+    def painted(
+        self, frame: Float[np.ndarray, "H W 3"], style: str, strength: float
+    ) -> tuple[bytes, dict[str, float]]:
         """Paint a frame.
 
         Args:
-          data: the frame's file.
+          frame: from `checked`.
           style: one of the names.
           strength: in [0, 1].
 
         Returns:
           The painted frame's file, empty where a newer frame has come before its turn; and the
           seconds that it waited and was painted.
-
-        Raises:
-          ValueError: for a frame, a style or a strength that will not do.
         """
-        check_choice("style", style, self.styles.samples)
-        check_number("strength", strength, least=0, most=1)
-        frame = read_frame(data, self.shapes)
         came = time.perf_counter()
         with self.turns.turn() as mine:
             if not mine or self.closed:
@@ -203,14 +208,14 @@ def application(live: Live) -> "Flask":
             strength = float(request.args.get("strength", live.strength))
         except ValueError:
             abort(400, f"strength must be a number, got {request.args['strength']!r}")
-        data = request.get_data()
+        try:  # before it takes the seat
+            seen = live.checked(request.get_data(), style, strength)
+        except ValueError as error:
+            abort(400, str(error))
         with live.seat.taken_by(name) as mine:
             if not mine:
                 abort(409, "another page is being painted; close it to paint here")
-            try:
-                picture, seconds = live.painted(data, style, strength)
-            except ValueError as error:
-                abort(400, str(error))
+            picture, seconds = live.painted(seen, style, strength)
         if not picture and live.closed:
             abort(503, "jnst live is ending")
         if not picture:

@@ -4,11 +4,11 @@ Flask is optional, and imported only when a page is served.
 """
 
 import contextlib
+import re
 import socket
 import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -149,11 +149,9 @@ def guard(app: "Flask", policy: str = "") -> None:
     @app.before_request
     def own_machine_only() -> None:
         host = request.headers.get("Host", "")
-        try:
-            name = urlsplit(f"//{host}").hostname
-        except ValueError:
-            name = None
-        if name not in LOOPBACK:  # perhaps a foreign page whose name resolves to this machine
+        named = re.fullmatch(r"\[(::1)\](:\d+)?|([^][:@]+)(:\d+)?", host)
+        # Another name is perhaps a foreign page's, which resolves to this machine.
+        if not named or (named[1] or named[3]).lower() not in LOOPBACK:
             abort(403, "this page is served to this machine only")
         origin = request.headers.get("Origin")
         if origin is not None and origin.lower() != f"http://{host}".lower():

@@ -6,8 +6,9 @@ import importlib
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from jnst._files import check_not_overwriting, sha256_of
 from jnst.cli.preview import check_preview
@@ -19,7 +20,7 @@ from jnst.cli.video_preview import FramePreview
 from jnst.cli.video_report import FrameProgress, Strip, summary, write_report, write_strip
 from jnst.image.pictures import check_image_output
 from jnst.version import __version__
-from jnst.video.clip import Window
+from jnst.video.clip import Clip, Window
 from jnst.video.flow import check_opencv
 from jnst.video.painted import Measured, PaintedFrame
 from jnst.video.painting import paint_clip
@@ -60,10 +61,10 @@ def run(args: argparse.Namespace) -> int:
     passes = painters[0].passes
     record = {"jnst": __version__, "clip": Path(args.clip).name, **job.record}
     height, width = clip.shape
-    identity = {**record, "frames": [height, width, clip.rate], "part": clip.window[:3]}
-    identity |= {"clip's file": facts_of(args.clip), "files' contents": contents_of(job.inputs)}
-    identity = json.loads(json.dumps({**identity, "encoding": encoding}, default=str))
+    identity = identity_of(clip, encoding, record, job.inputs)
     since = read_stop(output, identity) if args.resume else None
+    if since and not output.exists():
+        raise ValueError(f"{output} is gone, whose frames are to be kept; leave out --resume")
     if not args.quiet:
         frames = counted(clip.count) if clip.count else "frames"
         rate = f"{float(clip.rate):.4g} a second"
@@ -129,6 +130,23 @@ def run(args: argparse.Namespace) -> int:
 def counted(frames: int) -> str:
     """Frames in words."""
     return f"{frames} frame{'s' if frames > 1 else ''}"
+
+
+def identity_of(
+    clip: Clip, encoding: Encoding, record: Mapping[str, Any], inputs: Sequence[tuple[str, str]]
+) -> dict[str, Any]:
+    """What must be the same for a clip that was stopped to go on, as JSON holds it."""
+    identity = {
+        **record,
+        "size": clip.shape,
+        "rate": clip.rate,
+        "part (start, end, fps)": clip.window[:3],
+        "clip's file": facts_of(clip.path),
+        "files' contents": contents_of(inputs),
+        "encoding (codec, quality, pixel format, sound)": encoding,
+    }
+    found: dict[str, Any] = json.loads(json.dumps(identity, default=str))
+    return found
 
 
 def contents_of(inputs: Sequence[tuple[str, str]]) -> list[str]:

@@ -187,8 +187,25 @@ def test_other_paths_and_methods_are_refused(page):
     assert status == 404 and "error" in json.loads(body)
 
 
+def test_a_mistake_does_not_take_the_seat(page, frame):
+    assert post(page, b"hello", client=OTHER)[0] == 400
+    assert not page.seat.client
+    assert post(page, frame)[0] == 200
+
+
 @pytest.mark.parametrize("path, method", [("", "GET"), (f"leave?client={CLIENT}", "POST")])
-@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example:80", "[::1", ""])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example",
+        "127.0.0.1.evil.example:80",
+        "evil.example@127.0.0.1",
+        "127.0.0.1:eighty",
+        "[localhost]",
+        "[::1",
+        "",
+    ],
+)
 def test_other_hosts_are_refused(page, path, method, host):
     status, _, body = ask(page, path, method, Host=host)
     assert status == 403 and b"this machine only" in body

@@ -1,5 +1,6 @@
 """The server of the pages: how it ends."""
 
+import socket
 import threading
 import urllib.error
 import urllib.request
@@ -66,3 +67,25 @@ def test_a_server_that_never_served_frees_its_port():
     server = LoopbackServer(None)
     server.stop()
     LoopbackServer(None, server.port).stop()
+
+
+def test_an_upload_that_stalls_does_not_hold_up_the_end(monkeypatch):
+    """As where a tunnel is gone in the middle of a frame."""
+    monkeypatch.setattr("jnst.cli.loopback.STALLED_SECONDS", 0.2)
+    came = threading.Event()
+
+    def app(environ, start_response):
+        came.set()
+        environ["wsgi.input"].read(5000)
+        start_response("200 OK", [])
+        return []
+
+    server = LoopbackServer(app)
+    server.start()
+    with socket.create_connection(("127.0.0.1", server.port)) as upload:
+        upload.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5000\r\n\r\nabc")
+        assert came.wait(30)
+        ending = threading.Thread(target=server.stop, daemon=True)
+        ending.start()
+        ending.join(20)
+        assert not ending.is_alive()

@@ -287,6 +287,8 @@ def test_a_stopped_clip_goes_on_with_the_same_files_only(folder, monkeypatch, fr
         ran = video(folder, *line, "--resume")
         assert ran.returncode == 2 and "was stopped with another files' contents" in ran.stderr
         (folder / name).write_bytes(before)
+    ran = video(folder, *line, "--end", "0.1", "--resume")
+    assert ran.returncode == 2 and "stopped with another part (start, end, fps)" in ran.stderr
     write_clip(folder / "again.mp4", frames[1:5], sound=False)
     ran = video(folder, *line, "--resume")
     assert ran.returncode == 2 and "was stopped with another clip's file" in ran.stderr
@@ -300,6 +302,11 @@ def test_a_stopped_clip_goes_on(folder, monkeypatch, output):
     with monkeypatch.context() as patch:
         stopped_after(patch, 6)
         assert video(folder, *line, "-o", output).returncode == 130
+    (folder / output).rename(folder / "aside")
+    if output == "one.mp4":  # in a folder of pictures the file that tells is gone with it
+        ran = video(folder, *line, "-o", output, "--resume")
+        assert ran.returncode == 2 and "one.mp4 is gone, whose frames" in ran.stderr
+    (folder / "aside").rename(folder / output)
     ran = video(folder, *line, "-o", output, "--smooth", "0.1", "--resume")
     assert ran.returncode == 2 and "was stopped with another options" in ran.stderr
     ran = video(folder, *line, "-o", output, "--resume")
