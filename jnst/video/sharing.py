@@ -12,7 +12,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import jax
 
@@ -23,6 +23,8 @@ from jnst.video.painters import Prepared, VideoPainter
 from jnst.video.passes import SCENE_BYTES
 from jnst.video.resuming import Stop
 from jnst.video.threads import ahead
+
+T = TypeVar("T")
 
 SHARE = 0.25
 """Of the free memory, at most, for frames that wait."""
@@ -84,13 +86,13 @@ def paint_scenes(
         first: Prepared | None = opening
         while scene := table.take():
             earlier = since if scene is table.first else None
-            painted = _on_its_device(painter, first, table.frames_of(scene), way, earlier)
+            painted = _on_its_device(painter, first, table.each_of(scene.read), way, earlier)
             with closing(ahead(painted)) as coming:
                 for frame in coming:
                     table.put(scene, on_host(frame))
                     if stopping and stopping.is_set():
                         break
-            table.finish(scene)
+            table.end(scene.painted)
             first = None
 
     work = [read, *(functools.partial(paint, painter) for painter in painters)]
@@ -119,13 +121,20 @@ def _on_its_device(
         yield from paint_frames(frames, painter, way, since)
 
 
+class _Line(Generic[T]):
+    """Frames on their way from one thread to another."""
+
+    def __init__(self, frames: Iterable[T] = ()):
+        self.frames = deque(frames)
+        self.ended = False
+
+
 class _Scene:
     """A scene on its way: frames that nobody has painted yet, and pictures nobody has fetched."""
 
-    def __init__(self, read: deque[Scened]):
-        self.read = read
-        self.painted: deque[PaintedFrame] = deque()
-        self.whole = self.finished = False
+    def __init__(self, before: Iterable[Scened]):
+        self.read: _Line[Scened] = _Line(before)
+        self.painted: _Line[PaintedFrame] = _Line()
 
 
 class _Closed(Exception):
@@ -164,7 +173,8 @@ class _Table:
         before: deque[Scened] = deque(maxlen=distance)
         for frame in frames:
             if frame.scene != last:
-                self._end(scene)
+                if scene:
+                    self.end(scene.read)
                 scene, last = None, frame.scene
                 before.clear()
             if frame.number <= done:
@@ -173,45 +183,42 @@ class _Table:
             with self._when(lambda: self._room > 0):
                 self._room -= 1
                 if scene is None:
-                    scene = _Scene(deque(before))
+                    scene = _Scene(before)
                     self.first = self.first or scene
                     self._untaken.append(scene)
                     self._coming.append(scene)
-                scene.read.append(frame)
-        self._end(scene)
+                scene.read.frames.append(frame)
+        if scene:
+            self.end(scene.read)
         with self._when():
             self._all_dealt = True
-
-    def _end(self, scene: _Scene | None) -> None:
-        with self._when():
-            if scene:
-                scene.whole = True
 
     def take(self) -> _Scene | None:
         """The next scene that nobody paints; None: there is none any more."""
         with self._when(lambda: self._untaken or self._all_dealt):
             return self._untaken.popleft() if self._untaken else None
 
-    def frames_of(self, scene: _Scene) -> Iterator[Scened]:
-        """The frames of a scene, as they are read."""
+    def each_of(self, line: _Line[T]) -> Iterator[T]:
+        """The frames of a line, as they come."""
         while True:
-            with self._when(lambda: scene.read or scene.whole):
-                if not scene.read:
+            with self._when(lambda: line.frames or line.ended):
+                if not line.frames:
                     return
-                frame = scene.read.popleft()
+                frame = line.frames.popleft()
             yield frame
+
+    def end(self, line: _Line[Any]) -> None:
+        """Say that no more frames come."""
+        with self._when():
+            line.ended = True
 
     def put(self, scene: _Scene, frame: PaintedFrame) -> None:
         """Lay a painted frame there."""
+        waiting = scene.painted.frames
         with self._when():
-            if scene.painted:
-                scene.painted[-1] = scene.painted[-1]._replace(state=None)
-            scene.painted.append(frame)
-
-    def finish(self, scene: _Scene) -> None:
-        """Say that all of a scene has been painted."""
-        with self._when():
-            scene.finished = True
+            if waiting:
+                waiting[-1] = waiting[-1]._replace(state=None)
+            waiting.append(frame)
 
     def in_order(self) -> Iterator[PaintedFrame]:
         """The painted frames, scene after scene."""
@@ -220,16 +227,10 @@ class _Table:
                 if not self._coming:
                     return
                 scene = self._coming.popleft()
-            yield from self._out_of(scene)
-
-    def _out_of(self, scene: _Scene) -> Iterator[PaintedFrame]:
-        while True:
-            with self._when(lambda: scene.painted or scene.finished):
-                if not scene.painted:
-                    return
-                frame = scene.painted.popleft()
-                self._room += not frame.draft
-            yield frame
+            for frame in self.each_of(scene.painted):
+                with self._when():
+                    self._room += not frame.draft
+                yield frame
 
     def close(self) -> None:
         """Let all threads end."""
