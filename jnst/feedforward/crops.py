@@ -25,8 +25,12 @@ def draw_crops(
         halved = min(photo.shape[:2]) >= 2 * edge and random.random() < 0.5
         taken = 2 * edge if halved else edge
         top, left = (random.integers(size - taken + 1) for size in photo.shape[:2])
-        crop = photo[top : top + taken, left : left + taken].astype(np.float32) / 255
-        if halved:
-            crop = crop.reshape(edge, 2, edge, 2, 3).mean(axis=(1, 3))
-        crops[number] = crop[:, ::-1] if random.random() < 0.5 else crop
+        crop = photo[top : top + taken, left : left + taken]
+        scale = 255
+        if halved:  # in whole numbers, as floats would keep a GPU waiting
+            wide = crop[::2].astype(np.uint16) + crop[1::2]
+            crop, scale = wide[:, ::2] + wide[:, 1::2], 4 * 255
+        if random.random() < 0.5:
+            crop = crop[:, ::-1]
+        np.multiply(crop, np.float32(1 / scale), out=crops[number])
     return crops

@@ -1,9 +1,10 @@
 """Training a network that paints in one pass."""
 
+import contextlib
 import dataclasses
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -12,6 +13,7 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Float, UInt8
 
+from jnst._threads import ahead
 from jnst.execution.devices import checked_mesh, make_mesh, place, split, whole
 from jnst.feedforward.crops import draw_crops
 from jnst.feedforward.lessons import Batch, Lesson, make_lesson
@@ -197,11 +199,27 @@ class _Run(NamedTuple):
     ) -> Trained:
         """Make the steps that are missing."""
         self, state = self.spread(state)
+        missing = range(len(losses), self.training.steps)
+        with contextlib.closing(ahead(map(self.batch, missing))) as batches:
+            state, reason = self._make_steps(batches, state, losses, callback, file, identity)
+        painter = dataclasses.replace(self.painter, arrays=state.arrays)
+        return Trained(painter=painter, losses=_table(losses), steps=len(losses), reason=reason)
+
+    def _make_steps(
+        self,
+        batches: Iterable[Batch],
+        state: TrainingState,
+        losses: list[Losses],
+        callback: Callback | None,
+        file: Checkpoint | None,
+        identity: dict[str, Any],
+    ) -> tuple[TrainingState, str]:
+        """Make a step of each batch, adding to the losses; the state, and why they ended."""
         training, recipe, weights = self.training, self.training.recipe(), self.training.weights()
         bare = dataclasses.replace(self.painter, arrays={})
         reason = "finished"
-        for step in range(len(losses), training.steps):
-            batch, rate = self.batch(step), np.float32(training.rate(step))
+        for step, batch in enumerate(batches, start=len(losses)):
+            rate = np.float32(training.rate(step))
             state, seen = training_step(
                 state, bare, self.model, self.lesson, weights, rate, batch, recipe=recipe
             )
@@ -220,8 +238,7 @@ class _Run(NamedTuple):
                 )
             if reason != "finished":
                 break
-        painter = dataclasses.replace(self.painter, arrays=state.arrays)
-        return Trained(painter=painter, losses=_table(losses), steps=len(losses), reason=reason)
+        return state, reason
 
     def _progress(self, state: TrainingState, losses: list[Losses], batch: Batch) -> Progress:
         painter = dataclasses.replace(self.painter, arrays=state.arrays)

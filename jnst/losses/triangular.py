@@ -9,11 +9,8 @@ from jaxtyping import Array, Float
 
 from jnst.losses.arrays import lifted
 
-
-def _inverted(lower: Float[Array, "*batch C C"]) -> Float[Array, "*batch C C"]:
-    """L⁻¹ of a lower triangular L, without derivatives."""
-    identity = jnp.broadcast_to(jnp.eye(lower.shape[-1], dtype=lower.dtype), lower.shape)
-    return jax.lax.linalg.triangular_solve(lower, identity, left_side=True, lower=True)
+LEAF = 32
+"""The edge of the blocks that are inverted by substitution."""
 
 
 def one_by_one(function: Callable[..., Any], signature: str) -> Callable[..., Any]:
@@ -34,6 +31,48 @@ def one_by_one(function: Callable[..., Any], signature: str) -> Callable[..., An
 
 
 _cholesky_in_turn = one_by_one(jnp.linalg.cholesky, "(n,n)->(n,n)")
+
+
+def _substituted(lower: Float[Array, "*batch C C"]) -> Float[Array, "*batch C C"]:
+    """L⁻¹ by substitution."""
+    identity = jnp.broadcast_to(jnp.eye(lower.shape[-1], dtype=lower.dtype), lower.shape)
+    return jax.lax.linalg.triangular_solve(lower, identity, left_side=True, lower=True)
+
+
+_substituted_in_turn = one_by_one(_substituted, "(n,n)->(n,n)")
+
+
+def _inverted(lower: Float[Array, "*batch C C"]) -> Float[Array, "*batch C C"]:
+    """L⁻¹ of a lower triangular L, without derivatives.
+
+        L = [A 0; B C],   L⁻¹ = [A⁻¹ 0; −C⁻¹ B A⁻¹  C⁻¹]
+
+    The blocks along the diagonal are inverted by substitution, and neighbours joined by products
+    until one is left. From 256 rows on that takes about half the time of substitution for the
+    whole.
+    """
+    edge, size = lower.shape[-1], LEAF
+    if edge % LEAF or (edge // LEAF).bit_count() != 1:
+        return _substituted_in_turn(lower)
+
+    def blocks(below: int, apart: int) -> Array:
+        """Those of L of the present size that begin so many rows below its diagonal."""
+        starts = range(0, edge, apart)
+        each = [lower[..., n + below : n + below + size, n : n + size] for n in starts]
+        return jnp.stack(each, axis=-3)
+
+    inverse = _substituted_in_turn(blocks(0, size))
+    while size < edge:
+        first, second = inverse[..., ::2, :, :], inverse[..., 1::2, :, :]
+        with jax.default_matmul_precision("highest"):
+            joint = -second @ (blocks(size, 2 * size) @ first)
+        left = jnp.concatenate([first, joint], axis=-2)
+        right = jnp.concatenate([jnp.zeros_like(joint), second], axis=-2)
+        inverse = jnp.concatenate([left, right], axis=-1)
+        size *= 2
+    return inverse[..., 0, :, :]
+
+
 _inverted_in_turn = one_by_one(_inverted, "(n,n)->(n,n)")
 
 

@@ -11,13 +11,13 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jnst._programs import program
+from jnst._threads import ahead
 from jnst.video.flow import Flow, Frame
 from jnst.video.looking import Scened, looked_through
 from jnst.video.measuring import LONG, Row, sharpness, warp_error
 from jnst.video.painters import DISTANCE, VideoPainter
 from jnst.video.passes import RevisingPainter, Step, several_passes, single_pass
 from jnst.video.resuming import Stop
-from jnst.video.threads import ahead
 
 READ_AHEAD = 4
 """Frames that are read, and their motion found, before they are painted."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
 from typing import Any, NamedTuple
 
+from jnst._threads import ahead
 from jnst.video.clip import Clip
 from jnst.video.flow import Flow, dis_flow
 from jnst.video.looking import Scened, as_image, in_scenes
@@ -15,7 +16,6 @@ from jnst.video.painters import DISTANCE, Prepared, VideoPainter
 from jnst.video.passes import longest_scene
 from jnst.video.resuming import Stop
 from jnst.video.sharing import paint_scenes, scenes_at_once
-from jnst.video.threads import ahead
 from jnst.video.writing import Writer
 
 Callback = Callable[[PaintedFrame], bool | None]

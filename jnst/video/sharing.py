@@ -16,13 +16,13 @@ from typing import Any, Generic, TypeVar
 
 import jax
 
+from jnst._threads import ahead
 from jnst.execution.memory import device_of, free_on_host
 from jnst.video.looking import Scened
 from jnst.video.painted import READ_AHEAD, PaintedFrame, Way, on_host, paint_frames
 from jnst.video.painters import Prepared, VideoPainter
 from jnst.video.passes import SCENE_BYTES
 from jnst.video.resuming import Stop
-from jnst.video.threads import ahead
 
 T = TypeVar("T")
 
