@@ -31,7 +31,8 @@ SOURCES = (
     "plasma-workspace-wallpapers, palapeli-data and opencv-doc, and judged by VGG-19 of the Visual "
     "Geometry Group, University of Oxford (CC BY 4.0)."
 )
-STEPS = 2400
+STEPS, BATCH, CROP = 8567, 9, 256
+"""What an H100 does in 95 s, three crops for each painting; processors would take days."""
 
 
 def main() -> int:
@@ -46,7 +47,8 @@ def main() -> int:
         # A checkpoint beside the network, so that what is interrupted goes on.
         checkpoint = ["--checkpoint", str(args.output.with_suffix(".npz")), "--resume"]
         command = [sys.executable, "-m", "jnst", "train", *files, "--photos", args.photos]
-        options = ["--steps", str(STEPS), "-o", str(args.output)]
+        options = ["--steps", str(STEPS), "--batch", str(BATCH), "--crop", str(CROP)]
+        options += ["-o", str(args.output)]
         code = subprocess.run([*command, *options, *checkpoint], check=False).returncode
     if code == 0:
         say_where_from(args.output)

@@ -27,6 +27,11 @@ from jnst.transfer.settings import Settings
 from jnst.transfer.tile_checks import check_additive
 from jnst.transfer.tile_memory import Shape, memory_of_style, memory_of_tiles
 
+MEASURED_EDGE = 2048
+"""Pixels: the edge of images whose program is compiled to know what larger ones need."""
+DOUBT = 0.7, 1.1
+"""Of what is free: between these, such a forecast does not say whether it suffices."""
+
 
 def window_edges(
     tile: int | str | None,
@@ -110,16 +115,26 @@ def _bytes_a_pixel(
 ) -> float:
     """What the program for images of these shapes needs, by pixel.
 
-    What could never fit is measured at sizes that might: some compilers fail where memory does.
+    A GPU's compiler tries out convolutions, which of large images takes minutes, and some compilers
+    fail where memory does. So smaller images are measured first, and these themselves only where
+    that leaves in doubt whether they fit.
     """
-    share = min(1.0, free / (memory.LEAST_BYTES * pixels_of(shapes)))
+    pixels, longest = pixels_of(shapes), max(map(max, shapes))
+    fitting = math.sqrt(free / (memory.LEAST_BYTES * pixels))
+    share = min(MEASURED_EDGE / longest, fitting)
     if share < 1:
-        edges = [int(max(shape) * math.sqrt(share)) for shape in shapes]
-        shapes = [  # whole canvases, as the memory is that of a canvas
-            last_canvas(fit(*shape, max(SMALLEST_EDGE, edge), SMALLEST_EDGE)).shape
-            for shape, edge in zip(shapes, edges, strict=True)
-        ]
-    return memory.program_bytes(compiled(shapes)) / pixels_of(shapes)
+        small = [_shrunk(shape, share) for shape in shapes]
+        needed = memory.program_bytes(compiled(small)) / pixels_of(small)
+        least, most = DOUBT
+        if not least * free < needed * pixels < most * free:
+            return needed
+    return memory.program_bytes(compiled(shapes)) / pixels
+
+
+def _shrunk(shape: Shape, share: float) -> Shape:
+    """A smaller shape; the whole of a canvas, as the memory is that of a canvas."""
+    edge = max(SMALLEST_EDGE, int(share * max(shape)))
+    return last_canvas(fit(*shape, edge, SMALLEST_EDGE)).shape
 
 
 def _largest_window(

@@ -68,6 +68,28 @@ def test_only_what_does_not_fit_is_tiled_of_its_own_accord(model, cramped):
         choose()
 
 
+def test_a_large_picture_is_compiled_whole_only_where_a_smaller_one_leaves_it_open(
+    model, cramped, monkeypatch
+):
+    settings, seen, untiled = Settings(**QUICK), [], tile_selection.untiled
+    needed = memory.program_bytes(untiled(model, (200, 300), settings))
+
+    def noted(model, shape, *rest):
+        seen.append(shape)
+        return untiled(model, shape, *rest)
+
+    monkeypatch.setattr(tile_selection, "untiled", noted)
+    monkeypatch.setattr(tile_selection, "MEASURED_EDGE", 160)
+    plan = [((100, 150), 1), ((200, 300), 1)]
+    choose = functools.partial(tile_selection.window_edges, "auto", plan, model, settings)
+    for free, fits in ((0.6, False), (0.97, False), (1.01, True), (3.0, True)):
+        cramped(free * needed)
+        assert (choose()[1] is None) == fits
+    whole = plan[1][0]
+    assert [max(shape) <= 192 for shape in seen] == [True, True, False, True, False, True]
+    assert seen[2] == seen[4] == whole
+
+
 def test_a_style_too_large_is_worked_at_in_tiles(model, cramped, monkeypatch):
     content, style = photograph(64, 96), texture(60, 90)
     settings = Settings(**QUICK, style_scale=4.0)
