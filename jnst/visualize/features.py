@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, Int
 from jnst._checks import check_choice
 from jnst._programs import program
 from jnst.execution import memory
-from jnst.image.fitting import fit
+from jnst.image.fitting import SMALLEST_EDGE, fit
 from jnst.image.inputs import check_image
 from jnst.nn.backbone import Backbone, check_backbone
 from jnst.nn.geometry import Geometry
@@ -184,7 +184,8 @@ def check_memory(model: Backbone, shape: tuple[int, ...], layers: tuple[str, ...
     height, width = shape[:2]
     if max(height, width) <= memory.SURELY_FITS[0]:
         return
-    small = jax.ShapeDtypeStruct((*fit(height, width, PROBE_EDGE), 3), jnp.float32)
+    probe = fit(height, width, PROBE_EDGE, SMALLEST_EDGE)
+    small = jax.ShapeDtypeStruct((*probe, 3), jnp.float32)
     for layer in layers:
         program = features_of.lower(model, small, layers=(layer,)).compile()
         (features,) = jax.tree.leaves(program.out_info)

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Key
 from jnst.execution import memory
 from jnst.execution.batch import Batch, shared_axes
 from jnst.execution.devices import make_mesh
-from jnst.image.fitting import fit
+from jnst.image.fitting import SMALLEST_EDGE, fit
 from jnst.nn.backbone import Backbone
 from jnst.optim.descent import Execution, StepCallback
 from jnst.optim.frequencies import filtered
@@ -137,7 +137,7 @@ def check_memory(
     if max(shape) <= SURELY_FITS:
         return
     small: Any = tuple(
-        None if size is None else jnp.full((*fit(*size, PROBE_EDGE), 3), 0.5)
+        None if size is None else jnp.full((*fit(*size, PROBE_EDGE, SMALLEST_EDGE), 3), 0.5)
         for size in (shape, painting)
     )
     probe: tuple[int, ...] = small[0].shape

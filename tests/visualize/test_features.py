@@ -281,6 +281,11 @@ def test_what_is_stopped_or_fails_writes_nothing(tiny, pictures, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_long_strip_is_measured_before_it_is_looked_at(tiny):
+    (maps,) = feature_maps(tiny, np.full((32, 1100, 3), 0.5), ["relu4_1"])
+    assert maps.values.shape[:2] == (4, 137)
+
+
 def test_what_does_not_fit_into_memory_is_a_sentence(tiny, pictures, monkeypatch):
     monkeypatch.setattr("jnst.execution.memory.SURELY_FITS", (32, 2**32))
     assert next(feature_maps(tiny, pictures[0], ["relu1_1"])).layer == "relu1_1"
