@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import jax
 
+from jnst._files import check_output
 from jnst._text import as_option
 from jnst.cli.arguments import add_watching, layers, number, whole
 from jnst.cli.dream_options import (
@@ -117,6 +118,8 @@ def run(args: argparse.Namespace) -> int:
     log = check_log(args)
     job = prepare_dream(args)
     outputs = files_of(output, job)
+    for path in outputs[len(outputs) == 1 :]:
+        check_output(path)
     check_tiles(len(job.each), "--channels" if args.channels else "--layers")
     if len(job.each) > 1:
         for option in ("save_every", "preview", "log"):
@@ -175,7 +178,7 @@ def dream_and_write(args: argparse.Namespace, dreams: Dreams, page: Preview | No
                     save_on_the_way(output, progress, job.photo, dreams.records[0])
             return interrupted()
 
-        results = dream_each(
+        dreamed = dream_each(
             job.network.make(),
             job.photo.pixels,
             job.each,
@@ -185,7 +188,8 @@ def dream_and_write(args: argparse.Namespace, dreams: Dreams, page: Preview | No
             callback=callback,
             **job.settings,
         )
-    write(dreams, results)
+    results = [result for result in dreamed if result is not None]
+    write(dreams, dreamed)
     if dreams.log:
         with side.attempt(f"--log {dreams.log}"):
             write_log(dreams.log, results[0].losses, results[0].plan)
@@ -201,7 +205,8 @@ def dream_and_write(args: argparse.Namespace, dreams: Dreams, page: Preview | No
             f"a loss was no longer finite; {output} holds the last finite picture; a lower "
             "--strength may help"
         )
-    return 130 if results[-1].reason == "stopped" else 0
+    stopped = len(results) < len(dreamed) or results[-1].reason == "stopped"
+    return 130 if stopped else 0
 
 
 class Reports:
@@ -214,7 +219,7 @@ class Reports:
 
     def __call__(self, progress: Progress) -> None:
         """Show a step, if it is time to."""
-        if self.report is None or progress.step < self.last:
+        if self.report is None or progress.step <= self.last:
             self.report = self.stack.enter_context(ProgressReport(self.job.plan, self.stream))
         self.last = progress.step
         self.report(progress)
@@ -244,14 +249,18 @@ def response(results: Sequence[Result]) -> str:
     return f", response {-results[0].losses['total'][-1]:.3g} times the photograph's"
 
 
-def write(dreams: Dreams, results: Sequence[Result]) -> None:
-    """Write every dream, and of several a sheet."""
-    for path, result, record in zip(dreams.outputs, results, dreams.records, strict=False):
-        write_picture(path, result.image, alpha=dreams.job.photo.alpha, settings=record)
+def write(dreams: Dreams, results: Sequence[Result | None]) -> None:
+    """Write every dream that there is, and of several a sheet."""
+    pictures, labels = [], []
+    for n, result in enumerate(results):
+        if result is None:
+            continue
+        alpha, record = dreams.job.photo.alpha, dreams.records[n]
+        write_picture(dreams.outputs[n], result.image, alpha=alpha, settings=record)
+        pictures.append(jax.device_get(result.image))
+        labels.append(dreams.job.each[n].label)
     if len(dreams.outputs) > 1:
         record = dreams.records[0]
-        pictures = [jax.device_get(result.image) for result in results]
-        labels = [sought.label for sought in dreams.job.each[: len(results)]]
         sheet = table_of(in_rows(pictures, labels), heading=record["content"])
         options = record["options"] | {"dreams": labels}
         save_image(dreams.output, sheet, settings=record | {"options": options})

@@ -18,6 +18,7 @@ from jnst.transfer.settings import LARGEST_EDGE
 from jnst.version import __version__
 from jnst.visualize.feature_folder import PAGE, FeatureOptions, check_folder, write_features
 from jnst.visualize.features import ORDERS, check_large_enough, default_layers, in_order
+from jnst.visualize.folders import files_in
 from jnst.visualize.tables import MOST_TILES
 
 
@@ -66,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
     other = None if args.beside is None else read_input(args.beside, size)
     for name, path in (("photo", args.photo), ("other picture", args.beside)):
         if path:
-            check_not_overwriting(name, path, [f for f in folder.glob("*") if f.is_file()])
+            check_not_overwriting(name, path, files_in(folder))
     layers = layers or default_layers(network.geometry)
     check_large_enough(network.geometry, photo.pixels.shape, layers, args.photo)
     make_ready()

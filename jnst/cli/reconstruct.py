@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 from jnst._checks import check_integer
-from jnst._files import check_not_overwriting
+from jnst._files import check_not_overwriting, check_output
 from jnst.cli.arguments import whole
 from jnst.cli.features import names
 from jnst.cli.job import read_input
@@ -21,7 +21,7 @@ from jnst.cli.options import check_seed
 from jnst.cli.program import Diverged
 from jnst.cli.progress import ProgressReport, write_rows
 from jnst.cli.runtime import interrupts, make_ready
-from jnst.cli.streams import check_streams
+from jnst.cli.streams import STREAM, check_streams
 from jnst.image.fitting import SMALLEST_EDGE
 from jnst.image.pictures import Picture, check_image_output, save_image
 from jnst.losses.recipe import STYLE_LAYERS
@@ -60,6 +60,8 @@ def run(args: argparse.Namespace) -> int:
     """Check everything, rebuild and write; return the exit code."""
     began = time.monotonic()
     check_streams(args)
+    if args.output == STREAM:
+        raise ValueError("a figure is several files, which standard output cannot be")
     output = check_image_output(args.output)
     size = SIZE if args.size is None else args.size
     check_integer("--size", size, least=SMALLEST_EDGE, most=LARGEST_EDGE)
@@ -80,6 +82,8 @@ def run(args: argparse.Namespace) -> int:
             check_large_enough(network.geometry, picture.pixels.shape, chosen["style_layers"], name)
     cells = cells_of(chosen["content_layers"], chosen["style_layers"] if painting else ())
     outputs = [output, output.with_suffix(".csv"), *(file_of(output, c.name) for c in cells)]
+    for path in outputs[1:]:
+        check_output(path)
     for name, path in (("photo", args.photo), ("painting", args.painting)):
         if path:
             check_not_overwriting(name, path, outputs)

@@ -4,6 +4,8 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypedDict
 
+import numpy as np
+
 from jnst._checks import check_choice, check_integer, check_number
 from jnst.image.fitting import fit
 from jnst.nn.geometry import Geometry
@@ -33,9 +35,10 @@ class Sought(NamedTuple):
         """What it is called on a sheet and in the names of files.
 
         >>> Sought({"relu4_4": 1.0, "relu5_1": 1.0}).label, Sought({"relu5_1": 1.0}, (3, 17)).label
-        ('relu4_4+relu5_1', 'relu5_1 3+17')
+        ('relu4_4+relu5_1', 'relu5_1 #3+17')
         """
-        return " ".join(filter(None, ["+".join(self.layers), "+".join(map(str, self.channels))]))
+        channels = [f"#{'+'.join(map(str, self.channels))}"] if self.channels else []
+        return " ".join(["+".join(self.layers), *channels])
 
 
 class DreamSettingsDict(TypedDict, total=False):
@@ -147,11 +150,15 @@ def check_sought(
         return Sought({layer: float(w) for layer, w in weights.items()})
     if len(weights) > 1:
         raise ValueError(f"channels are those of one layer, and {name} names {len(weights)}")
+    if isinstance(channels, str) or not isinstance(channels, Sequence | np.ndarray):
+        raise TypeError(f"channels must be a sequence of numbers, got {channels!r}")
     if len(channels) == 0:
         raise ValueError("channels must name at least one channel")
     for channel in channels:
         check_integer("channels", channel, least=0)
-    return Sought({layer: float(w) for layer, w in weights.items()}, tuple(map(int, channels)))
+    return Sought(
+        {layer: float(w) for layer, w in weights.items()}, tuple(sorted({*map(int, channels)}))
+    )
 
 
 def check_channels(sought: Sought, channels: Mapping[str, int]) -> None:

@@ -26,7 +26,13 @@ from jnst.transfer.job import Result, result_of
 from jnst.transfer.levels import Level, Outcome, Steering, coarse_to_fine
 from jnst.transfer.tile_checks import AUTO, check_window
 from jnst.visualize.dream_memory import tiled_dream, window_of
-from jnst.visualize.dream_settings import RATE, DreamSettings, DreamSettingsDict, Sought
+from jnst.visualize.dream_settings import (
+    RATE,
+    DreamSettings,
+    DreamSettingsDict,
+    Sought,
+    check_sought,
+)
 from jnst.visualize.dream_terms import batch_axes, dream_objective, dream_terms
 from jnst.visualize.features import check_large_enough
 from jnst.visualize.octaves import Octaves
@@ -101,6 +107,9 @@ def prepare(
       The photograph, and the dreams.
     """
     model, options = check_backbone(model), DreamSettings(**settings)
+    each = [checked_sought(model, sought) for sought in each]
+    if not each:
+        raise ValueError("each has no dreams; give at least one")
     photo = jnp.asarray(check_image("image", image))
     guided = None if guide is None else jnp.asarray(check_image("guide", guide))
     if callback is not None and not callable(callback):
@@ -118,6 +127,13 @@ def prepare(
         for terms in (dream_terms(model, photo, group, guided) for group in same_layers(each))
     ]
     return photo, groups
+
+
+def checked_sought(model: Backbone, sought: Any) -> Sought:
+    """The same as `check_sought` makes it, whoever made it."""
+    if not isinstance(sought, Sought):
+        raise TypeError(f"each must hold jnst.visualize.Sought, got {sought!r}")
+    return check_sought(model.geometry, sought.layers, sought.channels or None)
 
 
 def same_layers(each: Sequence[Sought]) -> list[list[Sought]]:

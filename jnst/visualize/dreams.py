@@ -8,7 +8,7 @@ mirror image beyond the border (`jnst.losses.jitter`), steps are as strong at ev
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Unpack
+from typing import Unpack, cast
 
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Key
@@ -75,7 +75,7 @@ def dream(
     >>> result.image.shape, result.steps, result.reason
     ((32, 48, 3), 2, 'finished')
     """
-    (result,) = dream_each(
+    (result,) = dream_each(  # which has dreamed at least a step of its first dream
         model,
         image,
         [check_sought(check_backbone(model).geometry, layers, channels)],
@@ -85,7 +85,7 @@ def dream(
         callback=callback,
         **settings,
     )
-    return result
+    return cast(Result, result)
 
 
 def dream_each(
@@ -98,7 +98,7 @@ def dream_each(
     tile: int | str | None = AUTO,
     callback: Callback | None = None,
     **settings: Unpack[DreamSettingsDict],
-) -> list[Result]:
+) -> list[Result | None]:
     """Dream several dreams of one photograph; those of the same layers by one compiled program.
 
     Args:
@@ -112,7 +112,7 @@ def dream_each(
       **settings: as for `dream`.
 
     Returns:
-      The dreams in their order; fewer where the callback ended the run.
+      The dreams in their order; None for those that the callback's end of the run left undreamed.
 
     Raises:
       ValueError, TypeError: as `dream`.
@@ -130,11 +130,11 @@ def dream_each(
     return in_given_order(results, each)
 
 
-def in_given_order(results: Sequence[Result], each: Sequence[Sought]) -> list[Result]:
+def in_given_order(results: Sequence[Result], each: Sequence[Sought]) -> list[Result | None]:
     """Results in the order of what was sought, where `same_layers` has changed it."""
     order = [id(sought) for group in same_layers(each) for sought in group]
     found = dict(zip(order, results, strict=False))
-    return [found[id(sought)] for sought in each if id(sought) in found]
+    return [found.get(id(sought)) for sought in each]
 
 
 def parts_of(dreams: Sequence[Dreaming], shape: Sequence[int]) -> list[Sequence[Dreaming]]:

@@ -19,7 +19,7 @@ from jnst.image.pictures import save_image
 from jnst.image.resampling import resize_on_host
 from jnst.nn.backbone import Backbone
 from jnst.visualize.feature_page import PagePicture, PageSection, write_page
-from jnst.visualize.features import LayerMaps, default_layers, feature_maps
+from jnst.visualize.features import LayerMaps, components_of, default_layers, feature_maps
 from jnst.visualize.folders import check_own_folder
 from jnst.visualize.layer_sheets import (
     channel_sheet,
@@ -85,10 +85,10 @@ def write_features(
       Whether it was not stopped.
     """
     folder = check_folder(path)
-    each = [feature_maps(model, photo, options.layers)]
+    seen = [photo]
     if other is not None:
-        other = resize_on_host(np.asarray(other, np.float32), photo.shape[:2])
-        each.append(feature_maps(model, other, options.layers))
+        seen.append(resize_on_host(np.asarray(other, np.float32), photo.shape[:2]))
+    each = [feature_maps(model, picture, options.layers) for picture in seen]
     total = len(options.layers or default_layers(model.geometry))
     # NumPy and Pillow leave Python's lock alone while they work, so that two threads help; more
     # would hold the features of more layers at a time.
@@ -97,7 +97,7 @@ def write_features(
         for number, maps in enumerate(zip(*each, strict=True), start=1):
             if callback and callback(maps[0].layer, number, total):
                 return False
-            tasks.append(pool.submit(_write_layer, work, photo, maps, options, record))
+            tasks.append(pool.submit(_write_layer, work, seen, maps, options, record))
             if number > 1:
                 tasks[-2].result()
         layers = [task.result() for task in tasks]
@@ -105,7 +105,9 @@ def write_features(
         rows = [Row(title_of(of.numbers[0]), of.pictures, of.labels) for of in layers]
         save_image(work / SUMMARY, table_of(rows, edge=SHOWN_EDGE), settings=record)
         write_page(work / PAGE, [of.section for of in layers], dict(record or {}), SUMMARY)
-        text = json.dumps({"features": [of.layer for of in layers], **(record or {})}, indent=1)
+        written = sorted(file.name for file in work.iterdir())
+        told = {"features": [of.layer for of in layers], "files": written, **(record or {})}
+        text = json.dumps(told, indent=1)
         (work / RECORD).write_text(text, encoding="utf-8")
     return True
 
@@ -122,27 +124,27 @@ class LayerFiles(NamedTuple):
 
 def _write_layer(
     folder: Path,
-    photo: Float[np.ndarray, "H W 3"],
+    seen: Sequence[Float[np.ndarray, "H W 3"]],
     maps: Sequence[LayerMaps],
     options: FeatureOptions,
     record: Mapping[str, Any] | None,
 ) -> LayerFiles:
-    layer = maps[0].layer
+    layer, (photo, *_) = maps[0].layer, seen
     sheet = channel_sheet(maps, top=options.top, order=options.order, by_channel=options.by_channel)
     heats = [of_picture.heat() for of_picture in maps]
     most = max(float(np.percentile(heat, 99.9)) for heat in heats)
     said = ["of the photograph", "of the other picture"] if len(maps) > 1 else [""]
     pictures = {
-        f"mean {words}".strip(): heat_overlay(heat, photo, most)
-        for words, heat in zip(said, heats, strict=True)
+        f"mean {words}".strip(): heat_overlay(heat, picture, most)
+        for words, heat, picture in zip(said, heats, seen, strict=True)
     }
     if len(heats) > 1:
         pictures["difference"] = heat_overlay(np.abs(heats[0] - heats[1]), photo, most)
-    for words, of_picture in zip(said, maps, strict=True):
-        colors = component_colors(of_picture.components())
+    for words, colors in zip(said, component_colors(components_of(maps)), strict=True):
         pictures[f"components {words}".strip()] = enlarged_to(colors, photo.shape[:2])
-    for words, of_picture in zip(said, maps, strict=True):
-        pictures[f"Gram matrix {words}".strip()] = gram_colors(of_picture.gram())
+    grams = gram_colors([of_picture.gram() for of_picture in maps])
+    for words, colors in zip(said, grams, strict=True):
+        pictures[f"Gram matrix {words}".strip()] = colors
     numbers = [numbers_of(of_picture) for of_picture in maps]
     height, width, channels = maps[0].values.shape
     facts = (
@@ -204,7 +206,8 @@ def _filled(folder: Path) -> Iterator[Path]:
 
     An error, Ctrl-C, or a block that is left without a record leaves `folder` as it was.
     """
-    work = Path(tempfile.mkdtemp(prefix=".jnst-", dir=folder.parent))
+    beside = folder if folder.exists() else folder.parent
+    work = Path(tempfile.mkdtemp(prefix=".jnst-", dir=beside))
     try:
         yield work
         if not (work / RECORD).exists():
@@ -222,9 +225,9 @@ def _filled(folder: Path) -> Iterator[Path]:
 
 
 def _written_before(folder: Path) -> set[str]:
-    """The pictures of an earlier run."""
+    """The names of the files of an earlier run, as its record has them."""
     try:
-        layers = json.loads((folder / RECORD).read_text(encoding="utf-8"))["features"]
+        names = json.loads((folder / RECORD).read_text(encoding="utf-8"))["files"]
+        return {name for name in names if Path(name).name == name}
     except (OSError, ValueError, KeyError, TypeError):
         return set()
-    return {file.name for layer in layers for file in folder.glob(f"*-{layer}.png")}

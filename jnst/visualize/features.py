@@ -83,24 +83,35 @@ class LayerMaps(NamedTuple):
     def components(self, count: int = 3) -> Float[np.ndarray, "H W n"]:
         """The projections on the first principal components of the channels.
 
-        The largest loading of a component is made positive, so that its sign is always the same.
-
-        Args:
-          count: of components; where there are fewer channels, the others are 0.
+        See `components_of`.
         """
-        flat = self.values.reshape(-1, self.channels)
-        centred = flat - flat.mean(axis=0)
-        _, axes = np.linalg.eigh(centred.T @ centred / len(flat))
-        axes = axes[:, ::-1][:, :count]
-        largest = axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])]
-        axes = axes * np.where(largest < 0, -1, 1)
-        found = (centred @ axes).reshape(*self.values.shape[:2], -1)
-        return np.pad(found, ((0, 0), (0, 0), (0, count - found.shape[-1])))
+        (found,) = components_of([self], count)
+        return found
 
     def gram(self) -> Float[np.ndarray, "C C"]:
         """The Gram matrix, an average over positions: what the style loss compares."""
         flat = self.values.reshape(-1, self.channels)
         return flat.T @ flat / len(flat)
+
+
+def components_of(each: Sequence[LayerMaps], count: int = 3) -> list[Float[np.ndarray, "H W n"]]:
+    """The projections of a layer's maps on the first principal components of the first of them.
+
+    The largest loading of a component is made positive, so that its sign is always the same.
+
+    Args:
+      each: the layer's maps of one picture, or of several.
+      count: of components; where there are fewer channels, the others are 0.
+    """
+    first = each[0].values.reshape(-1, each[0].channels)
+    mean = first.mean(axis=0)
+    centred = first - mean
+    _, axes = np.linalg.eigh(centred.T @ centred / len(first))
+    axes = axes[:, ::-1][:, :count]
+    largest = axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])]
+    axes = axes * np.where(largest < 0, -1, 1)
+    found = [(maps.values - mean) @ axes for maps in each]
+    return [np.pad(of, ((0, 0), (0, 0), (0, count - of.shape[-1]))) for of in found]
 
 
 def feature_maps(
@@ -143,7 +154,8 @@ def feature_maps(
 
 def default_layers(geometry: Geometry) -> tuple[str, ...]:
     """The first ReLU of every block; of a network without such names, every layer."""
-    named = tuple(name for name in geometry.layers if name.startswith("relu") and "_1" in name)
+    relus = (name for name in geometry.layers if name.startswith("relu"))
+    named = tuple(name for name in relus if name.endswith("_1"))
     return named or geometry.layers
 
 

@@ -20,7 +20,7 @@ def check_own_folder(path: str | os.PathLike[str], record: str, kind: str) -> Pa
     """
     folder = Path(path)
     if not folder.exists():
-        check_output(folder, "output folder")  # as a folder can be made where a file can
+        check_output(folder)  # as a folder can be made where a file can
         return folder
     if not folder.is_dir():
         raise ValueError(f"{folder} is a file; give the name of a folder")
@@ -33,3 +33,8 @@ def check_own_folder(path: str | os.PathLike[str], record: str, kind: str) -> Pa
         if not ours:
             raise ValueError(f"{folder} is not empty and not of jnst {kind}; choose another folder")
     return folder
+
+
+def files_in(folder: str | os.PathLike[str]) -> list[Path]:
+    """The files in a folder; none where it does not exist."""
+    return [file for file in Path(folder).glob("*") if file.is_file()]

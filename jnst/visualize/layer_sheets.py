@@ -82,14 +82,14 @@ def channel_sheet(
         scale = max(maps.scale for maps in each)
     count, height, width = len(each), *values.shape[1:3]
     columns = best_columns(len(channels), height, count * width)
-    enlarged, every = tile_factor(columns, count * width)
+    rows = math.ceil(len(channels) / columns)
+    enlarged, every = tile_factor(max(rows * height, columns * count * width))
     values = grey_levels(values[:, ::every, ::every], scale, signed)
     silent = np.logical_and.reduce([maps.silent[channels] for maps in each])
     tiles = np.concatenate([*np.moveaxis(values, -1, 1)], axis=-1)  # (channels, height, widths)
     tiles = tiles.repeat(enlarged, axis=1).repeat(enlarged, axis=2)
     points = max(9, min(16, tiles.shape[2] // 8), tiles.shape[2] // 18)
     pitch = tiles.shape[1] + text_size("0", points)[0] + GAP // 2, tiles.shape[2] + GAP // 2
-    rows = math.ceil(len(channels) / columns)
     shape = rows * pitch[0] + GAP // 2, columns * pitch[1] + GAP // 2, 3
     sheet = np.full(shape, np.array(GROUND, np.float32))
     for place, (tile, channel) in enumerate(zip(tiles, channels, strict=True)):
@@ -116,14 +116,16 @@ def best_columns(count: int, height: int, width: int) -> int:
     return min(full, key=lambda columns: abs(columns - square), default=square)
 
 
-def tile_factor(columns: int, width: int) -> tuple[int, int]:
+def tile_factor(edge: int) -> tuple[int, int]:
     """How often each position is repeated, and every how many positions one is shown.
 
-    >>> tile_factor(8, 512), tile_factor(23, 32), tile_factor(8, 2048)
+    Args:
+      edge: of all tiles together, in positions, along the sheet's longer side.
+
+    >>> tile_factor(8 * 512), tile_factor(23 * 32), tile_factor(8 * 2048)
     ((1, 1), (2, 1), (1, 3))
     """
-    row = columns * width
-    return max(1, SHEET_EDGE // row), max(1, math.ceil(row / LARGEST_SHEET))
+    return max(1, SHEET_EDGE // edge), max(1, math.ceil(edge / LARGEST_SHEET))
 
 
 def heat_colors(values: Float[np.ndarray, "H W"], most: float) -> Float[np.ndarray, "H W 3"]:
@@ -143,25 +145,35 @@ def heat_overlay(
     return np.clip(0.7 * colors + 0.3 * light, 0, 1)
 
 
-def component_colors(components: Float[np.ndarray, "h w 3"]) -> Float[np.ndarray, "h w 3"]:
-    """Three principal components as red, green and blue: each by its own spread about grey."""
-    spread = components.std(axis=(0, 1))
-    return np.clip(0.5 + components / (4 * np.where(spread > 0, spread, 1)), 0, 1)
+def component_colors(
+    each: Sequence[Float[np.ndarray, "h w 3"]],
+) -> list[Float[np.ndarray, "h w 3"]]:
+    """Three principal components as red, green and blue about grey: each by its own spread.
+
+    The spread is that of the first picture, so that colours of several mean the same.
+    """
+    spread = each[0].std(axis=(0, 1))
+    scale = 4 * np.where(spread > 0, spread, 1)
+    return [np.clip(0.5 + components / scale, 0, 1) for components in each]
 
 
-def gram_colors(gram: Float[np.ndarray, "C C"], least: int = 384) -> Float[np.ndarray, "_C _C 3"]:
-    """A Gram matrix as a picture, enlarged to at least so many pixels.
+def gram_colors(
+    each: Sequence[Float[np.ndarray, "C C"]], least: int = 384
+) -> list[Float[np.ndarray, "_C _C 3"]]:
+    """Gram matrices as pictures in one scale, enlarged to at least so many pixels.
 
-    Its roots are shown, with their sign about middle grey where there are negative entries: a few
+    Their roots are shown, with their sign about middle grey where there are negative entries: a few
     pairs of channels are far stronger than all others.
     """
-    roots = np.sign(gram) * np.sqrt(np.abs(gram))
+    roots = np.sign(each) * np.sqrt(np.abs(each))
     most = float(np.percentile(np.abs(roots), PERCENTILE_OF_GRAM)) or float(roots.max()) or 1.0
-    if (gram < 0).any():
+    if (roots < 0).any():
         roots = (roots + most) / 2
-    colors = heat_colors(roots, most)
-    factor = max(1, math.ceil(least / len(gram)))
-    return colors.repeat(factor, axis=0).repeat(factor, axis=1)
+    factor = max(1, math.ceil(least / roots.shape[-1]))
+    return [
+        heat_colors(of_picture, most).repeat(factor, axis=0).repeat(factor, axis=1)
+        for of_picture in roots
+    ]
 
 
 def enlarged_to(

@@ -72,7 +72,8 @@ def reconstruct(
       content: the photograph, sRGB in [0, 1]; all pictures have its size.
       style: the painting, of any size; None: no style is rebuilt.
       content_layers: one picture each. `conv1_2` is before its ReLU and says more than `relu1_2`.
-      style_layers: the first picture has the first of them, the next one more, and so on.
+      style_layers: the first picture has the first of them in the network's order, the next one
+        more, and so on.
       steps: of every picture.
       key: of the noise and the jitter; None: `jax.random.key(0)`.
       callback: called with a `jnst.Progress` after every step, whose losses are those of the first

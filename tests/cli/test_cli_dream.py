@@ -144,7 +144,7 @@ def test_several_layers_and_channels_are_a_sheet_and_files(folder):
         record = read_settings(folder / f"many-{name}.png")
         assert "+".join(map(str, record["options"]["channels"][0])) == name.split("-")[1]
     sheet = read_settings(folder / "many.png")
-    assert sheet["options"]["dreams"] == [name.replace("-", " ") for name in names]
+    assert sheet["options"]["dreams"] == [name.replace("-", " #") for name in names]
     assert jnst.load_image(folder / "many.png").shape[1] > 2 * 64
 
 
@@ -159,10 +159,13 @@ def test_a_zooming_dream_is_a_video_or_a_folder(folder):
         assert json.loads(container.metadata["comment"])["options"]["frames"] == 3
     done = run_jnst(folder, "dream", "content.png", "-o", "frames", *video, "--quiet")
     assert (done.returncode, done.stderr) == (0, "")
+    (folder / "frames" / "frame-2.png").write_bytes(b"mine")
     fewer = *QUICK, "--frames", "2", "--quiet"
     assert run_jnst(folder, "dream", "content.png", "-o", "frames", *fewer).returncode == 0
     names = sorted(path.name for path in (folder / "frames").iterdir())
-    assert names == ["dream.json", "frame-00001.png", "frame-00002.png"]
+    assert names == ["dream.json", "frame-00001.png", "frame-00002.png", "frame-2.png"]
+    done = run_jnst(folder, "dream", "frames/frame-00001.png", "-o", "frames", *fewer)
+    assert done.returncode == 2 and "frame-00001.png is the photo itself" in done.stderr
     assert read_settings(folder / "frames" / "frame-00002.png")["options"]["frame_steps"] == 4
 
 
@@ -208,6 +211,69 @@ def test_ctrl_c_keeps_the_frames_so_far(folder, monkeypatch):
     assert f"wrote part: {len(frames)} frames" in done.stderr
 
 
+def test_ctrl_c_in_the_only_frame_is_told(folder, monkeypatch):
+    from jnst.cli import dream_video
+
+    monkeypatch.setattr(dream_video, "interrupts", lambda: pressed_after(2))
+    done = run_jnst(folder, "dream", "content.png", "-o", "one", *QUICK, "--frames", "1")
+    assert done.returncode == 130 and "wrote one: 1 frames" in done.stderr
+
+
+def test_dreams_that_a_stop_left_out_have_no_file(folder, monkeypatch):
+    from jnst.cli import dream
+
+    monkeypatch.setattr(dream, "interrupts", lambda: pressed_after(2))
+    done = run_jnst(
+        folder, "dream", "content.png", "-o", "left.png", "--size", "64", "--steps", "2",
+        "--layers", "relu2_1", "--layers", "relu3_1", "--layers", "relu2_1:2",
+    )  # fmt: skip
+    assert done.returncode == 2 and "must name each dream once" in done.stderr
+    done = run_jnst(
+        folder, "dream", "content.png", "-o", "left.png", "--size", "64", "--steps", "2",
+        "--layers", "relu2_1", "--layers", "relu3_1",
+    )  # fmt: skip
+    assert done.returncode == 130
+    assert sorted(path.name for path in folder.glob("left*.png")) == [
+        "left-relu2_1.png",
+        "left.png",
+    ]
+    assert read_settings(folder / "left.png")["options"]["dreams"] == ["relu2_1"]
+
+
+def test_channels_and_guide_give_way_to_each_other_after_like(folder):
+    look = *QUICK, "--quiet"
+    run_jnst(folder, "dream", "content.png", "-o", "c.png", *look, "--channels", "3")
+    done = run_jnst(
+        folder, "dream", "content.png", "-o", "g.png", "--like", "c.png", "--guide", "style.png",
+        "--quiet",
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    options = read_settings(folder / "g.png")["options"]
+    assert options["channels"] is None and options["guide"] == "style.png"
+    done = run_jnst(
+        folder,
+        "dream",
+        "content.png",
+        "-o",
+        "h.png",
+        "--like",
+        "g.png",
+        "--channels",
+        "2",
+        "--quiet",
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert read_settings(folder / "h.png")["options"]["guide"] is None
+
+
+def test_files_beside_the_output_are_checked_before_anything_is_dreamed(folder):
+    (folder / "x-relu3_1.png").mkdir()
+    several = "--layers", "relu2_1", "--layers", "relu3_1", "--size", "64"
+    done = run_jnst(folder, "dream", "content.png", "-o", "x.png", *several)
+    assert done.returncode == 2 and "x-relu3_1.png is a folder" in done.stderr
+    assert not (folder / "x-relu2_1.png").exists()
+
+
 def test_the_preview_page_shows_the_response(folder):
     page = Preview([((64, 80), 3)], {"layers": ["relu3_1"]})
     page.server.stop()
@@ -247,6 +313,9 @@ def test_the_preview_page_shows_the_response(folder):
         (["--frames", "0"], "--frames must be at least 1"),
         (["--frames", "3", "--zoom", "1"], "--zoom must lie between 0 and 0.9"),
         (["--frames", "3", "-o", "x.png"], "x.png is a single picture"),
+        (["--frames", "3", "-o", "x.mov"], "the suffix of a video must be one of .mp4, .mkv, .we"),
+        (["--frames", "3", "-o", "x", "--fps", "9"], "--fps is of a video"),
+        (["--frames", "3", "-o", "no/x"], "output folder no does not exist"),
         (["--frames", "3", "-o", "cache"], "is not empty and not of jnst dream"),
         (["--frames", "3", "--channels", "1,2", "-o", "x"], "--frames is for a single dream"),
         (["--channels", "1,2", "--preview"], "--preview is for a single dream"),

@@ -51,6 +51,7 @@ def test_a_photograph_alone_has_one_row(folder):
         (["content.png", "--size", "8"], "--size must be at least 32"),
         (["content.png", "--seed", "-3"], "--seed must be at least 0"),
         (["content.png", "-o", "content.png"], "is the photo itself"),
+        (["content.png", "-o", "-"], "which standard output cannot be"),
         (["content.png", "-o", "figure"], "the suffix of output figure must be one of"),
     ],
 )
@@ -61,3 +62,10 @@ def test_mistakes_are_one_line_and_nothing_is_written(folder, arguments, message
     assert done.returncode == 2 and message in done.stderr.splitlines()[-1], done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert sorted(path.name for path in folder.iterdir()) == before
+
+
+def test_files_beside_the_figure_are_checked_before_anything_is_rebuilt(folder):
+    (folder / "beside.csv").mkdir()
+    done = run_jnst(folder, "reconstruct", "content.png", "-o", "beside.png")
+    assert done.returncode == 2 and "beside.csv is a folder" in done.stderr
+    assert [path.name for path in folder.glob("beside*.png")] == []

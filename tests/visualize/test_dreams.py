@@ -189,6 +189,33 @@ def test_mistakes_are_sentences_before_anything_is_dreamed(tiny, photo, argument
         dream(tiny, photo, **arguments)
 
 
+@pytest.mark.parametrize(
+    ("each", "error", "message"),
+    [
+        ([], ValueError, "each has no dreams"),
+        (["relu3_1"], TypeError, "each must hold jnst.visualize.Sought, got 'relu3_1'"),
+        ([Sought({"relu9_1": 1.0})], ValueError, "layers must be one of"),
+        ([Sought({"relu3_1": 0.0})], ValueError, "at least one layer must have a weight above 0"),
+        ([Sought({})], ValueError, "layers"),
+        ([Sought({"relu3_1": 1.0}, (-1,))], ValueError, "channels must be at least 0"),
+    ],
+)
+def test_what_is_sought_is_checked_whoever_made_it(tiny, photo, each, error, message):
+    with pytest.raises(error, match=message):
+        dream_each(tiny, photo, each, **QUICK)
+
+
+def test_dreams_that_were_not_begun_are_none(tiny, photo):
+    each = [Sought({layer: 1.0}) for layer in ("relu2_1", "relu3_1", "relu2_2")]
+    first, *others = dream_each(tiny, photo, each, callback=lambda progress: True, **QUICK)
+    assert first.reason == "stopped" and others == [None, None]
+
+
+def test_channels_are_numbers_in_a_sequence(tiny, photo):
+    with pytest.raises(TypeError, match="channels must be a sequence of numbers, got 5"):
+        dream(tiny, photo, layers=["relu3_1"], channels=5, **QUICK)
+
+
 def test_channels_and_a_guide_exclude_each_other(tiny, photo):
     with pytest.raises(ValueError, match="channels and guide are mutually exclusive"):
         dream(tiny, photo, layers=["relu3_1"], channels=[1], guide=photo)

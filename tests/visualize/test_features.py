@@ -23,6 +23,7 @@ from jnst.visualize.feature_folder import (
     check_folder,
     write_features,
 )
+from jnst.visualize.features import components_of
 from jnst.visualize.layer_sheets import (
     GAP,
     SILENT,
@@ -32,6 +33,7 @@ from jnst.visualize.layer_sheets import (
     gram_colors,
     heat_colors,
     heat_overlay,
+    tile_factor,
 )
 
 
@@ -123,7 +125,7 @@ def test_a_tile_of_a_sheet_is_the_array(noise):
     values = np.maximum(noise, 0)
     maps = maps_of(values)
     sheet = channel_sheet([maps])
-    factor = 2048 // (2 * 16)  # two columns of 16 positions
+    factor = 2048 // (3 * 12)  # three rows of 12 positions
     half = GAP // 2
     for channel, (row, column) in enumerate([(0, 0), (0, 1), (1, 0), (1, 1), (2, 0)]):
         pitch = (sheet.shape[0] - half) // 3, 16 * factor + half
@@ -200,6 +202,32 @@ def test_heat_rises_from_dark_to_light():
     assert heat_overlay(np.eye(4), photo, 1.0).shape == photo.shape
 
 
+def test_components_and_gram_matrices_of_two_pictures_mean_the_same(noise):
+    one, other = maps_of(noise), maps_of(2 * noise[::-1])
+    first, second = components_of([one, other])
+    np.testing.assert_allclose(first, one.components(), atol=1e-5)
+    np.testing.assert_allclose(
+        second - mean_of(second), 2 * (first - mean_of(first))[::-1], atol=1e-4
+    )
+    colors = component_colors([first, second])
+    np.testing.assert_array_equal(colors[0], component_colors([first])[0])
+    assert np.abs(colors[1] - component_colors([second])[0]).max() > 0.1
+    strong, weak = gram_colors([other.gram(), one.gram()])
+    assert weak.mean() < strong.mean()
+    assert np.abs(gram_colors([one.gram()])[0] - weak).max() > 0.1
+
+
+def mean_of(components):
+    return components.mean(axis=(0, 1))
+
+
+def test_a_sheet_of_tall_maps_is_no_larger_than_one_of_wide_ones():
+    for shape in ((2, 3000, 1), (3000, 2, 1)):
+        sheet = channel_sheet([maps_of(np.ones(shape, np.float32))])
+        assert max(sheet.shape) < 3500
+    assert tile_factor(3000) == (1, 1) and tile_factor(12800) == (1, 3)
+
+
 def test_positions_are_enlarged_as_rectangles():
     image = np.arange(12.0).reshape(2, 2, 3).astype(np.float32)
     large = enlarged_to(image, (5, 4))
@@ -209,11 +237,11 @@ def test_positions_are_enlarged_as_rectangles():
 
 
 def test_components_and_gram_matrices_become_colours(noise):
-    colors = component_colors(noise[..., :3])
+    colors = component_colors([noise[..., :3]])[0]
     assert colors.min() >= 0 and colors.max() <= 1
-    np.testing.assert_array_equal(component_colors(np.zeros((3, 3, 3))), 0.5)
-    assert gram_colors(maps_of(noise).gram()).shape == (385, 385, 3)
-    assert np.isfinite(gram_colors(np.zeros((4, 4)))).all()
+    np.testing.assert_array_equal(component_colors([np.zeros((3, 3, 3))])[0], 0.5)
+    assert gram_colors([maps_of(noise).gram()])[0].shape == (385, 385, 3)
+    assert np.isfinite(gram_colors([np.zeros((4, 4))])[0]).all()
 
 
 @pytest.fixture(scope="module")
@@ -258,8 +286,11 @@ def test_a_folder_of_ours_is_filled_anew_and_no_other(written, tiny, pictures, t
     again = tmp_path / "again"
     write_features(again, tiny, pictures[0], options=FeatureOptions(layers=("relu1_1", "relu2_1")))
     assert (again / "channels-relu2_1.png").exists()
+    (again / "holiday-relu2_1.png").write_bytes(b"mine")
     write_features(again, tiny, pictures[0], options=FeatureOptions(layers=("relu1_1",)))
     assert not (again / "channels-relu2_1.png").exists()
+    assert (again / "holiday-relu2_1.png").read_bytes() == b"mine"
+    assert not list(again.glob(".jnst-*"))
     (tmp_path / "other").mkdir()
     assert check_folder(tmp_path / "other") == tmp_path / "other"
     (tmp_path / "other" / "diary.txt").write_text("mine")
