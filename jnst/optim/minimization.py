@@ -1,6 +1,7 @@
 """`jnst.minimize`: the loop for an objective of one's own."""
 
 import functools
+import inspect
 import math
 import os
 from collections.abc import Callable
@@ -118,8 +119,10 @@ def minimize(
     >>> bool(jnp.abs(result.image - goal).max() < 0.01), result.reason
     (True, 'finished')
     """
-    if not callable(fn):
-        raise TypeError(f"fn must be a function of an image and args, got {fn!r}")
+    keyed = isinstance(key, Array)
+    if not callable(fn) or not _takes(fn, 3 if keyed else 2):
+        wanted = "an image, args and a key" if keyed else "an image and args"
+        raise TypeError(f"fn must be a function of {wanted}, got {fn!r}")
     check_concrete("minimize", image, args, key)
     image = np.asarray(image)
     if not jnp.issubdtype(image.dtype, jnp.floating):
@@ -265,3 +268,14 @@ def _identity(
         "init": checkpoints.fingerprint([image]),
         "content": checkpoints.fingerprint(map(key_data, leaves)),
     }
+
+
+def _takes(fn: Callable[..., Any], count: int) -> bool:
+    """Whether a function can be called with so many arguments, as far as it tells."""
+    try:
+        inspect.signature(fn).bind(*[None] * count)
+    except TypeError:
+        return False
+    except ValueError:  # it has no signature
+        return True
+    return True

@@ -182,6 +182,7 @@ def test_any_optax_transformation_will_do(optimizer):
     ("change", "error", "said"),
     [
         ({"fn": "objective"}, TypeError, "fn must be a function of an image and args, got 'obj"),
+        ({"fn": lambda image: 0.0}, TypeError, "fn must be a function of an image and args, got <"),
         ({"image": np.zeros((2, 2), int)}, TypeError, "image must hold floats, got int64"),
         ({"steps": 0}, ValueError, "steps must be at least 1, got 0"),
         ({"steps": 2.5}, TypeError, "steps must be a whole number, got 2.5"),
