@@ -511,7 +511,7 @@ def fast(figures: Figures, dry: bool) -> None:
         figures.take(
             f"frames through a trained network, {size} px", lambda t=take: frames(*t), seconds=10
         )
-    for batch, crop in ((2, 64),) if dry else ((2, 128), (4, 256)):
+    for batch, crop in ((2, 64),) if dry else ((2, 128), (9, 256)):
         take = (batch, crop)
         figures.take(
             f"training step, {batch} crops of {crop} px", lambda t=take: training(*t), seconds=25
