@@ -19,7 +19,8 @@ import optax
 from pictures import lake, mosaic
 
 import jnst
-from jnst.optim.optimizers import RATES, make_optimizer
+from jnst.optim.optimizers import PRECONDITIONED, RATES, make_optimizer
+from jnst.optim.preconditioning import color_axes
 
 matplotlib.use("Agg")
 FOLDER = Path(__file__).parent
@@ -46,36 +47,61 @@ PANELS: dict[str, dict[str, Any]] = {
 }
 
 
-def carried(model: jnst.Backbone, content: np.ndarray, style: np.ndarray) -> np.ndarray:
+def carried(model: jnst.Backbone, content: np.ndarray, style: np.ndarray) -> tuple[Any, float]:
     """The default, but that at each size Adam's moments begin as those of the smaller one ended."""
-    adam, moments = make_optimizer("adam"), None
+    colors = color_axes(np.cov(style.reshape(-1, 3).T))
     image: Any = "content"
-    rates: dict[str, Any] = {"learning_rate": RATES["adam"][0], "schedule": "cosine"}
+    moments: dict[str, list[np.ndarray]] = {}
     with tempfile.TemporaryDirectory() as folder:
         for size, steps in zip(SIZES, STEPS, strict=True):
-            start = adam.init if moments is None else continued(moments)
+            optimizer, file = continued(moments, steps, colors), f"{folder}/{size}.npz"
             result = jnst.stylize(
-                model, content, style, init=image, sizes=size, steps=steps, **rates,
-                optimizer=optax.GradientTransformationExtraArgs(start, adam.update),
-                checkpoint=(file := f"{folder}/{size}.npz"),
+                model, content, style, init=image, sizes=size, steps=steps, optimizer=optimizer,
+                checkpoint=file,
             )  # fmt: skip
             image = np.asarray(result.image)
             with np.load(file) as saved:
-                moments = {
-                    name: saved[f"state.moments[1].{name}"] for name in ("count", "mu", "nu")
-                }
-    return image
+                for name in ("mu", "nu"):
+                    bands = [key for key in saved.files if f".{name}[" in key]
+                    moments[name] = [saved[key] for key in sorted(bands)]
+    return image, result.losses["total"][-1]
 
 
-def continued(moments: dict[str, np.ndarray]) -> optax.TransformInitFn:
-    """What begins Adam with moments of another size."""
+def continued(
+    moments: dict[str, list[np.ndarray]], steps: int, colors: jax.Array
+) -> optax.GradientTransformationExtraArgs:
+    """The default's descent with moments that were those of half the size.
 
-    def start(image: jax.Array) -> optax.OptState:
-        first, adam, rate = make_optimizer("adam").init(image)
-        mu, nu = (jax.image.resize(moments[name], image.shape, "linear") for name in ("mu", "nu"))
-        return first, adam._replace(count=moments["count"], mu=mu, nu=nu), rate
+    Its finest band begins with those of the finest one of before, every other with its own.
+    """
+    named = make_optimizer(PRECONDITIONED)
+    first, last = RATES[PRECONDITIONED]
+    rate = optax.cosine_decay_schedule(first, steps, last / first)
 
-    return start
+    def start(image: jax.Array) -> Any:
+        state = named.init(image)
+        unit, adam, scale = state.inner
+        if moments:
+            halved = {name: (of[0], *of) for name, of in moments.items()}
+            mu, nu = (
+                tuple(
+                    jax.image.resize(before, band.shape, "linear")
+                    for before, band in zip(halved[name], getattr(adam, name), strict=False)
+                )
+                for name in ("mu", "nu")
+            )
+            # Counted as if they were long there, so that Adam does not correct them.
+            adam = adam._replace(mu=mu, nu=nu, count=np.int32(1000))
+        return np.int32(0), state._replace(inner=(unit, adam, scale))
+
+    def update(updates: Any, state: Any, params: Any = None, **extra: Any) -> Any:
+        step, within = state
+        moved, within = named.update(
+            updates, within, params, learning_rate=rate(step), colors=colors
+        )
+        return moved, (step + 1, within)
+
+    return optax.GradientTransformationExtraArgs(start, update)
 
 
 def main() -> None:
@@ -89,8 +115,9 @@ def main() -> None:
         print(f"{title}: {steps} steps, {loss:.3f}", flush=True)
         axis.imshow(result.image)
         axis.set_title(f"{title}: {steps} steps, loss {loss:.3f}")
-    axes.flat[-1].imshow(carried(model, content, style))
-    axes.flat[-1].set_title("the default, Adam's moments carried over")
+    image, loss = carried(model, content, style)
+    axes.flat[-1].imshow(image)
+    axes.flat[-1].set_title(f"the default, Adam's moments carried over: loss {loss:.3f}")
     for axis in axes.flat:
         axis.axis("off")
     figure.savefig(FOLDER / "refinements.jpg", dpi=100, pil_kwargs={"quality": 88})
