@@ -1,6 +1,8 @@
 """`jnst fast`: its options, and one pass for every picture."""
 
 import argparse
+import contextlib
+import functools
 import importlib
 import json
 import sys
@@ -9,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from jnst._files import check_not_overwriting
+from jnst._threads import ahead
 from jnst.cli.arguments import number, styles, whole
 from jnst.cli.contents import about, output_folder
 from jnst.cli.fast_jobs import COMMON, LIST, Job, prepare
@@ -21,6 +24,7 @@ from jnst.feedforward.adain import PRECISIONS
 from jnst.feedforward.matching import MATCHINGS
 from jnst.grid.folder import names_of
 from jnst.image.color_setting import COLORS
+from jnst.image.pictures import Picture
 from jnst.transfer.tile_checks import AUTO
 
 
@@ -113,13 +117,14 @@ def run_several(args: argparse.Namespace) -> int:
     for name, path in (*(("content", file) for file in args.content), *job.inputs):
         check_not_overwriting(name, path, there)
     refused = done = 0
-    with interrupts() as interrupted:
-        for file, output in zip(args.content, outputs, strict=True):
+    reading = ahead(map(functools.partial(read_or_error, size=job.size), args.content))
+    with interrupts() as interrupted, contextlib.closing(reading) as contents:
+        for file, output, content in zip(args.content, outputs, contents, strict=True):
             if interrupted():
                 break
             start = time.monotonic()
             try:
-                shape = paint_into(job, file, output)
+                shape = paint_into(job, file, content, output)
                 done += 1
                 if args.json:
                     print_painted(job, file, output, shape, time.monotonic() - start)
@@ -140,13 +145,25 @@ def run_several(args: argparse.Namespace) -> int:
     return 1 if refused else 0
 
 
-def paint_into(job: Job, file: str, output: Path) -> tuple[int, int]:
-    """Read a content, paint it and write the picture into its folder, made where it is missing.
+def read_or_error(file: str, *, size: int) -> Picture | Exception:
+    """Return a content, or why it cannot be read."""
+    try:
+        return read_input(file, size, least=1)
+    except (ValueError, OSError) as error:
+        return error
+
+
+def paint_into(job: Job, file: str, content: Picture | Exception, output: Path) -> tuple[int, int]:
+    """Paint a content and write the picture into its folder, made where it is missing.
 
     Returns:
       Its height and width.
+
+    Raises:
+      ValueError, OSError: for one that could not be read, or if the picture cannot be written.
     """
-    content = read_input(file, job.size, least=1)
+    if isinstance(content, Exception):
+        raise content
     image = job.paints(content)
     output.parent.mkdir(exist_ok=True)
     write_picture(output, image, alpha=content.alpha, settings=job.record_of(file))
