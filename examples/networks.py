@@ -32,7 +32,7 @@ SOURCES = (
     "Geometry Group, University of Oxford (CC BY 4.0)."
 )
 STEPS, BATCH, CROP = 8567, 9, 256
-"""What an H100 does in 95 s, three crops for each painting; processors would take days."""
+"""What an H100 does in 95 s, three crops for each painting."""
 
 
 def main() -> int:

@@ -118,8 +118,6 @@ def run(args: argparse.Namespace) -> int:
     log = check_log(args)
     job = prepare_dream(args)
     outputs = files_of(output, job)
-    for path in outputs[len(outputs) == 1 :]:
-        check_output(path)
     check_tiles(len(job.each), "--channels" if args.channels else "--layers")
     if len(job.each) > 1:
         for option in ("save_every", "preview", "log"):
@@ -226,7 +224,7 @@ class Reports:
 
 
 def files_of(output: Path, job: DreamJob) -> list[Path]:
-    """List the file of each dream; of a single one the output itself."""
+    """List the file of each dream, checked as the output is, which is a single dream's itself."""
     if len(job.each) == 1:
         return [output]
     if str(output) == STREAM:
@@ -234,7 +232,7 @@ def files_of(output: Path, job: DreamJob) -> list[Path]:
     names = [re.sub(r"[^\w+.]+", "-", sought.label) for sought in job.each]
     if len(set(names)) < len(names):
         raise ValueError("--layers and --channels must name each dream once")
-    return [output.with_stem(f"{output.stem}-{name}") for name in names]
+    return [check_output(output.with_stem(f"{output.stem}-{name}")) for name in names]
 
 
 def with_response(progress: Progress) -> Progress:

@@ -77,12 +77,10 @@ def prepare_dream(args: argparse.Namespace) -> DreamJob:
             chosen[name] = value
     if chosen["guide"] == NONE:
         chosen["guide"] = None
-    if args.layers and args.channels is None and args.like:
-        chosen["channels"] = None  # those of --like were of its layer
-    if args.like and args.guide not in (None, NONE) and args.channels is None:
-        chosen["channels"] = None
     if args.like and args.channels is not None and args.guide is None:
-        chosen["guide"] = None
+        chosen["guide"] = None  # one excludes the other, and what is given counts
+    elif args.like and args.channels is None and (args.layers or args.guide not in (None, NONE)):
+        chosen["channels"] = None  # which were of the layers of --like, or have to give way
     try:
         settings = {name: chosen[name] for name in DREAM_SETTINGS if name in chosen}
         checked = DreamSettings(**settings)

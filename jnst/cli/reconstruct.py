@@ -81,9 +81,8 @@ def run(args: argparse.Namespace) -> int:
         for name, picture in ((args.photo, photo), (args.painting, painting)):
             check_large_enough(network.geometry, picture.pixels.shape, chosen["style_layers"], name)
     cells = cells_of(chosen["content_layers"], chosen["style_layers"] if painting else ())
-    outputs = [output, output.with_suffix(".csv"), *(file_of(output, c.name) for c in cells)]
-    for path in outputs[1:]:
-        check_output(path)
+    beside = output.with_suffix(".csv"), *(file_of(output, cell.name) for cell in cells)
+    outputs = [output, *map(check_output, beside)]
     for name, path in (("photo", args.photo), ("painting", args.painting)):
         if path:
             check_not_overwriting(name, path, outputs)
