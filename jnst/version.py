@@ -1,3 +1,3 @@
 """The version of jnst."""
 
-__version__ = "0.6.2"
+__version__ = "0.7.0"

@@ -16,7 +16,7 @@ class ChosenNetwork(NamedTuple):
 
     Attributes:
       painter: the network.
-      blend: {style: share}, of those that there is something of.
+      blend: {style: share}, of those that there is something of, in the order of `--style`.
       file: that it was read from.
     """
 
@@ -36,7 +36,7 @@ class ChosenNetwork(NamedTuple):
 
 def chosen_network(args: argparse.Namespace) -> ChosenNetwork:
     """Read the network; raises ValueError for a file or a style that will not do."""
-    make_ready()
+    make_ready(many_passes=True)
     devices()
     found = find_painter(args.network)
     painter = make_painter(open_painter(found))
@@ -44,5 +44,6 @@ def chosen_network(args: argparse.Namespace) -> ChosenNetwork:
         shares = shares_of(painter, args.blend)
     except ValueError as error:
         raise ValueError(f"--style: {error}") from None
-    blend = {n: float(s) for n, s in zip(painter.styles, shares, strict=True) if s > 0}
+    named = dict(zip(painter.styles, map(float, shares), strict=True))
+    blend = {name: named[name] for name in args.blend or named if named[name] > 0}
     return ChosenNetwork(painter, blend, found.path)

@@ -7,8 +7,11 @@ import importlib
 import json
 import sys
 import time
+from collections.abc import Generator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from jnst._files import check_not_overwriting
 from jnst._threads import ahead
@@ -26,6 +29,14 @@ from jnst.grid.folder import names_of
 from jnst.image.color_setting import COLORS
 from jnst.image.pictures import Picture
 from jnst.transfer.tile_checks import AUTO
+
+
+class Painted(NamedTuple):
+    """A picture, its content's alpha, and how long it took in seconds."""
+
+    image: np.ndarray
+    alpha: np.ndarray | None
+    seconds: float
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -94,11 +105,12 @@ def run_one(args: argparse.Namespace) -> int:
     for name, path in (("content", file), *job.inputs):
         check_not_overwriting(name, path, [output])
     content = read_input(file, job.size, least=1)
-    write_picture(output, job.paints(content), alpha=content.alpha, settings=job.record_of(file))
-    height, width, _ = content.pixels.shape
+    image = job.paints(content)
+    write_picture(output, image, alpha=content.alpha, settings=job.record_of(file))
+    height, width, _ = image.shape
     seconds = time.monotonic() - began
     if args.json:
-        print_painted(job, file, output, (height, width), seconds)
+        print_painted(job, file, output, Painted(image, content.alpha, seconds))
     if not args.quiet:
         print(f"wrote {output}: {width}×{height} px in {seconds:.1f} s", file=sys.stderr)
     return 0
@@ -117,17 +129,18 @@ def run_several(args: argparse.Namespace) -> int:
     for name, path in (*(("content", file) for file in args.content), *job.inputs):
         check_not_overwriting(name, path, there)
     refused = done = 0
-    reading = ahead(map(functools.partial(read_or_error, size=job.size), args.content))
-    with interrupts() as interrupted, contextlib.closing(reading) as contents:
-        for file, output, content in zip(args.content, outputs, contents, strict=True):
+    painting = ahead(painted_or_why_not(job, args.content), count=1)
+    with interrupts() as interrupted, contextlib.closing(painting) as pictures:
+        for file, output, picture in zip(args.content, outputs, pictures, strict=True):
             if interrupted():
                 break
-            start = time.monotonic()
             try:
-                shape = paint_into(job, file, content, output)
+                if isinstance(picture, Exception):
+                    raise picture
+                write_into_folder(output, picture, job.record_of(file))
                 done += 1
                 if args.json:
-                    print_painted(job, file, output, shape, time.monotonic() - start)
+                    print_painted(job, file, output, picture)
             except (ValueError, OSError) as error:
                 refused += 1
                 print(f"{args.parser.prog}: {about(file, error)}", file=sys.stderr)
@@ -153,31 +166,35 @@ def read_or_error(file: str, *, size: int) -> Picture | Exception:
         return error
 
 
-def paint_into(job: Job, file: str, content: Picture | Exception, output: Path) -> tuple[int, int]:
-    """Paint a content and write the picture into its folder, made where it is missing.
+def painted_or_why_not(job: Job, files: Sequence[str]) -> Generator[Painted | Exception]:
+    """Yield the picture of each content, the next one being read meanwhile, or what went wrong."""
+    reading = ahead(map(functools.partial(read_or_error, size=job.size), files))
+    with contextlib.closing(reading) as contents:
+        for content in contents:
+            start = time.monotonic()
+            if isinstance(content, Exception):
+                yield content
+                continue
+            try:
+                image = job.paints(content)
+            except (ValueError, OSError) as error:
+                yield error
+            else:
+                yield Painted(image, content.alpha, time.monotonic() - start)
 
-    Returns:
-      Its height and width.
 
-    Raises:
-      ValueError, OSError: for one that could not be read, or if the picture cannot be written.
-    """
-    if isinstance(content, Exception):
-        raise content
-    image = job.paints(content)
+def write_into_folder(output: Path, picture: Painted, record: dict[str, Any]) -> None:
+    """Write a picture into its folder, made where it is missing, in haste."""
     output.parent.mkdir(exist_ok=True)
-    write_picture(output, image, alpha=content.alpha, settings=job.record_of(file))
-    height, width, _ = image.shape
-    return height, width
+    write_picture(output, picture.image, alpha=picture.alpha, settings=record, fast=True)
 
 
-def print_painted(
-    job: Job, file: str, output: Path, shape: tuple[int, int], seconds: float
-) -> None:
+def print_painted(job: Job, file: str, output: Path, picture: Painted) -> None:
     """Print what `--json` says of a picture: where it is, and the record that it carries."""
-    height, width = shape
-    facts = {"output": str(output), "width": width, "height": height, "seconds": round(seconds, 3)}
-    print_line({"content": file, **facts, "record": job.record_of(file)})
+    height, width, _ = picture.image.shape
+    facts = {"output": str(output), "width": width, "height": height}
+    took = {"seconds": round(picture.seconds, 3)}
+    print_line({"content": file, **facts, **took, "record": job.record_of(file)})
 
 
 def print_line(facts: dict[str, Any]) -> None:

@@ -23,7 +23,7 @@ from jnst.feedforward.tiling import check_edge, edge_for
 from jnst.feedforward.transfer import check_manner, look_at_styles, paint
 from jnst.image.color_setting import check_palette
 from jnst.image.fitting import SMALLEST_EDGE
-from jnst.image.masks import REST, check_masks
+from jnst.image.masks import check_masks
 from jnst.image.pictures import Picture
 from jnst.losses.blending import blend_shares
 from jnst.nn.decoder_discovery import find_decoder, find_encoder, open_decoder
@@ -32,7 +32,13 @@ from jnst.nn.discovery import WeightsFile
 from jnst.transfer.settings import LARGEST_EDGE
 from jnst.version import __version__
 
-COMMON: dict[str, Any] = {"size": 512, "strength": 1.0, "colors": "style", "keep": None}
+COMMON: dict[str, Any] = {
+    "size": 512,
+    "strength": 1.0,
+    "colors": "style",
+    "region": None,
+    "keep": None,
+}
 """Defaults of the options that decide the picture, whatever paints it."""
 OF_STYLES: dict[str, Any] = {
     "matching": MATCHINGS[0],
@@ -40,7 +46,6 @@ OF_STYLES: dict[str, Any] = {
     "style_weights": None,
     "style_scale": 1.0,
     "palette": None,
-    "region": None,
     "style_region": None,
     "precision": PRECISIONS[0],
 }
@@ -76,7 +81,7 @@ def networks_of(
 ) -> tuple[DecoderWeights, AdaIN]:
     """The decoder's weights, and both networks on the device."""
     decoder = open_decoder(found)
-    make_ready()
+    make_ready(many_passes=True)
     devices()
     return decoder, make_adain(find_encoder(decoder, encoder), decoder, precision=precision)
 
@@ -159,13 +164,20 @@ def _with_network(args: argparse.Namespace) -> Job:
     check_strip(args.tile, name="--tile")
     options = _options(args, COMMON)
     check_choice("--colors", options["colors"], PAINTER_COLORS)
-    if options["keep"] == REST:
-        raise ValueError(f"--keep {REST} needs regions, which a --network does not have")
+    of_masks = {**options, "style_region": None}
+    check_names(of_masks)
     chosen = chosen_network(args)
-    of_masks = {**options, "region": None, "style_region": None}
+    regions = options["region"]
+    if regions is not None and len(regions) != len(chosen.blend):
+        raise ValueError(
+            f"--region needs one mask for each style of the network, here {len(chosen.blend)} "
+            f"({', '.join(chosen.blend)}), got {len(regions)}; --style chooses styles"
+        )
 
     def paints(content: Picture) -> np.ndarray:
-        masks = read_masks(of_masks, content.pixels.shape, [])
+        shape = content.pixels.shape
+        masks = read_masks(of_masks, shape, [shape] * len(regions or ()))
+        of_styles = masks.get("regions")
         return np.asarray(
             paint_with(
                 chosen.painter,
@@ -173,6 +185,7 @@ def _with_network(args: argparse.Namespace) -> Job:
                 styles=chosen.blend,
                 strength=options["strength"],
                 colors=options["colors"],
+                regions=of_styles and dict(zip(chosen.blend, of_styles, strict=True)),
                 keep=masks.get("keep"),
                 tile=args.tile,
             )

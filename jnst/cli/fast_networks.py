@@ -18,7 +18,7 @@ from jnst.image.fitting import SMALLEST_EDGE
 from jnst.nn.painter_discovery import bundled
 from jnst.transfer.settings import LARGEST_EDGE
 
-NO_EFFECT = (*OF_STYLES, "strength", "colors", "keep", "blend", "decoder", "weights")
+NO_EFFECT = (*OF_STYLES, *set(COMMON) - {"size"}, "blend", "decoder", "weights")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     if not names:
         raise ValueError("no networks come along with this jnst; `jnst train` makes some")
     content = read_input(file, size, least=1).pixels
-    make_ready()
+    make_ready(many_passes=True)
     devices()
     pictures = [np.asarray(paint_with(load_painter(name), content)) for name in names]
     save_sheet(output, np.stack([content, *pictures]), {"style": ["the photograph", *names]})

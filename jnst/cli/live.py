@@ -102,7 +102,7 @@ def with_paintings(args: argparse.Namespace, shape: tuple[int, int]) -> Styles:
     paintings = read_paintings(args.paintings, args.size, manner.style_scale)
     decoder = open_decoder(find_decoder(args.decoder))
     encoder = find_encoder(decoder, args.weights)
-    make_ready()
+    make_ready(many_passes=True)
     tell_of_the_wait(args, shape)
     model = make_adain(encoder, decoder)
     # A frame is painted as a whole: windows are for what the memory cannot hold.
@@ -114,7 +114,7 @@ def with_network(args: argparse.Namespace, shape: tuple[int, int]) -> Styles:
     for name in OF_PAINTINGS:
         if getattr(args, name) is not None:
             raise ValueError(f"{as_option(name)} has no effect with --network")
-    make_ready()
+    make_ready(many_passes=True)
     devices()
     painter = load_painter(args.network)
     tell_of_the_wait(args, shape)

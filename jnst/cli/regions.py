@@ -129,5 +129,5 @@ def _named(message: str, options: dict[str, Any]) -> str:
         elif files and files != REST and message.startswith(start := f"{setting} "):
             return f"{as_option(name)} {files} {message[len(start) :]}"
         if message.startswith((f"{setting} ", f"{setting}=")):
-            return f"{as_option(name)}{message[len(setting) :]}"
+            return f"{as_option(name)}{message[len(setting) :]}".replace(f"={REST!r}", f" {REST}")
     return message

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
+from jnst._malloc import keep_memory
 from jnst.cli.compilation_cache import CACHE as CACHE
 from jnst.cli.compilation_cache import use_compilation_cache as use_compilation_cache
 from jnst.cli.signals import interrupts as interrupts
@@ -75,8 +76,10 @@ def precision(device: jax.Device, chosen: str) -> str:
     return f"float32 ({getattr(jax.config, PRECISION) or usual.get(device.platform, 'as usual')})"
 
 
-def make_ready() -> None:
-    """Set up the compilation cache and OpenBLAS."""
+def make_ready(*, many_passes: bool = False) -> None:
+    """Set up the compilation cache, OpenBLAS, and for passes of a network one by one the memory."""
+    if many_passes:
+        keep_memory()
     use_compilation_cache()
     use_one_blas_thread()
 

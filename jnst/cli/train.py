@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     for problem in problems:
         print(f"{args.parser.prog}: left out: {problem}", file=sys.stderr)
     samples = samples_of(args.sample, photos)
-    make_ready()
+    make_ready(many_passes=True)
     if not args.quiet:
         what = f"{len(photos)} photograph{'s' if len(photos) > 1 else ''}"
         print(f"training with {what} at {training.crop} px", file=sys.stderr, flush=True)

@@ -93,7 +93,7 @@ def _with_styles(args: argparse.Namespace) -> Job:
     encoder = find_encoder(decoder, args.weights)
 
     def painters(shape: tuple[int, int]) -> list[VideoPainter]:
-        make_ready()
+        make_ready(many_passes=True)
         devices()
         model = make_adain(encoder, decoder, precision=precision)
         check_room(model, shape)

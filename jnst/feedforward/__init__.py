@@ -1,5 +1,6 @@
 """Style transfer by networks that paint in one pass."""
 
+from jnst._malloc import keep_memory as keep_memory
 from jnst.feedforward.adain import AdaIN as AdaIN
 from jnst.feedforward.adain import load_adain as load_adain
 from jnst.feedforward.painting import load_painter as load_painter

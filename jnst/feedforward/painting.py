@@ -13,7 +13,7 @@ from jnst._programs import program
 from jnst.feedforward.painting_strips import check_strip, paint_in_strips, strip_for
 from jnst.image.color_setting import prepare_content
 from jnst.image.inputs import check_image
-from jnst.image.masks import Mask, check_masks
+from jnst.image.masks import Mask, Masks, check_masks, resize_mask
 from jnst.losses.terms import Scalar
 from jnst.nn.painter import Painter, make_painter
 from jnst.nn.painter_discovery import find_painter, open_painter
@@ -44,7 +44,8 @@ def paint_with(
     styles: Mapping[str, float] | None = None,
     strength: float = 1.0,
     colors: str = "style",
-    keep: Mask | None = None,
+    regions: Mapping[str, Mask] | None = None,
+    keep: Mask | str | None = None,
     tile: int | str | None = AUTO,
 ) -> Float[Array, "H W 3"]:
     """Paint an image with a trained network.
@@ -54,10 +55,14 @@ def paint_with(
     Args:
       painter: from `load_painter` or `jnst.feedforward.train`.
       content: sRGB in [0, 1], of any size.
-      styles: {name: weight} of the network's styles, of any sum; None: all alike.
+      styles: {name: weight} of the network's styles, of any sum; None: all alike. With regions,
+        how strong each is beside the strongest.
       strength: 0 leaves the photograph, 1 paints all the way; between them the two are mixed.
       colors: whose colours: `"style"`, or `"luminance"`, the content's.
-      keep: a mask of what stays the content's pixels.
+      regions: {name: mask} of the network's styles, each of which then goes there and nowhere else;
+        all in the same pass. Where several overlap, they share the place.
+      keep: a mask of what stays the content's pixels, or `"rest"`: all that no region covers, as
+        it does anyway.
       tile: work in strips of about as many pixels as a square of this edge, with the same result;
         `"auto"`: where the picture would not fit in the memory; None: never.
 
@@ -78,16 +83,19 @@ def paint_with(
     content = check_image("content", content)
     check_number("strength", strength, least=0, most=1)
     check_choice("colors", colors, PAINTER_COLORS)
-    shares = shares_of(painter, styles)
     check_strip(tile)
     edge = strip_for(tile, painter, content.shape[:2])
-    masks = check_masks(content.shape, [], None, None, keep)
+    shares, covered = shares_of(painter, _checked_styles(styles, regions)), None
+    masks = _checked_masks(content.shape, regions, keep)
+    if regions is not None and masks is not None and masks.regions is not None:
+        named = dict(zip(regions, masks.regions, strict=True))
+        shares, covered = places_of(painter, shares, named, content.shape[:2])
     seen = prepare_content(colors, content)
     if edge is None:
-        image = _painted(painter, seen, shares, strength)
+        image = _painted(painter, seen, shares, strength, covered)
     else:
-        picture = paint_in_strips(painter, np.asarray(seen), shares, edge).clip(0, 1)
-        image = jnp.asarray(seen + strength * (picture - np.asarray(seen)))
+        picture = paint_in_strips(painter, np.asarray(seen), np.asarray(shares), edge)
+        image = _mixed(jnp.asarray(seen), jnp.asarray(picture), strength, covered)
     return shown(colors, content, image, None if masks is None else masks.keep)
 
 
@@ -103,7 +111,63 @@ def shares_of(painter: Painter, styles: Mapping[str, float] | None) -> Float[np.
     return np.array([wanted.get(name, 0) / whole for name in painter.styles], np.float32)
 
 
+def _checked_styles(
+    styles: Mapping[str, float] | None, regions: Mapping[str, Mask] | None
+) -> Mapping[str, float] | None:
+    """The styles, those of regions if none are named; raises ValueError or TypeError."""
+    if regions is None:
+        return styles
+    if not isinstance(regions, Mapping):
+        raise TypeError(f"regions must be {{style: mask}}, got {type(regions).__name__}")
+    if styles is not None and set(styles) != set(regions):
+        these, those = (", ".join(map(str, names)) or "none" for names in (regions, styles))
+        raise ValueError(f"regions must be of the styles that are chosen, {those}, got {these}")
+    return dict.fromkeys(regions, 1.0) if styles is None else styles
+
+
+def _checked_masks(
+    content: tuple[int, ...], regions: Mapping[str, Mask] | None, keep: Mask | str | None
+) -> Masks | None:
+    masks = None if regions is None else list(regions.values())
+    return check_masks(content, [content] * len(regions or ()), masks, None, keep)
+
+
+@program(static_argnames=("shape",))
+def places_of(
+    painter: Painter,
+    shares: Float[Array, " S"],
+    regions: Mapping[str, Mask],
+    shape: tuple[int, int],
+) -> tuple[Float[Array, "H W S"], Float[Array, "H W 1"]]:
+    """Where each style of a network goes.
+
+    Args:
+      painter: the network.
+      shares: of its styles: how strong each is beside the strongest.
+      regions: {style: mask}.
+      shape: height and width of the picture.
+
+    Returns:
+      The styles' shares of every pixel, and how much of it is painted.
+    """
+    masks = {name: resize_mask(mask, shape) for name, mask in regions.items()}
+    crowd = jnp.maximum(sum(masks.values()), 1)
+    nowhere = jnp.zeros(shape, jnp.float32)
+    there = jnp.stack([masks.get(name, nowhere) / crowd for name in painter.styles], axis=-1)
+    there = there * (shares / jnp.max(shares))
+    covered = jnp.sum(there, axis=-1, keepdims=True)
+    painted = covered > 0
+    return jnp.where(painted, there / jnp.where(painted, covered, 1), shares), covered
+
+
 @program()
-def _painted(painter: Painter, content: Any, shares: Any, strength: Scalar) -> Array:
-    picture = jnp.clip(painter(content, shares), 0, 1)
-    return content + strength * (picture - content)
+def _painted(
+    painter: Painter, content: Any, shares: Any, strength: Scalar, covered: Any
+) -> Float[Array, "H W 3"]:
+    return _mixed(content, painter(content, shares), strength, covered)
+
+
+@program()
+def _mixed(content: Any, picture: Any, strength: Scalar, covered: Any) -> Float[Array, "H W 3"]:
+    share = strength if covered is None else strength * covered
+    return content + share * (jnp.clip(picture, 0, 1) - content)

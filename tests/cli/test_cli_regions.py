@@ -192,7 +192,7 @@ MISTAKES = {
         "--region left.png covers nothing but what is kept",
     ),
     "keep": (["--keep", "black.png"], "--keep black.png covers nothing"),
-    "no rest": (["--keep", "rest"], "--keep='rest' needs at least one region"),
+    "no rest": (["--keep", "rest"], "--keep rest needs at least one region"),
     "missing": (["--keep", "none.png"], "none.png cannot be read (No such file"),
     "over a mask": (["--keep", "hole.png", "-o", "hole.png"], "hole.png is the mask itself"),
 }

@@ -8,8 +8,8 @@ from commands import put_weights, run_jnst
 
 import jnst
 from jnst.cli.photographs import read_photographs
-from jnst.feedforward import load_painter
-from jnst.image.pictures import read_picture, read_settings
+from jnst.feedforward import load_painter, paint_with
+from jnst.image.pictures import load_mask, read_picture, read_settings
 from jnst.nn.painter_file import read_painter
 
 
@@ -31,6 +31,7 @@ def folder(tmp_path_factory, pictures, weights_file):
     left = np.zeros((64, 80, 3), np.float32)
     left[:, :40] = 1
     jnst.save_image(folder / "left.png", left)
+    jnst.save_image(folder / "rest.png", 1 - left)
     put_weights(folder, weights_file)
     return folder
 
@@ -90,6 +91,9 @@ def test_an_interrupted_training_goes_on(folder, trained, monkeypatch):
         np.testing.assert_array_equal(part.arrays[name], array)
 
 
+REGIONS = {"sea": "left", "gold": "rest"}
+
+
 def test_pictures_of_a_network(folder, trained):
     ran = run_jnst(
         folder,
@@ -108,6 +112,17 @@ def test_pictures_of_a_network(folder, trained):
     np.testing.assert_allclose(painted.alpha, content.alpha, atol=0.6 / 255)
     record = read_settings(folder / "out.png")
     assert record["options"]["style"] == {"gold": 0.75, "sea": 0.25}
+    two = run_jnst(
+        folder,
+        *("fast", "a.png", "--network", "net.h5", "-o", "two.png", "--size", "64"),
+        *("--style", "sea,gold", "--region", "left.png", "--region", "rest.png"),
+    )
+    assert two.returncode == 0, two.stderr
+    masks = {name: load_mask(folder / f"{file}.png", 64) for name, file in REGIONS.items()}
+    expected = paint_with(load_painter(folder / "net.h5"), seen, regions=masks)
+    of_two = read_picture(folder / "two.png", 64).pixels
+    np.testing.assert_allclose(of_two, expected, atol=0.6 / 255)
+    assert list(read_settings(folder / "two.png")["options"]["style"]) == ["sea", "gold"]
     several = run_jnst(
         folder, "fast", "a.png", "sea.png", "--network", "net.h5", "-o", "many", "--size", "64"
     )
@@ -127,7 +142,9 @@ def test_pictures_of_a_network(folder, trained):
             "--matching has no effect with --net",
         ),
         (["--network", "net.h5", "--colors", "pca"], "--colors must be one of style, luminance"),
-        (["--network", "net.h5", "--keep", "rest"], "--keep rest needs regions"),
+        (["--network", "net.h5", "--keep", "rest"], "--keep rest needs at least one region"),
+        (["--network", "net.h5", "--region", "m.png"], "one mask for each style of the network"),
+        (["--network", "net.h5", "--style-region", "m.png"], "--style-region has no effect with"),
         (["gold.png", "--style", "gold"], "--style chooses among the styles of a --network"),
     ],
 )

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from jnst.feedforward import paint_with, painting_strips
+from jnst.feedforward import load_painter, paint_with, painting_strips
 from jnst.image.color import chrominance
 from jnst.nn.painter import new_painter
 from jnst.nn.painter_file import Architecture
@@ -44,6 +44,74 @@ def test_what_is_kept_stays_to_the_bit(painter, pictures):
     assert np.abs(picture[:, :30] - content[:, :30]).max() > 0.05
 
 
+@pytest.fixture(scope="module")
+def halves(pictures):
+    height, width, _ = pictures[0].shape
+    left = np.zeros((height, width), np.float32)
+    left[:, : width // 2] = 1
+    return {"a": left, "b": 1 - left}
+
+
+@pytest.fixture(scope="module")
+def shaken():
+    """A network whose styles differ much."""
+    return shake(new_painter(jax.random.key(3), ["a", "b"], Architecture(residuals=2)))
+
+
+def shake(painter):
+    arrays = {
+        name: array + 0.1 * jax.random.normal(jax.random.key(len(name)), array.shape)
+        for name, array in painter.arrays.items()
+    }
+    return dataclasses.replace(painter, arrays=arrays)
+
+
+def test_shares_of_every_pixel(shaken, pictures):
+    content, shares = pictures[0][:61], np.float32([0.3, 0.7])
+    alike = shaken(content, np.broadcast_to(shares, (*content.shape[:2], 2)))
+    np.testing.assert_allclose(alike, shaken(content, shares), atol=1e-4)
+    both = np.random.default_rng(0).dirichlet([1, 1], (2, *content.shape[:2])).astype(np.float32)
+    together = shaken(np.stack([content] * 2), both)
+    np.testing.assert_allclose(together[1], shaken(content, both[1]), atol=1e-4)
+
+
+def test_each_style_goes_into_its_region(pictures, halves):
+    painter, content = load_painter("paintings"), pictures[0]
+    regions = dict(zip(("moonlit_bay", "the_scream"), halves.values(), strict=True))
+    picture = np.asarray(paint_with(painter, content, regions=regions))
+    alone = {name: np.asarray(paint_with(painter, content, styles={name: 1})) for name in regions}
+    for name, mask in regions.items():
+        (other,) = regions.keys() - {name}
+        own, foreign = (np.abs(picture - alone[of])[mask == 1].mean() for of in (name, other))
+        assert own < foreign / 2
+
+
+def test_regions_are_of_styles_wherever_these_stand(shaken, pictures, halves):
+    content = pictures[0]
+    picture = paint_with(shaken, content, regions=halves)
+    swapped = dataclasses.replace(shaken, styles=("b", "a"))
+    turned = paint_with(swapped, content, regions={"a": halves["b"], "b": halves["a"]})
+    np.testing.assert_allclose(turned, picture, atol=1e-4)
+
+
+def test_a_region_of_the_whole_picture_is_the_picture(shaken, pictures):
+    everywhere = np.ones((2, 2))
+    whole = paint_with(shaken, pictures[0][:, :64], styles={"b": 1})
+    region = paint_with(shaken, pictures[0][:, :64], regions={"b": everywhere})
+    np.testing.assert_allclose(region, whole, atol=1e-4)
+
+
+def test_regions_leave_the_rest_and_weigh(shaken, pictures, halves):
+    content, left = pictures[0], halves["a"]
+    picture = paint_with(shaken, content, regions={"a": left}, keep="rest")
+    np.testing.assert_array_equal(picture[left == 0], content[left == 0])
+    assert np.abs(picture - content)[left == 1].mean() > 0.05
+    full = np.asarray(paint_with(shaken, content, regions=halves))
+    weighed = paint_with(shaken, content, regions=halves, styles={"b": 1, "a": 2})
+    covered = (left + halves["b"] / 2)[..., None]
+    np.testing.assert_allclose(weighed, content + covered * (full - content), atol=1e-5)
+
+
 @pytest.mark.parametrize(
     "options, message",
     [
@@ -53,6 +121,14 @@ def test_what_is_kept_stays_to_the_bit(painter, pictures):
         ({"styles": {"a": -1}}, "the weight of a must be at least 0"),
         ({"styles": {}}, "every weight is 0"),
         ({"keep": np.ones((64, 80))}, "keep leaves nothing to paint"),
+        ({"keep": "rest"}, "keep='rest' needs at least one region"),
+        ({"regions": {"c": np.ones((64, 80))}}, "styles must be one of a, b, got 'c'"),
+        ({"regions": {}}, "every weight is 0"),
+        ({"regions": {"a": np.ones((9, 80))}}, "regions number 1 must have the aspect ratio of"),
+        (
+            {"regions": {"a": np.ones((4, 5))}, "styles": {"a": 1, "b": 1}},
+            "are chosen, a, b, got a",
+        ),
     ],
 )
 def test_what_will_not_do_is_said(painter, pictures, options, message):
@@ -65,18 +141,19 @@ def test_what_will_not_do_is_said(painter, pictures, options, message):
 def test_strips_make_the_picture_of_one_pass(output, shape):
     """With the channels of the default, so that Winograd's convolutions are among it."""
     of_two = Architecture(residuals=2, output=output)
-    painter = new_painter(jax.random.key(3), ["a", "b"], of_two)
-    shaken = {
-        name: array + 0.1 * jax.random.normal(jax.random.key(len(name)), array.shape)
-        for name, array in painter.arrays.items()
-    }
-    painter = dataclasses.replace(painter, arrays=shaken)
+    painter = shake(new_painter(jax.random.key(3), ["a", "b"], of_two))
     content = np.random.default_rng(1).random((*shape, 3), np.float32)
     options = {"styles": {"a": 1, "b": 2}, "strength": 0.9}
     whole = paint_with(painter, content, tile=None, **options)
     strips = paint_with(painter, content, tile=64, **options)
     np.testing.assert_allclose(strips, whole, atol=2e-4)
     assert np.std(whole) > 0.05
+
+
+def test_regions_in_strips(shaken, pictures, halves):
+    content = pictures[0]
+    whole, strips = (paint_with(shaken, content, regions=halves, tile=tile) for tile in (None, 64))
+    np.testing.assert_allclose(strips, whole, atol=2e-4)
 
 
 def test_a_picture_beyond_the_memory(painter, pictures, monkeypatch):
@@ -86,6 +163,11 @@ def test_a_picture_beyond_the_memory(painter, pictures, monkeypatch):
         paint_with(painter, pictures[0], tile=None)
     monkeypatch.setattr(painting_strips, "WINDOW", 64)
     np.testing.assert_allclose(paint_with(painter, pictures[0]), whole, atol=1e-4)
+
+
+def test_regions_are_named(painter, pictures):
+    with pytest.raises(TypeError, match=r"regions must be \{style: mask\}, got list"):
+        paint_with(painter, pictures[0], regions=[np.ones((64, 80))])
 
 
 def test_strips_have_a_least_edge(painter, pictures):

@@ -60,7 +60,7 @@ def test_a_floor_keeps_flat_features_from_being_blown_up(painter):
         painter, arrays={"in1/scale": jnp.ones((2, 4)), "in1/shift": jnp.zeros((2, 4))}
     )
     noise = jax.random.normal(jax.random.key(0), (16, 16, 4))
-    mix = jnp.array([1.0, 0.0])
+    mix = jnp.array([[[1.0, 0.0]]])
     assert ones._normalised(1e-3 * noise, first, mix).std() < 0.05
     assert ones._normalised(noise, first, mix).std() > 0.95
 
