@@ -17,6 +17,7 @@ _MODULES = {
     "load_adain": "feedforward.adain",
     "fast": "feedforward.transfer",
     "match_colors": "image.color",
+    "transport_colors": "image.color_transport",
     "GridProgress": "grid.runs",
     "GridResult": "grid.stylization",
     "stylize_grid": "grid.stylization",
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
     from jnst.grid.stylization import GridResult as GridResult
     from jnst.grid.stylization import stylize_grid as stylize_grid
     from jnst.image.color import match_colors as match_colors
+    from jnst.image.color_transport import transport_colors as transport_colors
     from jnst.image.pictures import load_image as load_image
     from jnst.image.pictures import load_mask as load_mask
     from jnst.image.pictures import save_image as save_image

@@ -49,6 +49,7 @@ PUBLIC = {
     "make_matting",
     "make_targets",
     "match_colors",
+    "transport_colors",
     "matting_loss",
     "minimize",
     "objective",

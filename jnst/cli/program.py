@@ -196,7 +196,7 @@ def build_parser() -> Parser:
         "recolor",
         module="jnst.cli.recolor",
         help="give a picture the colours of another, without style transfer",
-        description="Give a picture the mean and covariance of another's colours.",
+        description="Give a picture another's colours.",
         epilog="example: jnst recolor photo.jpg painting.jpg -o warm.png --method cholesky",
     )
     commands.add_parser(

@@ -7,13 +7,17 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from jnst._checks import check_choice
+from jnst._checks import check_choice, check_number
 from jnst._files import check_not_overwriting
+from jnst.cli.arguments import number
 from jnst.cli.streams import check_picture_output, check_streams, source_of, write_picture
 from jnst.image.color import METHODS, apply_map, color_map
+from jnst.image.color_transport import color_transport
 from jnst.image.pictures import Picture, read_picture
 from jnst.version import __version__
 
+TRANSPORT = "transport"
+"""The method of `jnst.transport_colors`."""
 HIDDEN = 4 / 255
 """The alpha up to which nobody sees a colour."""
 
@@ -26,7 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "-o", "--output", metavar="OUT", default="recolored.png", help="output file (recolored.png)"
     )
-    add("--method", metavar="M", default="pca", help=f"{' or '.join(METHODS)} (pca)")
+    ways = f"{', '.join(METHODS)} or {TRANSPORT}, of each colour by itself ({METHODS[0]})"
+    add("--method", metavar="M", default=METHODS[0], help=ways)
+    add("--share", type=number, metavar="S", default=1.0, help="of the way to these colours (1)")
     add("--quiet", action="store_true", help="only print errors")
 
 
@@ -34,17 +40,23 @@ def run(args: argparse.Namespace) -> int:
     """Read, recolour and write; return the exit code."""
     check_streams(args)
     output = check_picture_output(args.output)
-    check_choice("--method", args.method, METHODS)
+    check_choice("--method", args.method, (*METHODS, TRANSPORT))
+    check_number("--share", args.share, least=0, most=1)
     picture, reference = (read_picture(source_of(path)) for path in (args.picture, args.reference))
     for name in ("picture", "reference"):
         check_not_overwriting(name, getattr(args, name), [output])
     seen = visible(args.picture, picture), visible(args.reference, reference)
-    image = apply_map(picture.pixels, *color_map(*seen, method=args.method))
+    if args.method == TRANSPORT:
+        image = color_transport(*seen)(picture.pixels, args.share)
+    else:
+        mapped = np.asarray(apply_map(picture.pixels, *color_map(*seen, method=args.method)))
+        image = picture.pixels + args.share * (mapped - picture.pixels)
     record = {
         "jnst": __version__,
         "picture": Path(args.picture).name,
         "reference": Path(args.reference).name,
         "method": args.method,
+        "share": args.share,
     }
     write_picture(output, image, alpha=picture.alpha, settings=record)
     if not args.quiet:

@@ -10,6 +10,7 @@ from commands import put_weights, run_jnst
 
 import jnst
 from jnst.cli.job import read_palette
+from jnst.cli.recolor import visible
 from jnst.image.color import (
     METHODS,
     chrominance,
@@ -20,6 +21,7 @@ from jnst.image.color import (
     match_luminance,
 )
 from jnst.image.color_setting import COLORS
+from jnst.image.color_transport import transport_colors
 from jnst.image.inputs import resize
 from jnst.image.pictures import read_picture, read_settings
 
@@ -326,6 +328,20 @@ def test_recolor_gives_the_visible_pixels_the_references_colours(folder, method)
     assert read_settings(files[2])["method"] == method
 
 
+@pytest.mark.parametrize("method", [*METHODS, "transport"])
+def test_recolor_goes_a_share_of_the_way(folder, method):
+    both = "recolor", "style.png", "content.png", "--method", method, "--quiet", "-o"
+    assert run_jnst(folder, *both, "half.tiff", "--share", "0.5") == (0, "", "")
+    style, content = jnst.load_image(folder / "style.png"), read_picture(folder / "content.png")
+    if method == "transport":
+        wanted = transport_colors(style, visible("content.png", content), share=0.5)
+    else:
+        wanted = (style + match_colors(style, as_seen(content), method=method)) / 2
+    found = read_picture(folder / "half.tiff")
+    np.testing.assert_allclose(found.pixels, np.clip(wanted, 0, 1), atol=0.6 / 255)
+    assert read_settings(folder / "half.tiff")["share"] == 0.5
+
+
 def test_recolor_keeps_alpha_and_is_the_same_twice(folder):
     for name in ("once.png", "twice.png"):
         done = run_jnst(folder, "recolor", "content.png", "style.png", "--quiet", "-o", name)
@@ -338,7 +354,11 @@ def test_recolor_keeps_alpha_and_is_the_same_twice(folder):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--method", "pac"], "--method must be one of pca, cholesky, got 'pac' (did you mean"),
+        (
+            ["--method", "pac"],
+            "--method must be one of pca, cholesky, transport, got 'pac' (did you mean",
+        ),
+        (["--share", "1.5"], "--share must lie between 0 and 1, got 1.5"),
         (["-o", "style.png"], "style.png is the reference itself and would be overwritten"),
         (["-o", "content.png"], "content.png is the picture itself and would be overwritten"),
         (["-o", "out.bmp"], "the suffix of output out.bmp must be one of .png"),

@@ -1,0 +1,80 @@
+"""Colours that are distributed as those of another picture."""
+
+import numpy as np
+import pytest
+
+import jnst
+from jnst.image.color_transport import color_transport, transport_colors
+from jnst.image.palette import to_oklab
+
+
+@pytest.fixture(scope="module")
+def few():
+    """A picture of three colours, as often as 5, 3 and 2."""
+    colors = np.array([[0.9, 0.6, 0.1], [0.1, 0.3, 0.5], [0.8, 0.2, 0.1]], np.float32)
+    return colors[np.repeat([0, 1, 2], [500, 300, 200])].reshape(25, 40, 3)
+
+
+def distance(image, reference):
+    """The mean distance of sorted projections, in Oklab."""
+    directions = np.random.default_rng(5).standard_normal((3, 40))
+    directions /= np.linalg.norm(directions, axis=0)
+    places = np.linspace(0, 1, 501)
+    ours, theirs = (
+        np.quantile(to_oklab(x).reshape(-1, 3) @ directions, places, axis=0)
+        for x in (image, reference)
+    )
+    return np.abs(ours - theirs).mean()
+
+
+def test_the_colours_become_those_of_the_reference(pictures, few):
+    content, style = pictures
+    for reference, left in ((style, 0.05), (few, 0.2)):
+        moved = transport_colors(content, reference)
+        assert moved.shape == content.shape and moved.dtype == np.float32
+        assert moved.min() >= 0 and moved.max() <= 1
+        assert distance(moved, reference) < left * distance(content, reference)
+        linear = np.clip(jnst.match_colors(content, reference), 0, 1)
+        assert distance(moved, reference) < 0.5 * distance(linear, reference)
+
+
+def test_a_picture_keeps_its_own_colours(pictures):
+    content = pictures[0]
+    np.testing.assert_allclose(transport_colors(content, content), content, atol=2e-3)
+
+
+def test_a_share_is_on_the_way(pictures, few):
+    content = pictures[0]
+    np.testing.assert_allclose(transport_colors(content, few, share=0), content, atol=1e-4)
+    whole, half = (transport_colors(content, few, share=share) for share in (1, 0.5))
+    middle = (to_oklab(content) + to_oklab(whole)) / 2
+    inside = (half > 0.001).all(-1) & (half < 0.999).all(-1)
+    inside &= (whole > 0.001).all(-1) & (whole < 0.999).all(-1)
+    np.testing.assert_allclose(to_oklab(half)[inside], middle[inside], atol=1e-4)
+
+
+def test_one_colour_and_grey_pictures(pictures):
+    one = np.full((8, 8, 3), 0.25, np.float32)
+    np.testing.assert_allclose(transport_colors(pictures[0], one), 0.25, atol=1e-3)
+    assert np.isfinite(transport_colors(one, pictures[0])).all()
+
+
+def test_a_transport_of_some_pixels_moves_the_others(pictures):
+    content, style = pictures
+    transport = color_transport(content[::2, ::2], style)
+    assert distance(transport(content), style) < 0.1 * distance(content, style)
+
+
+@pytest.mark.parametrize(
+    "arguments, error, message",
+    [
+        ((np.zeros((4, 4, 3)), np.zeros((4, 4))), ValueError, "reference must have the shape"),
+        ((np.zeros((4, 4, 3), int), np.zeros((4, 4, 3))), TypeError, "image must hold"),
+        ((np.zeros((4, 4, 3)), np.zeros((4, 4, 3)), 2), ValueError, "share must lie between 0"),
+        ((np.zeros((4, 4, 3)), np.zeros((4, 4, 3)), "all"), TypeError, "share must be a number"),
+    ],
+)
+def test_what_will_not_do_is_said(arguments, error, message):
+    *images, share = [*arguments, 1.0][:3]
+    with pytest.raises(error, match=message):
+        transport_colors(*images, share=share)
