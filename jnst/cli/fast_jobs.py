@@ -17,11 +17,11 @@ from jnst.cli.regions import KEYWORDS, check_names, mask_files, read_masks
 from jnst.cli.runtime import devices, make_ready
 from jnst.feedforward.adain import PRECISIONS, AdaIN, make_adain
 from jnst.feedforward.matching import MATCHINGS
-from jnst.feedforward.painting import PAINTER_COLORS, paint_with
+from jnst.feedforward.painting import paint_with
 from jnst.feedforward.painting_strips import check_strip
 from jnst.feedforward.tiling import check_edge, edge_for
 from jnst.feedforward.transfer import check_manner, look_at_styles, paint
-from jnst.image.color_setting import check_palette
+from jnst.image.color_setting import COLORS, check_palette
 from jnst.image.fitting import SMALLEST_EDGE
 from jnst.image.masks import check_masks
 from jnst.image.pictures import Picture
@@ -163,7 +163,7 @@ def _with_network(args: argparse.Namespace) -> Job:
             raise ValueError(f"{as_option(name)} has no effect with --network")
     check_strip(args.tile, name="--tile")
     options = _options(args, COMMON)
-    check_choice("--colors", options["colors"], PAINTER_COLORS)
+    check_choice("--colors", options["colors"], COLORS)
     of_masks = {**options, "style_region": None}
     check_names(of_masks)
     chosen = chosen_network(args)

@@ -11,7 +11,8 @@ from jaxtyping import Array, Float
 from jnst._checks import check_choice, check_number
 from jnst._programs import program
 from jnst.feedforward.painting_strips import check_strip, paint_in_strips, strip_for
-from jnst.image.color_setting import prepare_content
+from jnst.image.color import METHODS, match_colors
+from jnst.image.color_setting import COLORS, prepare_content
 from jnst.image.inputs import check_image
 from jnst.image.masks import Mask, Masks, check_masks, resize_mask
 from jnst.losses.terms import Scalar
@@ -19,9 +20,6 @@ from jnst.nn.painter import Painter, make_painter
 from jnst.nn.painter_discovery import find_painter, open_painter
 from jnst.transfer.job import shown
 from jnst.transfer.tile_checks import AUTO
-
-PAINTER_COLORS = ("style", "luminance")
-"""Whose colours a picture can have: a network's styles cannot be recoloured."""
 
 
 def load_painter(path: str | os.PathLike[str]) -> Painter:
@@ -58,7 +56,9 @@ def paint_with(
       styles: {name: weight} of the network's styles, of any sum; None: all alike. With regions,
         how strong each is beside the strongest.
       strength: 0 leaves the photograph, 1 paints all the way; between them the two are mixed.
-      colors: whose colours: `"style"`, or `"luminance"`, the content's.
+      colors: whose colours: `"style"` or `"free"`, the network's; or the content's: `"luminance"`,
+        place by place, `"pca"` or `"cholesky"`, as a whole: what is painted is given them by a
+        method of `jnst.match_colors`.
       regions: {name: mask} of the network's styles, each of which then goes there and nowhere else;
         all in the same pass. Where several overlap, they share the place.
       keep: a mask of what stays the content's pixels, or `"rest"`: all that no region covers, as
@@ -82,7 +82,7 @@ def paint_with(
     """
     content = check_image("content", content)
     check_number("strength", strength, least=0, most=1)
-    check_choice("colors", colors, PAINTER_COLORS)
+    check_choice("colors", colors, COLORS)
     check_strip(tile)
     edge = strip_for(tile, painter, content.shape[:2])
     shares, covered = shares_of(painter, _checked_styles(styles, regions)), None
@@ -92,10 +92,10 @@ def paint_with(
         shares, covered = places_of(painter, shares, named, content.shape[:2])
     seen = prepare_content(colors, content)
     if edge is None:
-        image = _painted(painter, seen, shares, strength, covered)
+        image = _painted(painter, seen, shares, strength, covered, colors=colors)
     else:
         picture = paint_in_strips(painter, np.asarray(seen), np.asarray(shares), edge)
-        image = _mixed(jnp.asarray(seen), jnp.asarray(picture), strength, covered)
+        image = _mixed(jnp.asarray(seen), jnp.asarray(picture), strength, covered, colors=colors)
     return shown(colors, content, image, None if masks is None else masks.keep)
 
 
@@ -160,14 +160,20 @@ def places_of(
     return jnp.where(painted, there / jnp.where(painted, covered, 1), shares), covered
 
 
-@program()
+@program(static_argnames=("colors",))
 def _painted(
-    painter: Painter, content: Any, shares: Any, strength: Scalar, covered: Any
+    painter: Painter, content: Any, shares: Any, strength: Scalar, covered: Any, *, colors: str
 ) -> Float[Array, "H W 3"]:
-    return _mixed(content, painter(content, shares), strength, covered)
+    return _mixed(content, painter(content, shares), strength, covered, colors=colors)
 
 
-@program()
-def _mixed(content: Any, picture: Any, strength: Scalar, covered: Any) -> Float[Array, "H W 3"]:
+@program(static_argnames=("colors",))
+def _mixed(
+    content: Any, picture: Any, strength: Scalar, covered: Any, *, colors: str
+) -> Float[Array, "H W 3"]:
+    """The picture in the colours that it is to have, mixed with the content."""
     share = strength if covered is None else strength * covered
-    return content + share * (jnp.clip(picture, 0, 1) - content)
+    picture = jnp.clip(picture, 0, 1)
+    if colors in METHODS:
+        picture = jnp.clip(match_colors(picture, content, method=colors), 0, 1)
+    return content + share * (picture - content)

@@ -13,6 +13,8 @@ from jnst.nn.painter import Painter
 from jnst.video.mixing import SMOOTH, mixed, with_colors
 from jnst.video.painters import DISTANCE, Prepared
 
+NETWORK_COLORS = ("style", "luminance")
+"""Whose colours frames can have: those of a whole picture would flicker."""
 NETWORK_BYTES = 40
 """That a network takes for each pixel and each channel of its first layer, warps included."""
 

@@ -14,7 +14,7 @@ from jnst._files import check_not_overwriting
 from jnst.execution import memory
 from jnst.feedforward.adain import AdaIN
 from jnst.feedforward.matching import MATCHINGS, Spread
-from jnst.feedforward.painting import PAINTER_COLORS, shares_of
+from jnst.feedforward.painting import shares_of
 from jnst.feedforward.transfer import check_manner, look_at_styles
 from jnst.image.color_setting import check_palette
 from jnst.image.inputs import check_images
@@ -27,7 +27,7 @@ from jnst.video.clip import Window
 from jnst.video.flow import Flow, check_opencv, dis_flow
 from jnst.video.measuring import Row, mean_of
 from jnst.video.mixing import MOST_SMOOTH, SMOOTH
-from jnst.video.network import NETWORK_BYTES, NetworkPainter
+from jnst.video.network import NETWORK_BYTES, NETWORK_COLORS, NetworkPainter
 from jnst.video.optimising import (
     check_room_to_optimise,
     optimising_painter,
@@ -179,7 +179,7 @@ def check_settings(settings: Mapping[str, Any], network: bool) -> dict[str, Any]
     check_number("smooth", chosen["smooth"], least=0, most=MOST_SMOOTH)
     check_number("strength", chosen["strength"], least=0, most=1)
     if network:
-        check_choice("colors", chosen["colors"], PAINTER_COLORS)
+        check_choice("colors", chosen["colors"], NETWORK_COLORS)
     return chosen
 
 

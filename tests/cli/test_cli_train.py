@@ -141,7 +141,7 @@ def test_pictures_of_a_network(folder, trained):
             ["--network", "net.h5", "--matching", "statistics"],
             "--matching has no effect with --net",
         ),
-        (["--network", "net.h5", "--colors", "pca"], "--colors must be one of style, luminance"),
+        (["--network", "net.h5", "--colors", "grey"], "--colors must be one of style, free"),
         (["--network", "net.h5", "--keep", "rest"], "--keep rest needs at least one region"),
         (["--network", "net.h5", "--region", "m.png"], "one mask for each style of the network"),
         (["--network", "net.h5", "--style-region", "m.png"], "--style-region has no effect with"),

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from jnst.feedforward import load_painter, paint_with, painting_strips
-from jnst.image.color import chrominance
+from jnst.image.color import chrominance, match_colors
 from jnst.nn.painter import new_painter
 from jnst.nn.painter_file import Architecture
 
@@ -33,6 +33,17 @@ def test_the_photographs_colours(painter, pictures):
     assert inside.any()
     kept, wanted = (chrominance(image)[inside] for image in (picture, content))
     np.testing.assert_allclose(kept, wanted, atol=1e-4)
+
+
+@pytest.mark.parametrize("tile", [None, 64])
+@pytest.mark.parametrize("method", ["pca", "cholesky"])
+def test_the_photographs_colours_as_a_whole(shaken, pictures, method, tile):
+    content = pictures[0]
+    plain = paint_with(shaken, content)
+    expected = np.clip(match_colors(plain, content, method=method), 0, 1)
+    picture = paint_with(shaken, content, colors=method, strength=0.5, tile=tile)
+    np.testing.assert_allclose(picture, (content + expected) / 2, atol=1e-3)
+    assert np.abs(expected - plain).mean() > 0.01
 
 
 def test_what_is_kept_stays_to_the_bit(painter, pictures):
@@ -116,7 +127,7 @@ def test_regions_leave_the_rest_and_weigh(shaken, pictures, halves):
     "options, message",
     [
         ({"strength": 2}, "strength must lie between 0 and 1"),
-        ({"colors": "pca"}, "colors must be one of style, luminance"),
+        ({"colors": "grey"}, "colors must be one of style, free, luminance"),
         ({"styles": {"c": 1}}, "styles must be one of a, b, got 'c'"),
         ({"styles": {"a": -1}}, "the weight of a must be at least 0"),
         ({"styles": {}}, "every weight is 0"),
