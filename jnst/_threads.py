@@ -11,6 +11,18 @@ WAIT = 0.1
 """Seconds between looks whether anybody still wants more."""
 
 
+def _wait_for(thread: threading.Thread) -> None:
+    """Wait even if Ctrl-C is pressed: a program that ends while XLA computes aborts."""
+    pressed = None
+    while thread.is_alive():
+        try:
+            thread.join()
+        except KeyboardInterrupt as error:
+            pressed = error
+    if pressed is not None:
+        raise pressed
+
+
 def ahead(items: Iterable[T], count: int = 2) -> Generator[T]:
     """Yield items that another thread makes, at most `count` ahead.
 
@@ -57,4 +69,4 @@ def ahead(items: Iterable[T], count: int = 2) -> Generator[T]:
                 return
     finally:
         closed.set()
-        thread.join()
+        _wait_for(thread)

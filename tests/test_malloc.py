@@ -51,6 +51,7 @@ def test_freed_memory_is_used_again_without_the_system():
     assert pages["keep"] < 1000
 
 
+@pytest.mark.skipif(not glibc(), reason="the C library is not glibc")
 @pytest.mark.parametrize("name", VARIABLES)
 def test_what_the_environment_says_is_left_alone(monkeypatch, name):
     monkeypatch.setenv(name, "1")

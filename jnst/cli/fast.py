@@ -32,7 +32,7 @@ from jnst.transfer.tile_checks import AUTO
 
 
 class Painted(NamedTuple):
-    """A picture, its content's alpha, and how long it took in seconds."""
+    """A picture, the content's alpha, and the seconds that `--json` tells of it."""
 
     image: np.ndarray
     alpha: np.ndarray | None
@@ -138,14 +138,15 @@ def run_several(args: argparse.Namespace) -> int:
                 if isinstance(picture, Exception):
                     raise picture
                 write_into_folder(output, picture, job.record_of(file))
-                done += 1
-                if args.json:
-                    print_painted(job, file, output, picture)
             except (ValueError, OSError) as error:
                 refused += 1
                 print(f"{args.parser.prog}: {about(file, error)}", file=sys.stderr)
                 if args.json:
                     print_line({"content": file, "error": about(file, error)})
+            else:
+                done += 1
+                if args.json:
+                    print_painted(job, file, output, picture)
     if refused == len(outputs):
         raise ValueError("none of the contents could be painted")
     if not args.quiet:
@@ -184,7 +185,7 @@ def painted_or_why_not(job: Job, files: Sequence[str]) -> Generator[Painted | Ex
 
 
 def write_into_folder(output: Path, picture: Painted, record: dict[str, Any]) -> None:
-    """Write a picture into its folder, made where it is missing, in haste."""
+    """Write a picture into its folder, made where it is missing, with fast compression."""
     output.parent.mkdir(exist_ok=True)
     write_picture(output, picture.image, alpha=picture.alpha, settings=record, fast=True)
 

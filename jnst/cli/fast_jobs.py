@@ -170,7 +170,7 @@ def _with_network(args: argparse.Namespace) -> Job:
     regions = options["region"]
     if regions is not None and len(regions) != len(chosen.blend):
         raise ValueError(
-            f"--region needs one mask for each style of the network, here {len(chosen.blend)} "
+            f"--region needs one mask for each style with a weight, here {len(chosen.blend)} "
             f"({', '.join(chosen.blend)}), got {len(regions)}; --style chooses styles"
         )
 

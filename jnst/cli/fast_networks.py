@@ -18,7 +18,7 @@ from jnst.image.fitting import SMALLEST_EDGE
 from jnst.nn.painter_discovery import bundled
 from jnst.transfer.settings import LARGEST_EDGE
 
-NO_EFFECT = (*OF_STYLES, *set(COMMON) - {"size"}, "blend", "decoder", "weights")
+NO_EFFECT = (*OF_STYLES, *(n for n in COMMON if n != "size"), "blend", "decoder", "weights")
 
 
 def run(args: argparse.Namespace) -> int:

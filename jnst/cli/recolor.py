@@ -30,9 +30,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "-o", "--output", metavar="OUT", default="recolored.png", help="output file (recolored.png)"
     )
-    ways = f"{', '.join(METHODS)} or {TRANSPORT}, of each colour by itself ({METHODS[0]})"
+    ways = f"{' or '.join(METHODS)}, linear maps, or {TRANSPORT} ({METHODS[0]})"
     add("--method", metavar="M", default=METHODS[0], help=ways)
-    add("--share", type=number, metavar="S", default=1.0, help="of the way to these colours (1)")
+    add(
+        "--share",
+        type=number,
+        metavar="S",
+        default=1.0,
+        help="how far to go to these colours, 0 to 1 (1)",
+    )
     add("--quiet", action="store_true", help="only print errors")
 
 

@@ -33,7 +33,7 @@ def add_regions(parser: argparse.ArgumentParser) -> None:
     )
     add = parser.add_argument_group("regions", example).add_argument
     several: dict[str, Any] = {"metavar": "MASK", "action": "append"}
-    add("--region", **several, help="where to paint STYLE; once per style")
+    add("--region", **several, help="where to paint STYLE; once per style, in their order")
     add("--style-region", **several, help=f"which part of STYLE to use; or {ALL}")
     add("--keep", metavar="MASK", help=f"what to leave unpainted; {REST}: outside regions")
 

@@ -77,7 +77,7 @@ def precision(device: jax.Device, chosen: str) -> str:
 
 
 def make_ready(*, many_passes: bool = False) -> None:
-    """Set up the compilation cache, OpenBLAS, and for passes of a network one by one the memory."""
+    """Set up the compilation cache and OpenBLAS; for `many_passes` of a network memory is kept."""
     if many_passes:
         keep_memory()
     use_compilation_cache()

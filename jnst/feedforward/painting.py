@@ -14,7 +14,7 @@ from jnst.feedforward.painting_strips import check_strip, paint_in_strips, strip
 from jnst.image.color import METHODS, match_colors
 from jnst.image.color_setting import COLORS, prepare_content
 from jnst.image.inputs import check_image
-from jnst.image.masks import Mask, Masks, check_masks, resize_mask
+from jnst.image.masks import Mask, Masks, check_mask, check_masks, resize_mask
 from jnst.losses.terms import Scalar
 from jnst.nn.painter import Painter, make_painter
 from jnst.nn.painter_discovery import find_painter, open_painter
@@ -58,7 +58,7 @@ def paint_with(
       strength: 0 leaves the photograph, 1 paints all the way; between them the two are mixed.
       colors: whose colours: `"style"` or `"free"`, the network's; or the content's: `"luminance"`,
         place by place, `"pca"` or `"cholesky"`, as a whole: what is painted is given them by a
-        method of `jnst.match_colors`.
+        method of `jnst.match_colors`, what regions and `keep` cover included.
       regions: {name: mask} of the network's styles, each of which then goes there and nowhere else;
         all in the same pass. Where several overlap, they share the place.
       keep: a mask of what stays the content's pixels, or `"rest"`: all that no region covers, as
@@ -100,7 +100,13 @@ def paint_with(
 
 
 def shares_of(painter: Painter, styles: Mapping[str, float] | None) -> Float[np.ndarray, " S"]:
-    """The share of each style of a network; raises ValueError for one that it has not."""
+    """The share of each style of a network.
+
+    Raises:
+      ValueError, TypeError: for a style that it has not, and for what are no weights.
+    """
+    if not isinstance(styles, Mapping | None):
+        raise TypeError(f"styles must be {{style: weight}}, got {type(styles).__name__}")
     wanted = dict.fromkeys(painter.styles, 1.0) if styles is None else dict(styles)
     for name, weight in wanted.items():
         check_choice("styles", name, painter.styles)
@@ -119,6 +125,8 @@ def _checked_styles(
         return styles
     if not isinstance(regions, Mapping):
         raise TypeError(f"regions must be {{style: mask}}, got {type(regions).__name__}")
+    if not regions:
+        raise ValueError("regions must have a mask for at least one style")
     if styles is not None and set(styles) != set(regions):
         these, those = (", ".join(map(str, names)) or "none" for names in (regions, styles))
         raise ValueError(f"regions must be of the styles that are chosen, {those}, got {these}")
@@ -128,8 +136,13 @@ def _checked_styles(
 def _checked_masks(
     content: tuple[int, ...], regions: Mapping[str, Mask] | None, keep: Mask | str | None
 ) -> Masks | None:
-    masks = None if regions is None else list(regions.values())
-    return check_masks(content, [content] * len(regions or ()), masks, None, keep)
+    if regions is None:
+        return check_masks(content, [], None, None, keep)
+    masks = [
+        check_mask(f"regions[{name!r}]", mask, "the content", content)
+        for name, mask in regions.items()
+    ]
+    return check_masks(content, [content] * len(masks), masks, None, keep)
 
 
 @program(static_argnames=("shape",))

@@ -122,9 +122,12 @@ def _normalise(
 ) -> None:
     """Give each channel the mean and deviation of the styles that are mixed there, in place."""
     scale, shift = (
-        mix @ np.asarray(painter.arrays[f"{layer.name}/{part}"]) for part in ("scale", "shift")
+        np.asarray(painter.arrays[f"{layer.name}/{part}"]) for part in ("scale", "shift")
     )
     x -= np.mean(x, axis=(0, 1), dtype=np.float64).astype(np.float32)
     variance = np.einsum("hwc,hwc->hc", x, x).mean(axis=0, dtype=np.float64) / x.shape[1]
-    x *= (scale / np.sqrt(variance + painter.architecture.epsilon)).astype(np.float32)
-    x += shift
+    scale = (scale / np.sqrt(variance + painter.architecture.epsilon)).astype(np.float32)
+    for number, row in enumerate(x):
+        here = mix[number % len(mix)]
+        row *= here @ scale
+        row += here @ shift

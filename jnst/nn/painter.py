@@ -60,10 +60,18 @@ class Painter:
 
         Returns:
           A picture of its size, nominally in [0, 1].
+
+        Raises:
+          ValueError: for shares of another shape.
         """
         height, width = image.shape[-3:-1]
         count = len(self.styles)
         mix = jnp.full(count, 1 / count) if shares is None else jnp.asarray(shares)
+        if mix.ndim > image.ndim - 2 and mix.shape[:-1] != image.shape[:-1]:
+            raise ValueError(
+                f"shares must have the shape (*batch, {count}) or (*batch, H, W, {count}), "
+                f"got {mix.shape} for an image of {image.shape}"
+            )
         mix = mix_of_pixels(mix, image.ndim)
         *first, last = self.architecture.layers()
         x = mirrored_to(image, (CELL, CELL))
@@ -103,7 +111,7 @@ class Painter:
 def mix_of_pixels(
     shares: Float[Array | np.ndarray, "..."], axes: int
 ) -> Float[Array, "*batch H W S"] | Float[Array, "*batch 1 1 S"]:
-    """The shares at each of the positions that a layer of the residual blocks can be cut into.
+    """The shares, continued beyond the border as the image is.
 
     Args:
       shares: (*batch, S) or (*batch, H, W, S).
@@ -117,7 +125,7 @@ def mix_of_pixels(
 def mix_at(
     mix: Float[Array, "*batch H W S"] | Float[Array, "*batch 1 1 S"], shape: Sequence[int]
 ) -> Float[Array, "*batch h w S"] | Float[Array, "*batch 1 1 S"]:
-    """Those of every pixel, averaged over those of each position of a layer of (rows, columns)."""
+    """The shares of pixels, averaged over each position of a layer of that height and width."""
     *batch, height, width, count = mix.shape
     if (height, width) in ((1, 1), tuple(shape)):
         return mix

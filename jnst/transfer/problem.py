@@ -145,6 +145,14 @@ def masks_part(
     )
 
 
+def styles_apart(settings: Settings, masks: Masks | None) -> int:
+    """The least number of styles for which an objective of this form can be built.
+
+    Without weights and regions styles are one blend, however many they are.
+    """
+    return len(settings.style_weights or (1.0,)) if masks is None else len(masks.styles)
+
+
 def shares_of(settings: Settings, count: int) -> tuple[Scalar, ...]:
     """A weight for each of `count` style images."""
     return tuple(np.float32(share) for share in blend_shares(settings.style_weights, count))

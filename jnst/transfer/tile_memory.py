@@ -19,7 +19,7 @@ from jnst.losses.terms import PIXELS, replace
 from jnst.nn.backbone import Backbone, strides_of
 from jnst.optim.step import init_state
 from jnst.transfer.inputs import Inputs
-from jnst.transfer.problem import abstract, build_objective
+from jnst.transfer.problem import abstract, build_objective, styles_apart
 from jnst.transfer.settings import Settings
 
 Shape = tuple[int, int]
@@ -56,7 +56,7 @@ def abstract_tiled(
     tiles = cover(model.geometry, *shape, (*recipe.content_layers, *recipe.style_layers), edge)
     image = jax.ShapeDtypeStruct((*shape, 3), jnp.float32)
     small = jax.ShapeDtypeStruct((SMALLEST_EDGE, SMALLEST_EDGE, 3), jnp.float32)
-    styles = (small,) * (1 if masks is None else len(masks.styles))
+    styles = (small,) * styles_apart(settings, masks)
     objective = abstract(
         jax.eval_shape(
             lambda model, content, styles: build_objective(

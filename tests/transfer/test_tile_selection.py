@@ -154,3 +154,27 @@ def test_a_mistake_is_told_before_anything_is_traced(tiny, pictures, change, err
     with pytest.raises(error) as raised:
         jnst.stylize(tiny, *pictures, **change)
     assert said in str(raised.value)
+
+
+@pytest.mark.parametrize("free", [0.8, 1.2])
+def test_weighed_styles_are_measured_too(tiny, cramped, free):
+    settings = Settings(**QUICK, style_weights=(1, 3))
+    shape, styles = (200, 300), [np.zeros((90, 120, 3)), np.zeros((60, 60, 3))]
+    choose = functools.partial(
+        tile_selection.window_edges, "auto", [(shape, 1)], tiny, settings, styles
+    )
+    cramped(free * memory.program_bytes(tile_selection.untiled(tiny, shape, settings)))
+    (edge,) = choose()
+    assert (edge is None) == (free > 1)
+
+
+@pytest.mark.parametrize("tile", ["auto", None, 64])
+def test_a_blend_by_weights_with_little_memory(tiny, cramped, pictures, tile):
+    content, style = pictures
+    cramped(1e9)
+    styles = [style, 1 - style]
+    settings = {**QUICK, "style_weights": (1, 3), "sizes": 80, "tile": tile}
+    image = jnst.stylize(tiny, content, styles, **settings).image
+    cramped(1e12)
+    whole = jnst.stylize(tiny, content, styles, **{**settings, "tile": None}).image
+    assert np.abs(np.asarray(image) - whole).mean() < 1e-3
