@@ -11,12 +11,15 @@ WAIT = 0.1
 """Seconds between looks whether anybody still wants more."""
 
 
-def _wait_for(thread: threading.Thread) -> None:
-    """Wait even if Ctrl-C is pressed: a program that ends while XLA computes aborts."""
+def _wait_for(ended: threading.Event) -> None:
+    """Wait even if Ctrl-C is pressed: a program that ends while XLA computes aborts.
+
+    `Thread.join` is no help: what interrupts it makes Python 3.11 take the thread for ended.
+    """
     pressed = None
-    while thread.is_alive():
+    while not ended.is_set():
         try:
-            thread.join()
+            ended.wait(WAIT)
         except KeyboardInterrupt as error:
             pressed = error
     if pressed is not None:
@@ -32,7 +35,7 @@ def ahead(items: Iterable[T], count: int = 2) -> Generator[T]:
     [0, 1, 2, 3]
     """
     made: queue.Queue[tuple[str, Any]] = queue.Queue(count)
-    closed = threading.Event()
+    closed, ended = threading.Event(), threading.Event()
 
     def put(kind: str, value: Any) -> None:
         while not closed.is_set():
@@ -53,8 +56,11 @@ def ahead(items: Iterable[T], count: int = 2) -> Generator[T]:
         except BaseException as error:  # for the one who waits for it
             put("error", error)
         finally:
-            if hasattr(source, "close"):
-                source.close()
+            try:
+                if hasattr(source, "close"):
+                    source.close()
+            finally:
+                ended.set()
 
     thread = threading.Thread(target=make, daemon=True)
     thread.start()
@@ -69,4 +75,4 @@ def ahead(items: Iterable[T], count: int = 2) -> Generator[T]:
                 return
     finally:
         closed.set()
-        _wait_for(thread)
+        _wait_for(ended)
