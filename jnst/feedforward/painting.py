@@ -84,7 +84,7 @@ def paint_with(
     check_number("strength", strength, least=0, most=1)
     check_choice("colors", colors, COLORS)
     check_strip(tile)
-    edge = strip_for(tile, painter, content.shape[:2])
+    edge = strip_for(tile, painter, content.shape[:2], regions=regions is not None)
     shares, covered = shares_of(painter, _checked_styles(styles, regions)), None
     masks = _checked_masks(content.shape, regions, keep)
     if regions is not None and masks is not None and masks.regions is not None:

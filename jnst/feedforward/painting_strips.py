@@ -25,6 +25,8 @@ from jnst.transfer.tile_checks import check_at_least
 BYTES = 30
 """That one pass takes for each pixel and each of the network's channels there, measured on a
 processor."""
+BYTES_OF_REGIONS = 15
+"""That it takes besides where styles differ from pixel to pixel, likewise."""
 LEAST = 64
 """Pixels: the least edge that may be asked for."""
 WINDOW = 1024
@@ -36,7 +38,9 @@ def check_strip(tile: Any, name: str = "tile") -> None:
     check_at_least(LEAST, tile, name)
 
 
-def strip_for(tile: int | str | None, painter: Painter, shape: tuple[int, int]) -> int | None:
+def strip_for(
+    tile: int | str | None, painter: Painter, shape: tuple[int, int], *, regions: bool = False
+) -> int | None:
     """The edge for a picture of (height, width); None: it is painted as a whole.
 
     Raises:
@@ -46,7 +50,8 @@ def strip_for(tile: int | str | None, painter: Painter, shape: tuple[int, int]) 
     if isinstance(tile, Integral):
         return int(tile) if height * width > tile**2 else None
     device = memory.device_of(painter)
-    needed = BYTES * painter.architecture.channels[0] * height * width
+    each = BYTES + BYTES_OF_REGIONS * regions
+    needed = each * painter.architecture.channels[0] * height * width
     if tile is None:
         memory.require(needed, shape, device)
     return None if needed <= memory.free_bytes(device) else WINDOW

@@ -188,6 +188,15 @@ def test_shares_of_another_shape(painter):
         painter(np.zeros((1, 8, 8, 3)), np.full((8, 8, 2), 0.5))
 
 
+def test_regions_take_more_memory(painter, monkeypatch):
+    shape, channels = (64, 80), painter.architecture.channels[0]
+    between = painting_strips.BYTES + painting_strips.BYTES_OF_REGIONS // 2
+    free = between * channels * shape[0] * shape[1]
+    monkeypatch.setattr(painting_strips.memory, "free_bytes", lambda device: free)
+    assert painting_strips.strip_for("auto", painter, shape) is None
+    assert painting_strips.strip_for("auto", painter, shape, regions=True) is not None
+
+
 def test_strips_have_a_least_edge(painter, pictures):
     with pytest.raises(ValueError, match="tile must be at least 64 px, got 63"):
         paint_with(painter, pictures[0], tile=63)
