@@ -29,11 +29,11 @@ from jnst.cli.job import (
     style_files,
     style_size,
 )
+from jnst.cli.look_options import add_look
 from jnst.cli.options import (
     STRENGTHS,
     add_blend,
     add_distributed,
-    add_look,
     add_optimisation,
     add_picture,
     add_running,

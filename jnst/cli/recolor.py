@@ -12,8 +12,8 @@ from jnst._files import check_not_overwriting
 from jnst.cli.arguments import number
 from jnst.cli.streams import check_picture_output, check_streams, source_of, write_picture
 from jnst.image.color import METHODS, apply_map, color_map
-from jnst.image.color_transport import color_transport
 from jnst.image.pictures import Picture, read_picture
+from jnst.image.transport import color_transport
 from jnst.version import __version__
 
 TRANSPORT = "transport"
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
         check_not_overwriting(name, getattr(args, name), [output])
     seen = visible(args.picture, picture), visible(args.reference, reference)
     if args.method == TRANSPORT:
-        image = color_transport(*seen)(picture.pixels, args.share)
+        image = color_transport(seen[0], [seen[1]])(picture.pixels, args.share)
     else:
         mapped = np.asarray(apply_map(picture.pixels, *color_map(*seen, method=args.method)))
         image = picture.pixels + args.share * (mapped - picture.pixels)

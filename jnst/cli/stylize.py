@@ -4,10 +4,10 @@ import argparse
 import importlib
 
 from jnst.cli.arguments import add_watching, whole
+from jnst.cli.look_options import add_look
 from jnst.cli.options import (
     add_blend,
     add_distributed,
-    add_look,
     add_optimisation,
     add_picture,
     add_running,

@@ -24,7 +24,7 @@ from jnst.grid.cells import (
 from jnst.image.resampling import resize_on_host
 from jnst.optim.descent import StepCallback
 from jnst.transfer.details import details_beyond, share_of_details
-from jnst.transfer.job import Result, shown
+from jnst.transfer.job import Result, finished, shown
 from jnst.transfer.levels import NOT_KEPT, Keeper, Level, Outcome, Steering, coarse_to_fine
 
 LARGEST_BATCH = {"cpu": 4}
@@ -113,6 +113,10 @@ def batch_results(
         for image, shape in zip(images, shapes, strict=True)
     ]
     images = shown_cells(context, cells, images)
+    images = [
+        finished(cell.settings, context.styles(cell), context.grid.masks, image)
+        for cell, image in zip(cells, images, strict=False)
+    ]
     made = np.array([(~np.isnan(part["total"])).sum(axis=0) for part in losses])
     total = sum(level.steps for level in levels)
     results = []

@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 from jnst._programs import program
 from jnst.image.color import METHODS, luminance, match_colors, match_luminance
 from jnst.image.palette import adopt_colors
+from jnst.image.transport import color_transport
 
 COLORS = ("style", "free", "luminance", "cholesky", "pca")
 """Values of the setting; the last two are methods of `jnst.match_colors`."""
@@ -22,19 +23,29 @@ def prepare_content(
     content: Any,
     styles: Sequence[Any] = (),
     shares: Sequence[float] | None = None,
+    *,
+    transported: bool = True,
 ) -> Any:
     """Return the content as the transfer uses it.
 
     Args:
       colors: one of `COLORS`: with `"style"` the content gets the colours of the styles, by
-        `adopt_colors`; with `"luminance"` it becomes grey.
+        `adopt_colors` and then, in chroma, by `color_transport`; with `"luminance"` it becomes
+        grey.
       content: sRGB in [0, 1].
       styles: as `prepare_style` returns them.
       shares: how much each style counts; None: all the same.
+      transported: whether chroma is transported, and not moved by one linear map alone.
     """
     if colors == "luminance":
         return _grey_content(content)
-    return adopt_colors(content, styles, shares) if colors == "style" and styles else content
+    if colors != "style" or not styles:
+        return content
+    adopted = adopt_colors(content, styles, shares)
+    if not transported:
+        return adopted
+    # Lightness too would leave a face in a pen drawing's two tones.
+    return color_transport(adopted, styles, shares).of_chroma()(adopted)
 
 
 def prepare_style(colors: str, content: Any, style: Any, palette: Any = None) -> Any:

@@ -11,7 +11,8 @@ from jaxtyping import Array, Float
 
 from jnst._programs import program
 from jnst.image.color import keep_colors
-from jnst.image.masks import Mask, resize_mask
+from jnst.image.finishing import finish
+from jnst.image.masks import Mask, Masks, resize_mask
 from jnst.image.palette import color_moments
 from jnst.image.resizing import resize
 from jnst.losses.regions import composite
@@ -134,6 +135,16 @@ def shown(
     if colors != "luminance" and keep is None:
         return image
     return _combined(image, resize(content, image.shape[:2]), keep, colors=colors)
+
+
+def finished(
+    settings: Settings, styles: Sequence[Any], masks: Masks | None, image: Any
+) -> Float[np.ndarray, "H W 3"]:
+    """Give a painted picture its finish, where it has the colours of its styles."""
+    image = np.asarray(image)
+    if not settings.finish or settings.colors != "style" or masks is not None:
+        return image
+    return finish(image, styles, settings.style_weights, settings.finish)
 
 
 @program(static_argnames=("colors",))

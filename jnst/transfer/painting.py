@@ -22,7 +22,16 @@ from jnst.optim.whole import Whole
 from jnst.transfer.ahead import compile_ahead
 from jnst.transfer.details import details_beyond, share_of_details
 from jnst.transfer.identity import run_identity
-from jnst.transfer.job import Job, Result, axes_of, controls_of, result_of, shown, state_shape
+from jnst.transfer.job import (
+    Job,
+    Result,
+    axes_of,
+    controls_of,
+    finished,
+    result_of,
+    shown,
+    state_shape,
+)
 from jnst.transfer.levels import NOT_KEPT, Keeper, Level, Outcome, Steering, coarse_to_fine
 from jnst.transfer.problem import build_objective
 from jnst.transfer.tiled_problem import tiled_execution
@@ -57,8 +66,9 @@ def paint(
 ) -> Result:
     """Paint a picture that has been checked."""
     colors = axes_of(job.settings, job.inputs.styles)
-    # The content before a mesh has it, of which a process sees its own part alone.
-    content, share = job.inputs.content, share_of_details(job.settings)
+    # The pictures before a mesh has them, of which a process sees its own part alone.
+    content, styles, masks = job.inputs.content, job.inputs.styles, job.inputs.masks
+    share = share_of_details(job.settings)
 
     def details(before: Level, level: Level) -> np.ndarray | None:
         if not share:
@@ -67,10 +77,8 @@ def paint(
 
     if mesh is not None:
         job = on_mesh(job, mesh)
-    masks = job.inputs.masks
-    show = functools.partial(
-        shown, job.settings.colors, job.content, keep=None if masks is None else masks.keep
-    )
+    kept = None if job.inputs.masks is None else job.inputs.masks.keep
+    show = functools.partial(shown, job.settings.colors, job.content, keep=kept)
 
     outcome = coarse_to_fine(
         job.levels,
@@ -86,6 +94,7 @@ def paint(
         ),
     )
     image = show(np.clip(resize(painted(outcome, mesh), job.levels[-1].shape), 0, 1))
+    image = finished(job.settings, styles, masks, image)
     return result_of(outcome, jax.device_put(image), job.levels)
 
 

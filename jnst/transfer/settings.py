@@ -4,7 +4,7 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from numbers import Integral
-from typing import Any, TypedDict
+from typing import Any
 
 import numpy as np
 import optax
@@ -37,6 +37,7 @@ NUMBERS = (
     "tolerance",
     "photorealism",
     "details",
+    "finish",
 )
 """Settings that are a number each; one of NumPy's or JAX's is kept as Python's."""
 SMALLEST_SCALE, LARGEST_SCALE = 0.1, 10.0
@@ -84,7 +85,7 @@ class Settings:
         start; in [0, 1], 0 is never.
       colors: `"style"`: the picture takes the style's colours, which the content is given before
         anything else, unless there are regions or something is kept; `"free"`: the same, but the
-        content keeps its own, which shine through; `"pca"`, `"cholesky"`: the style image is first
+        content keeps its own, which shine through; `"pca"`, `"cholesky"`: the style is first
         given the content's, by `jnst.match_colors`; `"luminance"`: only light and dark are
         transferred, and the picture keeps the content's chrominance.
       photorealism: weight of `jnst.matting_loss`, at least 0, which keeps the picture a photograph:
@@ -94,6 +95,8 @@ class Settings:
         from content.
       details: at each new size, how much of the content's finest details, in luminance, the
         enlarged picture is given, which lacks them; in [0, 1]. Where alpha is 0 it gets none.
+      finish: how far, at the end, chroma is calmed and colours go towards the style's, in [0, 1].
+        Only with colors `"style"`, and where there are no regions and nothing is kept.
 
     Raises:
       ValueError, TypeError: name the setting, what was wanted and what came.
@@ -124,6 +127,7 @@ class Settings:
     colors: str = "style"
     photorealism: float = 0.0
     details: float = 0.5
+    finish: float = 0.95
 
     def __post_init__(self) -> None:
         for name in (*NUMBERS, "steps"):
@@ -152,6 +156,7 @@ class Settings:
         check_choice("colors", self.colors, COLORS)
         check_number("photorealism", self.photorealism, least=0)
         check_number("details", self.details, least=0, most=1)
+        check_number("finish", self.finish, least=0, most=1)
 
     def _check_sizes_and_steps(self) -> None:
         if self.sizes is not None:
@@ -271,28 +276,3 @@ class Settings:
 
 
 SETTINGS = tuple(field.name for field in dataclasses.fields(Settings))
-
-
-class SettingsDict(TypedDict, total=False):
-    """The fields of `Settings` as keywords, so that editors complete them."""
-
-    alpha: float
-    beta: float
-    gamma: float
-    weighing: str
-    content_layers: Mapping[str, float] | Sequence[str]
-    style_layers: Mapping[str, float] | Sequence[str]
-    style_loss: str
-    style_weights: Sequence[float] | None
-    style_scale: float
-    sizes: int | Sequence[int] | None
-    steps: int | Sequence[int]
-    optimizer: str | optax.GradientTransformation
-    learning_rate: float | None
-    schedule: str | None
-    clip: bool
-    averaging: float
-    tolerance: float
-    colors: str
-    photorealism: float
-    details: float

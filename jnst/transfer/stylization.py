@@ -24,7 +24,8 @@ from jnst.transfer.job import Job, Result
 from jnst.transfer.levels import levels_of
 from jnst.transfer.own_terms import OwnTerm, check_own
 from jnst.transfer.painting import keeper_of, paint
-from jnst.transfer.settings import Settings, SettingsDict
+from jnst.transfer.settings import Settings
+from jnst.transfer.settings_keywords import SettingsDict
 from jnst.transfer.tile_checks import check_tile
 from jnst.transfer.tile_selection import window_edges
 

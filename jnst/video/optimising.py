@@ -204,22 +204,22 @@ class OptimisingPainter:
 
     def _first(self, frame: Prepared) -> Array:
         """A frame painted from coarse to fine, without its colours where they come later."""
-        # Other ways of colouring have been done by then, for the whole clip.
         own = self.settings.colors in OF_STYLE
-        content = frame.image if own else self._content(frame)
         styles = self.styles if own else self._styles(frame)
         fields = {name: getattr(self.settings, name) for name in SETTINGS}
-        fields["colors"] = self.settings.colors if own else "free"
+        fields["colors"] = "free"  # whatever else is asked for, content and styles have by now
+        content = self._content(frame)
         return jnst.stylize(self.model, content, list(styles), key=self.key, **fields).image
 
     def _inputs(self, frame: Prepared) -> Inputs:
         return Inputs(model=self.model, content=self._content(frame), styles=self._styles(frame))
 
     def _content(self, frame: Prepared) -> np.ndarray:
-        """A frame as the transfer sees it."""
+        """A frame as the transfer sees it; a linear map hardly changes from one to the next."""
         styles = self._styles(frame)
         colors, weights = self.settings.colors, self.settings.style_weights
-        return np.asarray(prepare_content(colors, frame.image, styles, weights))
+        seen = prepare_content(colors, frame.image, styles, weights, transported=False)
+        return np.asarray(seen)
 
     def _styles(self, frame: Prepared) -> tuple[np.ndarray, ...]:
         """The styles with the colours that the first frame decides, at the frames' size."""
@@ -275,6 +275,8 @@ def optimising_painter(
     """The painter of a model, style and settings; see `jnst.video.stylize_video`."""
     model = check_backbone(model)
     check_optimising(frame_steps, temporal, passes)
+    if settings.get("finish"):
+        raise ValueError("finish is not for videos, whose frames would have different ones")
     options = Settings.of(model.geometry, **settings)
     return OptimisingPainter(
         model,

@@ -1,4 +1,4 @@
-"""Makes pictures.npz: the final pictures of ten small runs, for later versions to be held to.
+"""Makes pictures.npz: the final pictures of eleven small runs, for later versions to be held to.
 
     python -m pip install -e ".[demo]"
     python tests/goldens/make_pictures.py --out pictures.npz
@@ -114,6 +114,7 @@ def grid(**options: Any) -> Callable[[Callable[..., Any]], Picture]:
 
 RUNS: dict[str, Run] = {
     "default": Run(stylized(), WASSERSTEIN),
+    "sizes": Run(stylized(sizes=(48, WIDTH), steps=(12, 8)), WASSERSTEIN),
     "paper": Run(preset("paper", sizes=WIDTH, steps=STEPS), STEEP),
     "gatys-notebook": Run(preset("gatys-notebook", sizes=(48, WIDTH), steps=(12, 8)), STEEP),
     "grid": Run(grid(alpha=[0.5, 2.0], beta=[3.0, 30.0], style_loss="gram"), GRAM),

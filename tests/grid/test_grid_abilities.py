@@ -8,7 +8,7 @@ import jnst
 from jnst.losses.terms import PIXELS, Scalar
 
 SHALLOW = {"content_layers": ["relu2_1"], "style_layers": ["relu1_1", "relu2_1"]}
-QUICK = {"sizes": (64,), "steps": 3, "style_loss": "gram", **SHALLOW}
+QUICK = {"sizes": (64,), "steps": 3, "style_loss": "gram", "finish": 0, **SHALLOW}
 BETAS = (1.0, 20.0)
 
 

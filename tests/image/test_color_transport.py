@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 import jnst
-from jnst.image.color_transport import color_transport, transport_colors
+from jnst.image.color_transport import transport_colors
 from jnst.image.palette import to_oklab
+from jnst.image.transport import color_transport
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +79,7 @@ def test_what_is_flat_goes_where_its_neighbours_go(pictures, flat):
 
 def test_a_transport_of_some_pixels_moves_the_others(pictures):
     content, style = pictures
-    transport = color_transport(content[::2, ::2], style)
+    transport = color_transport(content[::2, ::2], [style])
     assert distance(transport(content), style) < 0.25 * distance(content, style)
 
 
@@ -95,3 +96,15 @@ def test_what_will_not_do_is_said(arguments, error, message):
     *images, share = [*arguments, 1.0][:3]
     with pytest.raises(error, match=message):
         transport_colors(*images, share=share)
+
+
+@pytest.mark.parametrize("size", [4, 40])
+def test_references_count_by_their_shares(pictures, size):
+    """However many pixels each has, and where one has none of it as if it were not there."""
+    content = pictures[0]
+    red, blue = np.full((size, size, 3), (0.8, 0.1, 0.1)), np.full((90, 90, 3), (0.1, 0.1, 0.8))
+    mixed = color_transport(content, [red, blue], [3.0, 1.0])(content)
+    reds = (mixed[..., 0] > mixed[..., 2]).mean()
+    assert 0.65 < reds < 0.85
+    only = color_transport(content, [red, blue], [1.0, 0.0])(content)
+    np.testing.assert_allclose(only, color_transport(content, [red])(content), atol=0.02)

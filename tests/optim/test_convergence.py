@@ -23,6 +23,7 @@ SETTINGS = {
     "style_loss": "gram",
     "sizes": (40, 48),
     "steps": (120, 30),
+    "finish": 0,
 }
 
 

@@ -20,6 +20,7 @@ SETTINGS = {
     "style_layers": ["relu1_1", "relu2_1"],
     "style_loss": "gram",
     "sizes": 52,
+    "finish": 0,
 }
 
 

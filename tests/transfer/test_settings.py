@@ -150,6 +150,8 @@ def test_scalars_of_numpy_and_jax_are_kept_as_numbers(scalar):
         tolerance=number,
         style_scale=number,
         photorealism=number,
+        details=number,
+        finish=number,
         style_layers={"relu1_1": number},
         style_weights=[number, number],
     )
