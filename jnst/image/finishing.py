@@ -18,6 +18,7 @@ from jnst.image.palette import from_oklab, to_oklab
 from jnst.image.transport import Transport, color_transport
 
 ROUNDS = 2
+"""How often both are done."""
 REACH = 3
 """Pixels from the middle of a window to its sides."""
 FLAT = 5e-4
@@ -97,6 +98,8 @@ def _windows(values: Float[np.ndarray, "H W n"]) -> Float[np.ndarray, "H W n"]:
         size = values.shape[axis]
         sides = [(REACH, REACH) if n == axis else (0, 0) for n in range(3)]
         wide = np.moveaxis(np.pad(values, sides, mode="edge"), axis, 0)
-        total = sum(wide[n : n + size] for n in range(2 * REACH + 1))
+        total = wide[:size].copy()
+        for n in range(1, 2 * REACH + 1):
+            total += wide[n : n + size]
         values = np.moveaxis(total, 0, axis) / (2 * REACH + 1)
     return values

@@ -58,7 +58,7 @@ class Transport(NamedTuple):
 
     def of_chroma(self) -> "Transport":
         """The same, leaving lightness as it is."""
-        return Transport(self.moves * np.float32([0, 1, 1]))
+        return Transport(self.moves * np.array([0, 1, 1], np.float32))
 
     def of(self, lab: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
         """The moves of colours in Oklab."""
