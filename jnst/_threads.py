@@ -1,4 +1,4 @@
-"""Work in threads: a few steps ahead of who uses it, or the parts of one thing at a time."""
+"""Work in threads: a few steps ahead of who uses it, or several parts of one thing at once."""
 
 import os
 import queue

@@ -37,7 +37,5 @@ def add_look(add: Add, several: bool = False) -> None:
     add("--photorealism", type=one, metavar=f"W{more}", help="photorealism weight (0)")
     details = f"content details given to each size ({default.details:g})"
     add("--details", type=one, metavar=f"D{more}", help=details)
-    finish = (
-        f"how far colours go to the style's and chroma is calmed, in the end ({default.finish:g})"
-    )
+    finish = f"how far the end goes to the style's colours and calm chroma ({default.finish:g})"
     add("--finish", type=number, metavar="F", help=finish)

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
+from jnst._threads import each
 from jnst.execution import memory
 from jnst.execution.batch import Batch
 from jnst.execution.devices import fetch, least, place, split
@@ -113,10 +114,12 @@ def batch_results(
         for image, shape in zip(images, shapes, strict=True)
     ]
     images = shown_cells(context, cells, images)
-    images = [
-        finished(cell.settings, context.styles(cell), context.grid.masks, image)
-        for cell, image in zip(cells, images, strict=False)
-    ]
+    styles = [context.styles(cell) for cell in cells]  # which are made once, so not in threads
+
+    def finish(n: int) -> np.ndarray:
+        return finished(cells[n].settings, styles[n], context.grid.masks, images[n])
+
+    images = each(finish, range(len(cells)))
     made = np.array([(~np.isnan(part["total"])).sum(axis=0) for part in losses])
     total = sum(level.steps for level in levels)
     results = []

@@ -2,10 +2,9 @@
 
 What is left of coloured speckle is chroma that changes where lightness does not. So chroma is made
 a linear function of lightness within every small window, by the guided filter: K. He, J. Sun and
-X. Tang, "Guided image filtering", 2010, https://doi.org/10.1007/978-3-642-15549-9_1. Lightness
-stays as it is, and so does every edge that it has. Colours go towards those of the styles, as often
-as they are there, by the transport of `jnst.image.transport`, and once more after that, since
-calm chroma is mixed anew.
+X. Tang, "Guided image filtering", 2010, https://doi.org/10.1007/978-3-642-15549-9_1. The filter
+leaves lightness as it is. Before it colours go towards those of the styles, each as often as it is
+there, by `jnst.image.transport`; and then both once more, since calming mixes colours anew.
 """
 
 from collections.abc import Sequence
@@ -23,8 +22,10 @@ REACH = 3
 """Pixels from the middle of a window to its sides."""
 FLAT = 5e-4
 """Variance of lightness, in Oklab, below which a window counts as flat."""
-ROWS = 128
-"""Rows of a picture that are finished at a time."""
+PIXELS = 2**16
+"""Of a picture that are finished at a time: not more than the processor's cache holds."""
+ROWS = 32
+"""That a strip has at least: it needs some beyond its border."""
 
 
 def finish(
@@ -39,7 +40,7 @@ def finish(
       image: sRGB in [0, 1].
       styles: likewise.
       style_weights: how much each style counts; None: all the same.
-      share: how far both go, in [0, 1].
+      share: how far both go in each of the rounds, in [0, 1].
 
     Returns:
       The picture, float32 in [0, 1].
@@ -55,15 +56,16 @@ def _round(
     """The colours moved, then calmed, a strip of rows at a time."""
     done = np.empty(image.shape, np.float32)
     beyond = 2 * REACH  # as far as the mean of means of windows reaches
+    rows = max(PIXELS // image.shape[1], ROWS)
 
     def strip(top: int) -> None:
-        first, last = max(top - beyond, 0), top + ROWS + beyond
+        first, last = max(top - beyond, 0), top + rows + beyond
         lab = to_oklab(image[first:last])
         lab += share * transport.of(lab.reshape(-1, 3)).reshape(lab.shape)
         lab[..., 1:] += share * (calm(lab) - lab[..., 1:])
-        done[top : top + ROWS] = from_oklab(lab[top - first :][:ROWS]).clip(0, 1)
+        done[top : top + rows] = from_oklab(lab[top - first :][:rows]).clip(0, 1)
 
-    each(strip, range(0, len(image), ROWS))
+    each(strip, range(0, len(image), rows))
     return done
 
 

@@ -29,10 +29,10 @@ class Result(NamedTuple):
     """What `stylize` comes back with.
 
     Attributes:
-      image: the picture, (H, W, 3), sRGB in [0, 1].
+      image: the picture with its finish, (H, W, 3), sRGB in [0, 1].
       losses: {term: (steps,)}: the terms "content", "style" and "variation", and "photorealism"
         if that is not 0, before their weights, and "total", the weighted sum, each at the iterate
-        before its update.
+        before its update, and none of the finish.
       steps: updates made, at all sizes.
       reason: why it ended: `"finished"`, `"stopped"` (the callback returned True) or `"diverged"`
         (a loss or pixel was no longer finite; the image is the last finite one), or `"converged"`

@@ -95,8 +95,8 @@ class Settings:
         from content.
       details: at each new size, how much of the content's finest details, in luminance, the
         enlarged picture is given, which lacks them; in [0, 1]. Where alpha is 0 it gets none.
-      finish: how far, at the end, chroma is calmed and colours go towards the style's, in [0, 1].
-        Only with colors `"style"`, and where there are no regions and nothing is kept.
+      finish: how far, at the end and in each of two rounds, colours go towards the style's and
+        chroma is calmed, in [0, 1]. Only with colors `"style"`, no regions and nothing kept.
 
     Raises:
       ValueError, TypeError: name the setting, what was wanted and what came.

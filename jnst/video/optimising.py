@@ -104,7 +104,7 @@ class OptimisingPainter:
         build_objective(self._inputs(frame), self.settings, remember=self._remember)
 
     def alone(self, frame: Prepared) -> Array:
-        """Paint a frame as if there were no others, as `jnst.stylize` does."""
+        """Paint a frame as if there were no others, as `jnst.stylize` does but for the finish."""
         return shown(self.settings.colors, frame.image, self._first(frame))  # type: ignore[no-any-return]
 
     def begin(self, frame: Prepared) -> Optimised:
@@ -114,7 +114,7 @@ class OptimisingPainter:
     def advance(self, state: Optimised, frame: Prepared) -> Optimised:
         """Paint the next frame of a scene."""
         known = self._known(state, frame)
-        start = _start(jnp.asarray(self._content(frame)), *known)
+        start = _start(jnp.asarray(self._content(frame, self._styles(frame))), *known)
         image, _ = self.optimised(frame, start, known)
         return self._after(state.before, frame, image)
 
@@ -208,15 +208,15 @@ class OptimisingPainter:
         styles = self.styles if own else self._styles(frame)
         fields = {name: getattr(self.settings, name) for name in SETTINGS}
         fields["colors"] = "free"  # whatever else is asked for, content and styles have by now
-        content = self._content(frame)
+        content = self._content(frame, styles)
         return jnst.stylize(self.model, content, list(styles), key=self.key, **fields).image
 
     def _inputs(self, frame: Prepared) -> Inputs:
-        return Inputs(model=self.model, content=self._content(frame), styles=self._styles(frame))
-
-    def _content(self, frame: Prepared) -> np.ndarray:
-        """A frame as the transfer sees it; a linear map hardly changes from one to the next."""
         styles = self._styles(frame)
+        return Inputs(model=self.model, content=self._content(frame, styles), styles=styles)
+
+    def _content(self, frame: Prepared, styles: Sequence[Any]) -> np.ndarray:
+        """A frame as the transfer sees it; a linear map hardly changes from one to the next."""
         colors, weights = self.settings.colors, self.settings.style_weights
         seen = prepare_content(colors, frame.image, styles, weights, transported=False)
         return np.asarray(seen)

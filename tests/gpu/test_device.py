@@ -79,7 +79,9 @@ def test_the_precisions_agree_on_losses(images, style_loss):
     totals = {}
     for precision in ("highest", "bfloat16"):
         model = network(precision)
-        result = jnst.stylize(model, *images, style_loss=style_loss, sizes=EDGE, steps=STEPS)
+        result = jnst.stylize(
+            model, *images, style_loss=style_loss, sizes=EDGE, steps=STEPS, finish=0
+        )
         assert result.reason == "finished"
         totals[precision] = result.losses["total"]
     np.testing.assert_allclose(totals["bfloat16"], totals["highest"], rtol=0.05)
@@ -87,14 +89,15 @@ def test_the_precisions_agree_on_losses(images, style_loss):
 
 def test_a_run_ends_with_the_same_picture_twice(images):
     first, second = (
-        jnst.stylize(network("bfloat16"), *images, sizes=EDGE, steps=STEPS) for _ in range(2)
+        jnst.stylize(network("bfloat16"), *images, sizes=EDGE, steps=STEPS, finish=0)
+        for _ in range(2)
     )
     assert apart(first.image, second.image) < SAME
 
 
 def test_a_run_that_goes_on_ends_as_one_that_never_stopped(images, tmp_path):
     file = tmp_path / "run.npz"
-    options = {"sizes": EDGE, "steps": STEPS}
+    options = {"sizes": EDGE, "steps": STEPS, "finish": 0}
 
     def stop(progress):
         return progress.step == STEPS // 2
@@ -108,7 +111,7 @@ def test_a_run_that_goes_on_ends_as_one_that_never_stopped(images, tmp_path):
 
 
 def test_cells_of_a_grid_are_runs(images):
-    model, options = network("highest"), {"sizes": EDGE, "steps": STEPS}
+    model, options = network("highest"), {"sizes": EDGE, "steps": STEPS, "finish": 0}
     grid = jnst.stylize_grid(model, *images, alpha=[1.0], beta=[1.0, 4.0], **options)
     for index, beta in enumerate((1.0, 4.0)):
         single = jnst.stylize(model, *images, beta=beta, **options)
@@ -118,7 +121,7 @@ def test_cells_of_a_grid_are_runs(images):
 @pytest.mark.parametrize("style_loss", ["gram", "wasserstein"])
 def test_tiles_make_the_whole_picture(images, style_loss):
     content, style = (np.concatenate([image] * (256 // EDGE), axis=1) for image in images)
-    options = {"sizes": 256, "steps": 6, "style_loss": style_loss}
+    options = {"sizes": 256, "steps": 6, "finish": 0, "style_loss": style_loss}
     whole = jnst.stylize(network("highest"), content, style, tile=None, **options)
     tiled = jnst.stylize(network("highest"), content, style, tile=192, **options)
     assert apart(tiled.image, whole.image) < NEAR
@@ -126,7 +129,7 @@ def test_tiles_make_the_whole_picture(images, style_loss):
 
 def test_a_mesh_of_one_makes_the_same_picture(images):
     mesh = jax.make_mesh((1,), ("rows",), devices=jax.devices()[:1])
-    options = {"sizes": EDGE, "steps": STEPS}
+    options = {"sizes": EDGE, "steps": STEPS, "finish": 0}
     plain = jnst.stylize(network("highest"), *images, **options)
     meshed = jnst.stylize(network("highest"), *images, mesh=mesh, **options)
     assert apart(meshed.image, plain.image) < NEAR
@@ -134,7 +137,7 @@ def test_a_mesh_of_one_makes_the_same_picture(images):
 
 def test_a_picture_by_adam_is_that_of_a_processor(images):
     """A few steps, before what rounds otherwise has grown."""
-    options = {"sizes": EDGE, "steps": 5, "style_loss": "gram", "optimizer": "adam"}
+    options = {"sizes": EDGE, "steps": 5, "finish": 0, "style_loss": "gram", "optimizer": "adam"}
     there = jnst.stylize(network("highest"), *images, **options)
     host = jax.devices("cpu")[0]
     with jax.default_device(host):

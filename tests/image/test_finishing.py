@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 
 from jnst import Settings, stylize, stylize_grid
+from jnst.image import finishing
 from jnst.image.color_setting import prepare_content
-from jnst.image.finishing import ROUNDS, ROWS, calm, finish
-from jnst.image.palette import from_oklab, to_oklab
+from jnst.image.finishing import ROUNDS, calm, finish
+from jnst.image.palette import adopt_colors, from_oklab, to_oklab
 from jnst.image.transport import color_transport
 from jnst.video.optimising import optimising_painter
+from jnst.video.painters import Prepared
 
 
 @pytest.fixture(scope="module")
@@ -36,9 +38,10 @@ def test_chroma_that_lightness_explains_stays():
 
 
 @pytest.mark.parametrize("share", [0.6, 1.0])
-def test_strips_of_rows_are_those_of_the_whole_picture(pictures, share):
+def test_strips_of_rows_are_those_of_the_whole_picture(pictures, share, monkeypatch):
+    monkeypatch.setattr(finishing, "PIXELS", 0)  # strips of the fewest rows
     content, style = pictures
-    tall = np.tile(content, (5, 1, 1))[: 2 * ROWS + 20]
+    tall = np.tile(content, (5, 1, 1))[: 4 * finishing.ROWS + 20]
     wanted = tall
     for _ in range(ROUNDS):
         lab, transport = to_oklab(wanted), color_transport(wanted, [style])
@@ -128,5 +131,16 @@ def test_a_content_is_given_the_distribution_of_the_styles_chroma(pictures):
 
 
 def test_videos_have_none(tiny, pictures):
+    content, style = pictures
     with pytest.raises(ValueError, match="finish is not for videos"):
-        optimising_painter(tiny, pictures[1], finish=0.5)
+        optimising_painter(tiny, style, finish=0.5)
+    frame = Prepared(content, {})
+    few = {
+        "steps": 1,
+        "sizes": 80,
+        "learning_rate": 1e-6,
+        "optimizer": "adam",
+        "style_loss": "gram",
+    }
+    first = optimising_painter(tiny, style, **few)._first(frame)
+    np.testing.assert_allclose(first, adopt_colors(content, [style]), atol=1e-3)

@@ -25,7 +25,7 @@ def small(frames):
 def rows(tiny, style):
     """With the temporal term and without it."""
     found = {}
-    for temporal in (0.0, 400.0):
+    for temporal in (0.0, 200.0):
         painter = OptimisingPainter(tiny, [style], Settings(steps=20), steps=8, temporal=temporal)
         before = step.made
         results = painted(small(pan(5)), painter, compare=temporal > 0)
@@ -34,18 +34,18 @@ def rows(tiny, style):
 
 
 def test_frames_are_steadier_than_one_by_one(rows):
-    with_term, _ = rows[400.0]
+    with_term, _ = rows[200.0]
     assert mean_of(with_term, "warp_error") < mean_of(with_term, "alone_warp_error") / 4
 
 
 def test_the_temporal_term_steadies(rows):
-    steady, loose = (mean_of(rows[weight][0], "warp_error") for weight in (400.0, 0.0))
+    steady, loose = (mean_of(rows[weight][0], "warp_error") for weight in (200.0, 0.0))
     assert steady < 0.8 * loose
 
 
 def test_one_compiled_step_serves_all_later_frames(rows):
     """The first frame has steps of its own, and with another weight nothing is compiled."""
-    assert rows[0.0][1] <= 3 and rows[400.0][1] == 0
+    assert rows[0.0][1] <= 3 and rows[200.0][1] == 0
 
 
 def test_what_older_frames_know_counts_where_the_last_does_not(tiny, style):
