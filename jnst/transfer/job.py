@@ -140,9 +140,10 @@ def shown(
 def finished(
     settings: Settings, styles: Sequence[Any], masks: Masks | None, image: Any
 ) -> Float[np.ndarray, "H W 3"]:
-    """Give a painted picture its finish, where it has the colours of its styles."""
+    """Give a painted picture its finish, where it has the colours of its styles alone."""
     image = np.asarray(image)
-    if not settings.finish or settings.colors != "style" or masks is not None:
+    as_it_is = settings.colors != "style" or settings.photorealism or masks is not None
+    if as_it_is or not settings.finish:
         return image
     return finish(image, styles, settings.style_weights, settings.finish)
 

@@ -96,7 +96,8 @@ class Settings:
       details: at each new size, how much of the content's finest details, in luminance, the
         enlarged picture is given, which lacks them; in [0, 1]. Where alpha is 0 it gets none.
       finish: how far, at the end and in each of two rounds, colours go towards the style's and
-        chroma is calmed, in [0, 1]. Only with colors `"style"`, no regions and nothing kept.
+        chroma is calmed, in [0, 1]. Only with colors `"style"`, without regions, anything kept or
+        photorealism.
 
     Raises:
       ValueError, TypeError: name the setting, what was wanted and what came.

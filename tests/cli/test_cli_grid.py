@@ -19,7 +19,7 @@ CELLS = ["alpha1_beta2.png", "alpha1_beta20.png"]
 FILES = {*CELLS, "grid.json", "grid.csv", "sheet.png", "trade-off.png"}
 QUICK = (
     *("--size", "48", "--steps", "2", "--style-loss", "gram", "--quiet", "--precision", "highest"),
-    *("--content-layers", "relu2_1"),
+    *("--content-layers", "relu2_1", "--finish", "0"),
 )
 
 

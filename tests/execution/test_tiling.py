@@ -20,7 +20,12 @@ from jnst.transfer.tiled_problem import tiled_execution
 DEEP = ("relu4_2", "relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 SHALLOW = ("relu2_2",), ("relu1_1", "relu2_1")
 """Content and style layers whose halo is small, so that a small picture has many tiles."""
-SHALLOW_RUN = {"content_layers": SHALLOW[0], "style_layers": SHALLOW[1], "steps": 2}
+SHALLOW_RUN = {
+    "content_layers": SHALLOW[0],
+    "style_layers": SHALLOW[1],
+    "steps": 2,
+    "finish": 0,
+}
 ADDITIVE = [name for name in STYLE_LOSSES if style_loss_named(name).additive]
 
 

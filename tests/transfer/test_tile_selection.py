@@ -18,6 +18,7 @@ QUICK = {
     "style_layers": ("relu1_1", "relu2_1"),
     "style_loss": "gram",
     "steps": 2,
+    "finish": 0,
 }
 
 
