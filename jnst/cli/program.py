@@ -197,7 +197,7 @@ def build_parser() -> Parser:
         module="jnst.cli.recolor",
         help="give a picture the colours of another, without style transfer",
         description="Give a picture another's colours.",
-        epilog="example: jnst recolor out.png painting.jpg --method transport --share 0.5",
+        epilog="example: jnst recolor photo.jpg painting.jpg --method transport --share 0.5",
     )
     commands.add_parser(
         "features",
