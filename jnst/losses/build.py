@@ -19,7 +19,7 @@ from jnst.losses.matting import make_matting, photorealism_term
 from jnst.losses.objectives import within
 from jnst.losses.recipe import LossWeights, Recipe
 from jnst.losses.regions import guides_and_shares, style_guides
-from jnst.losses.style import StyleTerm, measure_layers, relative_scales, style_term
+from jnst.losses.style import Measured, StyleTerm, measure_layers, relative_scales, style_term
 from jnst.losses.terms import Scalar, Term, replace
 from jnst.losses.variation import roughness, variation_term
 from jnst.nn.backbone import Backbone, is_exact, strides_of
@@ -83,15 +83,26 @@ def build_style_term(
     shares: Sequence[Scalar | int],
     masks: Masks | None,
     recipe: Recipe,
+) -> StyleTerm:
+    """The style term of style images, as yet without the regions of the picture."""
+    each = measure_styles(model, styles, masks, recipe)
+    exact, axis = is_exact(model), jnp.ndim(styles[0]) - 3
+    return assemble_style(each, shares, recipe, regional=has_regions(masks), exact=exact, axis=axis)
+
+
+def measure_styles(
+    model: Backbone,
+    styles: Sequence[Float[Array | np.ndarray, "*batch _h _w 3"]],
+    masks: Masks | None,
+    recipe: Recipe,
     *,
     keep_rows: bool = False,
-) -> StyleTerm:
-    """The style term of style images, as yet without the regions of the picture.
+) -> list[dict[str, Measured]]:
+    """{layer: what the loss sees of it} of every style image.
 
     Args:
       model: the network.
       styles: the style images, of any size.
-      shares: how much each style image counts.
       masks: the regions, of any size; None: there are none.
       recipe: which terms, and how they are weighed.
       keep_rows: the rows of the styles are split over devices and stay where they are.
@@ -99,7 +110,7 @@ def build_style_term(
     layers, exact = recipe.style_layers, is_exact(model)
     shapes = [jnp.shape(style)[-3:-1] for style in styles]
     guides = style_guides(masks, shapes, strides_of(model, layers))
-    each = [
+    return [
         measure_layers(
             recipe.loss,
             model(jnp.asarray(style), layers),
@@ -109,7 +120,11 @@ def build_style_term(
         )
         for style, of_mask in zip(styles, guides, strict=True)
     ]
-    return assemble_style(each, shares, masks, recipe, exact, axis=jnp.ndim(styles[0]) - 3)
+
+
+def has_regions(masks: Masks | None) -> bool:
+    """Whether each style image has a region of its own."""
+    return masks is not None and masks.regions is not None
 
 
 def style_energies(
@@ -134,7 +149,20 @@ def relate(
     energies: Mapping[str, Float[Array, "*batch"]],
     extent: Int[Array, "2"] | None = None,
 ) -> tuple[Content, StyleTerm]:
-    """Give both terms the units of relative weighing, which both pictures decide.
+    """Give both terms the units of relative weighing, which both pictures decide."""
+    content, measured = relate_content(model, image, content, style, energies, extent)
+    return content, replace(style, scales=relative_scales(style, measured))
+
+
+def relate_content(
+    model: Backbone,
+    image: Float[Array, "*batch H W 3"],
+    content: Content,
+    style: StyleTerm,
+    energies: Mapping[str, Float[Array, "*batch"]],
+    extent: Int[Array, "2"] | None = None,
+) -> tuple[Content, dict[str, Measured]]:
+    """Give the content term its units, and measure for those of the style term.
 
     Args:
       model: the network.
@@ -153,17 +181,15 @@ def relate(
         features, positions = within(features, model, extent)
     # With positions, so that it is moments that are measured, of which there can be targets.
     measured = style.statistics(features, positions)
-    return (
-        relative_to_style(content, energies, positions),
-        replace(style, scales=relative_scales(style, measured)),
-    )
+    return relative_to_style(content, energies, positions), measured
 
 
 def assemble_style(
-    each: Sequence[Mapping[str, object]],
+    each: Sequence[Mapping[str, Measured]],
     shares: Sequence[Scalar | int],
-    masks: Masks | None,
     recipe: Recipe,
+    *,
+    regional: bool,
     exact: bool,
     axis: int = 0,
 ) -> StyleTerm:
@@ -174,7 +200,7 @@ def assemble_style(
         shares,
         equal_weights(recipe.style_layers),
         weighing=recipe.weighing,
-        regional=masks is not None and masks.regions is not None,
+        regional=regional,
         axis=axis,
         exact=exact,
     )

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jnst.losses.arrays import as_floats, check_same_shape, lifted, summed, widened
-from jnst.losses.normalization import layer_scale
+from jnst.losses.normalization import layer_scale, reciprocal
 from jnst.losses.terms import Features, Positions, Scalar, Term, replace, term
 
 
@@ -141,8 +141,8 @@ def relative_to_style(
     """
     scales = {}
     for name, scale in content.scales.items():
-        own = jnp.where(scale > 0, 1 / jnp.where(scale > 0, scale, 1), 0)
-        unit = jnp.maximum(own, style_energies[name] * positions[name])
+        of_style = style_energies[name] * positions[name]
+        unit = jnp.maximum(reciprocal(scale), of_style)
         scales[name] = layer_scale(unit, "relative", 1.0)
     return replace(content, scales=scales)
 

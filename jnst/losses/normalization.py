@@ -29,7 +29,12 @@ def layer_scale(
         return jnp.ones_like(energy)
     if weighing == "mean":
         return jnp.full_like(energy, averaging)
-    return jnp.where(energy > 0, 1 / jnp.where(energy > 0, energy, 1), 0)
+    return reciprocal(energy)
+
+
+def reciprocal(unit: Float[Array | np.ndarray, "*batch"]) -> Float[Array, "*batch"]:
+    """The factor of a unit with relative weighing, or the unit of a factor; 0 if it is 0."""
+    return jnp.where(unit > 0, 1 / jnp.where(unit > 0, unit, 1), 0)
 
 
 def per_value(shape: tuple[int, ...]) -> float:

@@ -17,7 +17,7 @@ from jaxtyping import Array, Float, Key
 
 from jnst.losses.arrays import lifted, summed
 from jnst.losses.blending import blend, side_by_side
-from jnst.losses.normalization import layer_scale
+from jnst.losses.normalization import layer_scale, reciprocal
 from jnst.losses.regions import Guides
 from jnst.losses.terms import (
     Features,
@@ -216,7 +216,7 @@ def relative_scales(
     larger of their energies.
 
     Args:
-      style: the style term.
+      style: the style term, its factors 1 by the loss of an empty image.
       content: {layer: what is measured of the content image}.
 
     Returns:
@@ -226,7 +226,7 @@ def relative_scales(
     for name, measured in content.items():
         target = style.targets[name]
         apart = style.distance(measured, target, style.key)
-        of_style = style.energy(measured, target, style.key)
+        of_style = reciprocal(style.scales[name])
         of_content = style.energy(measured, style.target(measured), style.key)
         unit = jnp.maximum(apart, AGREEMENT * jnp.maximum(of_style, of_content))
         scales[name] = layer_scale(unit, "relative", style.averaging)

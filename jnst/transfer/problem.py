@@ -17,9 +17,11 @@ from jnst.execution.devices import keep
 from jnst.image.masks import Masks, resize_mask
 from jnst.losses.blending import blend_shares
 from jnst.losses.build import (
+    assemble_style,
     build_content_term,
-    build_style_term,
-    relate,
+    has_regions,
+    measure_styles,
+    relate_content,
     style_energies,
     weigh_terms,
 )
@@ -28,10 +30,10 @@ from jnst.losses.matting import make_matting, photorealism_term
 from jnst.losses.objectives import Objective
 from jnst.losses.recipe import Recipe
 from jnst.losses.regions import Kept, guides_of, region_shares
-from jnst.losses.style import StyleTerm
+from jnst.losses.style import StyleTerm, relative_scales
 from jnst.losses.terms import Scalar, Term, replace
 from jnst.losses.variation import roughness, variation_term
-from jnst.nn.backbone import Backbone, strides_of
+from jnst.nn.backbone import Backbone, is_exact, strides_of
 from jnst.transfer.inputs import Inputs
 from jnst.transfer.own_terms import OwnTerm, check_names, make_own
 from jnst.transfer.settings import Settings
@@ -62,12 +64,12 @@ def build_objective(
     Returns:
       The objective, its numbers set as the settings say.
     """
-    model, content, styles, masks, _ = inputs
+    model, content, styles, _, _ = inputs
     recipe, extent = settings.recipe(), inputs.traced_extent
     static = {"recipe": recipe, "sharding": sharding}
     shares = shares_of(settings, len(styles))
     of_content = remember("content", lambda: content_part(model, content, extent, **static))
-    of_styles = remember("style", lambda: style_part(model, styles, shares, masks, **static))
+    of_styles = remember("style", lambda: make_style_term(inputs, shares, **static))
     rough = remember("roughness", lambda: roughness_part(styles, shares))
     content_rough = remember("content roughness", lambda: roughness_part((content,), (1.0,)))
     variation = variation_term((*inputs.shape, 3), recipe.weighing, rough, content_rough)
@@ -83,9 +85,9 @@ def build_objective(
     of_content, of_styles, *others = objective.terms
 
     def units() -> tuple[Any, Any]:
-        return units_part(
-            model, content, (of_content, of_styles), energies, extent, sharding=sharding
-        )
+        terms = of_content, of_styles
+        scales, measured = relation_part(model, content, terms, energies, extent, sharding=sharding)
+        return scales, units_part(replace(of_styles, guides=None, shares=None), measured)
 
     content_scales, style_scales = remember("units", units)
     of_content = replace(of_content, scales=content_scales)
@@ -153,6 +155,16 @@ def styles_apart(settings: Settings, masks: Masks | None) -> int:
     return len(settings.style_weights or (1.0,)) if masks is None else len(masks.styles)
 
 
+def make_style_term(
+    inputs: Inputs, shares: tuple[Scalar, ...], *, recipe: Recipe, sharding: NamedSharding | None
+) -> StyleTerm:
+    """The style term without the picture's regions."""
+    model, _, styles, masks, _ = inputs
+    each = style_part(model, styles, masks, recipe=recipe, sharding=sharding)
+    regional, exact = has_regions(masks), is_exact(model)
+    return assembled_part(each, shares, recipe=recipe, regional=regional, exact=exact)
+
+
 def shares_of(settings: Settings, count: int) -> tuple[Scalar, ...]:
     """A weight for each of `count` style images."""
     return tuple(np.float32(share) for share in blend_shares(settings.style_weights, count))
@@ -175,15 +187,14 @@ def content_part(
 def style_part(
     model: Backbone,
     styles: tuple[Float[Array, "_h _w 3"], ...],
-    shares: tuple[Scalar, ...],
     masks: Masks | None,
     *,
     recipe: Recipe,
     sharding: NamedSharding | None = None,
-) -> StyleTerm:
-    """The style term without the picture's regions, compiled."""
+) -> list[Any]:
+    """What the style loss sees of every style image, compiled."""
     styles = tuple(keep(style, sharding) for style in styles)
-    return build_style_term(model, styles, shares, masks, recipe, keep_rows=sharding is not None)
+    return measure_styles(model, styles, masks, recipe, keep_rows=sharding is not None)
 
 
 @program(static_argnames=("recipe",))
@@ -199,7 +210,7 @@ def energies_part(
 
 
 @program(static_argnames=("sharding",))
-def units_part(
+def relation_part(
     model: Backbone,
     content: Float[Array, "H W 3"],
     terms: tuple[Content, StyleTerm],
@@ -208,11 +219,16 @@ def units_part(
     *,
     sharding: NamedSharding | None = None,
 ) -> tuple[Any, Any]:
-    """The factors of content and style with relative weighing, compiled."""
-    related = relate(model, keep(content, sharding), *terms, energies, extent)
-    return related[0].scales, related[1].scales
+    """The content's factors with relative weighing, and what the style's follow from, compiled."""
+    related, measured = relate_content(model, keep(content, sharding), *terms, energies, extent)
+    return related.scales, measured
 
 
+# Of as many channels these are the same at every size, and take long to compile.
+assembled_part = Programs(
+    assemble_style, static_argnames=("recipe", "regional", "exact"), quick=True
+)
+units_part = Programs(relative_scales, quick=True)
 roughness_part = Programs(roughness)
 matting_part = Programs(make_matting)
 

@@ -7,12 +7,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jnst._programs import Programs, program
+from jnst._programs import program
 from jnst.execution.tile_layout import Tiles, cover
 from jnst.execution.tiling import Tiled
 from jnst.execution.windows import Look, Place, add_up, cut_out, own_features, places_of, views_of
 from jnst.losses.blending import blend
-from jnst.losses.build import assemble_style, equal_weights, measuring_term
+from jnst.losses.build import equal_weights, has_regions, measuring_term
 from jnst.losses.content import (
     Content,
     Energy,
@@ -22,13 +22,20 @@ from jnst.losses.content import (
 )
 from jnst.losses.matting import photorealism_term
 from jnst.losses.regions import style_guides
-from jnst.losses.style import StyleTerm, relative_scales
+from jnst.losses.style import StyleTerm
 from jnst.losses.terms import PIXELS, Term, replace
 from jnst.losses.variation import variation_term
 from jnst.nn.backbone import Backbone, is_exact, positions_of, strides_of
 from jnst.transfer.inputs import Inputs
 from jnst.transfer.own_terms import OwnTerm
-from jnst.transfer.problem import finish_objective, matting_part, roughness_part, shares_of
+from jnst.transfer.problem import (
+    assembled_part,
+    finish_objective,
+    matting_part,
+    roughness_part,
+    shares_of,
+    units_part,
+)
 from jnst.transfer.settings import Settings
 from jnst.transfer.tile_checks import check_additive
 
@@ -141,7 +148,8 @@ def tiled_style_term(inputs: Inputs, settings: Settings, edge: int) -> StyleTerm
         windows = [Look(model, (measuring.at(v),)) for v in views_of(tiles, model, layers)]
         each += add_up(style, windows, places_of(tiles), tiles.window)
     shares = shares_of(settings, len(styles))
-    return _assemble_style(each, shares, masks, recipe, is_exact(model))
+    regional, exact = has_regions(masks), is_exact(model)
+    return assembled_part(each, shares, recipe=recipe, regional=regional, exact=exact)
 
 
 def tiled_units(
@@ -162,9 +170,5 @@ def tiled_units(
     (measured,) = add_up(jnp.asarray(image), looks, places_of(tiles), tiles.window)
     return (
         relative_to_style(content, blend(each, shares), positions_of(model, layers, image.shape)),
-        replace(style, scales=_relative_scales(style, measured)),
+        replace(style, scales=units_part(style, measured)),
     )
-
-
-_relative_scales = Programs(relative_scales)
-_assemble_style = Programs(assemble_style, static_argnames=("recipe", "exact"))
