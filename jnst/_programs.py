@@ -8,6 +8,7 @@ many as `MOST_OF_ALL`: those used last.
 
 import collections
 import functools
+import os
 import threading
 from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
@@ -29,6 +30,9 @@ GPU_OPTIONS: dict[str, Any] = {
 """Of XLA's compiler on GPUs. Products are left to cuBLAS, as to look for faster kernels for each of
 the Wasserstein loss's takes half a minute; and its loops go to the device as a whole, where they
 need not wait for the host at each turn: 4.2 instead of 5.5 ms for a step of 512 px on an H100."""
+QUICK_OPTIONS: dict[str, Any] = {"xla_backend_optimization_level": 1}
+"""Of XLA's compiler on processors, for programs that spend their time in libraries' convolutions
+and products, as a step does: it takes as long, and is compiled in four fifths of the time."""
 ALWAYS = 24
 """As many may stay, however many memory maps there are."""
 ROOMY = 0.2
@@ -54,6 +58,7 @@ class Programs:
       static_argnames: keyword arguments that are part of a program; hashable.
       donate_argnames: arguments whose memory the results may take.
       most: programs to keep.
+      quick: on processors, be compiled with `QUICK_OPTIONS`.
 
     Attributes:
       made: how many programs there were.
@@ -66,9 +71,10 @@ class Programs:
         static_argnames: Sequence[str] = (),
         donate_argnames: Sequence[str] = (),
         most: int = MOST,
+        quick: bool = False,
     ):
         functools.update_wrapper(self, function)
-        self.function, self.most = function, most
+        self.function, self.most, self.quick = function, most, quick
         self.options: dict[str, Any] = {
             "static_argnames": static_argnames,
             "donate_argnames": donate_argnames,
@@ -90,7 +96,7 @@ class Programs:
         static = tuple(sorted((n, v) for n, v in options.items() if n in self.static))
         dynamic = {name: value for name, value in options.items() if name not in self.static}
         leaves, structure = jax.tree.flatten((args, dynamic))
-        chosen = compiler_options()
+        chosen = compiler_options(self.quick)
         if chosen is not None and _within_another(leaves):
             chosen = None  # it is a part of that program, which has options of its own
         key = static, structure, tuple(map(_aval, leaves)), chosen is None
@@ -143,11 +149,15 @@ def _within_another(leaves: Sequence[Any]) -> bool:
 
 
 @functools.cache
-def compiler_options() -> dict[str, Any] | None:
-    """What programs of the default backend are compiled with: what its compiler knows of them."""
-    if jax.default_backend() != "gpu":
-        return None
-    return {name: value for name, value in GPU_OPTIONS.items() if _is_known(name, value)}
+def compiler_options(quick: bool = False) -> dict[str, Any] | None:
+    """What programs of the default backend are compiled with: what its compiler knows of them.
+
+    What the user has put into XLA_FLAGS stays.
+    """
+    backend, own = jax.default_backend(), os.environ.get("XLA_FLAGS", "")
+    wanted = GPU_OPTIONS if backend == "gpu" else QUICK_OPTIONS if quick else {}
+    options = {name: value for name, value in wanted.items() if name not in own}
+    return {name: value for name, value in options.items() if _is_known(name, value)} or None
 
 
 def _is_known(name: str, value: Any) -> bool:

@@ -32,7 +32,7 @@ def test_options_that_the_compiler_does_not_know_are_left_out(options):
 
 
 def test_a_program_is_compiled_with_the_options(options, monkeypatch):
-    monkeypatch.setattr(programs, "compiler_options", lambda: {"xla_no_such_option": True})
+    monkeypatch.setattr(programs, "compiler_options", lambda _: {"xla_no_such_option": True})
     double = programs.Programs(lambda x: 2 * x)
     with pytest.raises(RuntimeError, match="xla_no_such_option"):
         double(jnp.ones(2))
@@ -57,6 +57,18 @@ def test_a_whole_run_has_them(options, tiny, pictures):
 
 def test_without_a_gpu_there_are_none():
     assert programs.compiler_options() is None
+
+
+def test_quick_programs_have_theirs_unless_the_user_has_chosen(monkeypatch):
+    programs.compiler_options.cache_clear()
+    monkeypatch.setenv("XLA_FLAGS", "")
+    assert programs.compiler_options(True) == programs.QUICK_OPTIONS
+    quick = programs.Programs(lambda x: 2 * x, quick=True)
+    assert quick(jnp.ones(2)).tolist() == [2, 2]
+    programs.compiler_options.cache_clear()
+    monkeypatch.setenv("XLA_FLAGS", "--xla_backend_optimization_level=2")
+    assert programs.compiler_options(True) is None
+    programs.compiler_options.cache_clear()
 
 
 def test_few_programs_are_kept_by_each_function_and_by_all(monkeypatch):

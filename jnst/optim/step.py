@@ -75,7 +75,7 @@ def init_state(image: Float[Array, "*image"], optimizer: optax.GradientTransform
     return jax.tree.map(lambda leaf: jnp.array(leaf, copy=True), state)
 
 
-@program(static_argnames=("objective", "optimizer"), donate_argnames=("state",))
+@program(static_argnames=("objective", "optimizer"), donate_argnames=("state",), quick=True)
 def step(
     state: State,
     args: Any,
