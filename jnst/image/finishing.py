@@ -20,7 +20,7 @@ ROUNDS = 2
 """How often both are done."""
 REACH = 3
 """Pixels from the middle of a window to its sides."""
-FLAT = 5e-4
+FLAT = 1e-3
 """Variance of lightness, in Oklab, below which a window counts as flat."""
 PIXELS = 2**16
 """Of a picture that are finished at a time: not more than the processor's cache holds."""

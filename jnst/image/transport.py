@@ -19,11 +19,12 @@ from jnst.image.palette import from_oklab, to_oklab
 
 TURNS = 16
 """How often the axes are turned."""
-QUANTILES = 1024
+QUANTILES = 256
 MOST = 2**14
 """Colours of a picture that a transport is made from."""
-SHAKEN = 0.01
-"""Deviation, in Oklab, by which these are shaken, so that no two are the same."""
+SHAKEN, THEIRS_SHAKEN = 0.01, 0.003
+"""Deviations, in Oklab, by which these are shaken and the references' are, so that no two are the
+same: where many would go to one colour, rounding would decide which of them go beyond it."""
 BLOCK = 2**16
 """Colours that are moved together: not more than the processor's cache holds."""
 LOW, EDGE, NODES = np.array([0.0, -0.4, -0.4]), 0.025, (41, 33, 33)
@@ -82,6 +83,7 @@ def color_transport(
     seen = [(x, part) for x, part in zip(references, parts / parts.sum(), strict=True) if part]
     count = min(MOST, sum(np.size(x) // 3 for x, _ in seen))
     theirs = np.concatenate([_sample(x, math.ceil(part * count)) for x, part in seen])
+    theirs += THEIRS_SHAKEN * random.standard_normal(theirs.shape)
     ours = _sample(image, min(MOST, np.size(image) // 3))
     ours = moved = ours + SHAKEN * random.standard_normal(ours.shape)
     places = np.linspace(0, 1, QUANTILES)

@@ -109,7 +109,7 @@ class Settings:
     """
 
     alpha: float = 1.0
-    beta: float = 2.0
+    beta: float = 2.5
     gamma: float = 0.1
     weighing: str = "relative"
     content_layers: Mapping[str, float] | Sequence[str] = CONTENT_LAYERS

@@ -58,7 +58,7 @@ def paint(studio, monkeypatch):
     return paint
 
 
-def expected(studio, weights, alpha=1.0, beta=2.0, gamma=0.1, photorealism=0.0, **chosen):
+def expected(studio, weights, alpha=1.0, beta=2.5, gamma=0.1, photorealism=0.0, **chosen):
     """The losses of the picture that the run starts from, by the functions of the library."""
     network = {"precision": "highest"} | {name: chosen.pop(name) for name in NETWORK & {*chosen}}
     model = make_vgg(weights, **network)

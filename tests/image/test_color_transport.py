@@ -108,3 +108,17 @@ def test_references_count_by_their_shares(pictures, size):
     assert 0.65 < reds < 0.85
     only = color_transport(content, [red, blue], [1.0, 0.0])(content)
     np.testing.assert_allclose(only, color_transport(content, [red])(content), atol=0.02)
+
+
+def test_rounding_decides_little():
+    """Where many colours go to a single one, too, and the others of the reference are elsewhere."""
+    random = np.random.default_rng(6)
+    rows, columns = np.mgrid[:48, :64] / 64
+    waves = np.stack([rows, columns, 0.5 + np.sin(9 * rows * columns) / 2], -1)
+    content = 0.1 + 0.8 * waves + random.uniform(-0.08, 0.08, waves.shape)
+    content = content.clip(0, 1).astype(np.float32)
+    style = random.uniform(size=(72, 60, 3)).astype(np.float32)
+    style[:, ::4] = 0.9, 0.7, 0.1
+    other = content * (1 + 6e-8 * random.choice([-1, 0, 1], content.shape))
+    moved, again = (transport_colors(x.astype(np.float32), style, share=1) for x in (content, other))
+    assert np.linalg.norm(again - moved) < 1e-4 * np.linalg.norm(moved)

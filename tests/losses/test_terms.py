@@ -109,7 +109,7 @@ def test_stylize_takes_them_whole_in_tiles_and_in_a_grid(tiny, pictures):
     assert set(losses) == {"content", "style", "variation", "activity", "brightness", "total"}
     weighed = (
         losses["content"]
-        + 2 * losses["style"]
+        + 2.5 * losses["style"]
         + 0.1 * losses["variation"]
         + 20 * losses["activity"]
         + 30 * losses["brightness"]
