@@ -23,7 +23,7 @@ def grid(**settings):
 
 
 def test_alpha_and_beta_are_always_axes():
-    assert grid().axes == {"alpha": (1.0,), "beta": (2.0,)}
+    assert grid().axes == {"alpha": (1.0,), "beta": (2.5,)}
     assert list(grid(beta=[1, 2, 3]).cells) == [(0, 0), (0, 1), (0, 2)]
 
 
@@ -44,7 +44,7 @@ def test_arrays_and_ranges_are_several_numbers():
 
 def test_images_are_axes_by_number():
     made = make_grid([CONTENT, CONTENT / 2], np.stack([STYLE, STYLE**2, 1 - STYLE]))
-    assert made.axes == {"alpha": (1.0,), "beta": (2.0,), "content": (0, 1), "style": (0, 1, 2)}
+    assert made.axes == {"alpha": (1.0,), "beta": (2.5,), "content": (0, 1), "style": (0, 1, 2)}
     assert made.cells[0, 0, 1, 2][:2] == (1, 2)
     assert len(make_grid([CONTENT], [STYLE, STYLE[:34] ** 2]).styles) == 2  # of any size
 

@@ -120,5 +120,7 @@ def test_rounding_decides_little():
     style = random.uniform(size=(72, 60, 3)).astype(np.float32)
     style[:, ::4] = 0.9, 0.7, 0.1
     other = content * (1 + 6e-8 * random.choice([-1, 0, 1], content.shape))
-    moved, again = (transport_colors(x.astype(np.float32), style, share=1) for x in (content, other))
+    moved, again = (
+        transport_colors(x.astype(np.float32), style, share=1) for x in (content, other)
+    )
     assert np.linalg.norm(again - moved) < 1e-4 * np.linalg.norm(moved)

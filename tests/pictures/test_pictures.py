@@ -7,7 +7,7 @@ commit "Paint several contents by the engine of grids": all ten runs agreed. Wha
 units of relative weighing and the shapes that pictures are worked at, changed the numbers on
 purpose, and the references were made anew; again for the defaults of 0.4.0; and again when pictures
 that do not fill their canvas were continued by their mirror at every step, without which all ten
-agreed with those of 0.4.0; and for the colours and the finish of 0.8.0, without which all ten
+agreed with those of 0.4.0; and for the colours, the finish and beta of 0.8.0, without which all ten
 agreed with those of 0.6.0, when a run of two sizes came in.
 """
 

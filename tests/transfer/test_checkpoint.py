@@ -76,7 +76,7 @@ def test_the_file_holds_plain_arrays_under_their_names(stopped):
     assert arrays["steps_made"].tolist() == [5, 2]
     assert arrays["state.image"].shape == arrays["state.opt_state[1].mu"].shape == (64, 64, 3)
     assert arrays["losses.total"].shape == (7,)
-    assert json.loads(str(arrays["identity"]))["beta"] == 2
+    assert json.loads(str(arrays["identity"]))["beta"] == 2.5
 
 
 def changed(path, stopped, **arrays):
@@ -90,7 +90,7 @@ def changed(path, stopped, **arrays):
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"beta": 20}, "it was made with beta 2.0 instead of 20"),
+        ({"beta": 20}, "it was made with beta 2.5 instead of 20"),
         ({"steps": (5, 9), "gamma": 1}, r"gamma 0.1 instead of 1, steps \[5, 6\] instead of"),
         ({"optimizer": "lbfgs"}, "optimizer adam instead of lbfgs"),
         ({"init": "noise"}, "another initial image"),

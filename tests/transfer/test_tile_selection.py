@@ -9,7 +9,9 @@ from images import photograph, texture
 
 import jnst
 from jnst.execution import memory
+from jnst.optim.step import step
 from jnst.transfer import tile_selection, tiled_problem
+from jnst.transfer.problem import style_part
 from jnst.transfer.settings import Settings
 from jnst.transfer.tile_memory import memory_of_style
 
@@ -130,6 +132,8 @@ def test_a_style_too_large_is_worked_at_in_tiles(model, cramped, monkeypatch):
 def test_what_is_foretold_is_not_compiled_again(tiny, cramped, caplog):
     cramped(3.5e9)  # so little that it is measured, and enough
     content, style = photograph(60, 71), texture(60, 40)
+    for each in (step, style_part):
+        each.clear()
     with jax.log_compiles(), caplog.at_level("WARNING"):
         jnst.stylize(tiny, content, style, sizes=71, style_scale=2.0, **QUICK)
     for program in ("step", "style_part"):
