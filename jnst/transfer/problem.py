@@ -66,10 +66,12 @@ def build_objective(
     """
     model, content, styles, _, _ = inputs
     recipe, extent = settings.recipe(), inputs.traced_extent
-    static = {"recipe": recipe, "sharding": sharding}
     shares = shares_of(settings, len(styles))
-    of_content = remember("content", lambda: content_part(model, content, extent, **static))
-    of_styles = remember("style", lambda: make_style_term(inputs, shares, **static))
+    of_content = remember(
+        "content",
+        lambda: content_part(model, content, extent, recipe=recipe, sharding=sharding),
+    )
+    of_styles = remember("style", lambda: make_style_term(inputs, shares, recipe, sharding))
     rough = remember("roughness", lambda: roughness_part(styles, shares))
     content_rough = remember("content roughness", lambda: roughness_part((content,), (1.0,)))
     variation = variation_term((*inputs.shape, 3), recipe.weighing, rough, content_rough)
@@ -156,7 +158,7 @@ def styles_apart(settings: Settings, masks: Masks | None) -> int:
 
 
 def make_style_term(
-    inputs: Inputs, shares: tuple[Scalar, ...], *, recipe: Recipe, sharding: NamedSharding | None
+    inputs: Inputs, shares: tuple[Scalar, ...], recipe: Recipe, sharding: NamedSharding | None
 ) -> StyleTerm:
     """The style term without the picture's regions."""
     model, _, styles, masks, _ = inputs

@@ -36,7 +36,8 @@ LEVELS = 65535
 GRAM, WASSERSTEIN, STEEP = 1e-2, 1e-2, 1e-1
 """Bounds on ‖Δ‖/‖reference‖, so that another processor's rounding passes: with a content changed by
 6e-8, one unit in the last place, runs by Gram matrices and by Wasserstein's distance ended up to
-4e-3 away, and those of L-BFGS 5e-2. On the processor that they were made on, the pictures are the same."""
+4e-3 away, and those of L-BFGS 5e-2. On the processor that they were made on, the pictures are the
+same."""
 
 
 class Picture(NamedTuple):
