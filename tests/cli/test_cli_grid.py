@@ -114,7 +114,7 @@ def test_every_axis_has_its_place_in_name_and_table(folder, tmp_path):
     assert done.returncode == 0
     names = {path.name for path in (tmp_path / "many").glob("alpha*")}
     assert len(names) == 8
-    assert "alpha1_beta2_style-other_style-layers2_seed8.png" in names
+    assert "alpha1_beta2.5_style-other_style-layers2_seed8.png" in names
     with open(tmp_path / "many" / "grid.csv") as file:
         last = list(csv.DictReader(file))[-1]
     wanted = {"style": "other", "style_layers": "relu2_1:1 relu3_1:0.5", "seed": "8"}
@@ -127,7 +127,7 @@ def test_added_styles_are_blended_with_every_style(folder, tmp_path):
     options = *blend, "--styles", str(folder / "other.png")
     assert run(folder, *options, output=tmp_path / "out").returncode == 0
     for style in ("style", "other"):
-        cell = tmp_path / "out" / f"alpha1_beta2_style-{style}.png"
+        cell = tmp_path / "out" / f"alpha1_beta2.5_style-{style}.png"
         single = tmp_path / f"{style}.png"
         command = "stylize", "content.png", f"{style}.png", *QUICK, *blend, "-o", single
         assert run_jnst(folder, *command).returncode == 0
