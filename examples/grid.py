@@ -32,8 +32,8 @@ def main() -> None:
         jnst.load_vgg19(),
         jnst.load_image(args.content or portrait, args.size),
         jnst.load_image(args.style or painting, args.size),
-        alpha=[1, 3],
-        beta=[1, 10, 100],
+        alpha=[1, 2],
+        beta=[0.5, 2, 8],
         steps=args.steps,
         callback=show_progress,
     )

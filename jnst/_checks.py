@@ -10,11 +10,13 @@ LARGEST = 1e30
 """The largest number that a user can set; float32 goes little further."""
 SHOWN_DIGITS = 30
 """A longer integer is not printed in full."""
+NEAR = 0.65
+"""How alike a suggestion is at least, of 1; with less, "draft" would be one for "great"."""
 
 
 def near_match(value: object, options: Iterable[str]) -> str:
     """Return `" (did you mean 'adam'?)"` for the closest of `options`, or `""` if none is close."""
-    close = difflib.get_close_matches(str(value), list(options), n=1)
+    close = difflib.get_close_matches(str(value), list(options), n=1, cutoff=NEAR)
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 

@@ -18,7 +18,7 @@ matplotlib.use("Agg")
 FOLDER = Path(__file__).parent
 SIZE = 256
 PANELS: dict[str, dict[str, Any]] = {
-    "the default, beta 2": {},
+    f"the default, beta {jnst.Settings.beta:g}": {},
     "beta 0.5": {"beta": 0.5},
     "beta 8": {"beta": 8.0},
     "gamma 0": {"gamma": 0.0},

@@ -86,7 +86,7 @@ def number_range(text: str) -> list[float]:
         first, last, count = float(start), float(stop), int(number_of)
     except ValueError:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is not a range; write FROM:TO:COUNT, as in 1e2:1e5:4"
+            f"{text!r} is not a range; write FROM:TO:COUNT, as in 0.5:8:5"
         ) from None
     if not 2 <= count <= MOST_VALUES:
         raise argparse.ArgumentTypeError(

@@ -157,8 +157,8 @@ def build_parser() -> Parser:
         module="jnst.cli.grid",
         help="paint a picture for every combination of settings, with a contact sheet",
         description="Paint a picture for every combination of alpha, beta and other settings.",
-        epilog="examples: jnst grid photo.jpg painting.jpg --beta 1,3,10,30 -o sheet; "
-        "--alpha 1,10 --beta 1e2:1e5:4 is two alphas and four betas, geometrically spaced",
+        epilog="examples: jnst grid photo.jpg painting.jpg --beta 1,2,4,8 -o sheet; "
+        "--alpha 1,2 --beta 0.5:8:5 is two alphas and five betas, geometrically spaced",
     )
     commands.add_parser(
         "fast",

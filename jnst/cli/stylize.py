@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--seed", type=whole, metavar="N", help="random seed for --init (0)")
     add_blend(add)
     add_regions(parser)
-    example = "as in --beta 30 --style-layers relu1_1:4,relu3_1:1"
+    example = "as in --beta 4 --style-layers relu1_1:4,relu3_1:1"
     add_look(parser.add_argument_group("look", example).add_argument)
     example = "as in --optimizer lbfgs --sizes 256,512 --steps 200,100"
     add_optimisation(parser.add_argument_group("optimisation", example).add_argument)

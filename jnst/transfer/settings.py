@@ -63,7 +63,8 @@ class Settings:
       style_loss: how: `"wasserstein"`, the distance of Gaussians with the features' means and
         covariances; `"gram"`, the paper's, by Gram matrices, which is faster where small pictures
         are made on a processor; `"statistics"`, by the channels' means and standard deviations
-        alone; `"gram+statistics"`, the second and the third in equal parts.
+        alone; `"gram+statistics"`, the second and the third in equal parts; `"sliced-wasserstein"`,
+        whole distributions, along random directions.
       style_weights: how much each of several style images counts, in any unit; None: all the same.
         Where the styles have regions of their own, what beta is multiplied with in each; None: 1.
       style_scale: the long edge of the style image in those of the picture: more than 1 paints with

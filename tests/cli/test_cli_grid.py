@@ -181,7 +181,7 @@ def test_a_cell_painted_anew_by_hand_is_not_taken_for_the_grids(made, folder):
         (["--beta", "-1,2"], "write a value that begins with a dash after =, as in --seed=-1"),
         (["--alpha", ""], "argument --alpha: '' is not a number"),
         (["--alpha", "1,b"], "argument --alpha: 'b' is not a number"),
-        (["--beta", "1:10"], "'1:10' is not a range; write FROM:TO:COUNT, as in 1e2:1e5:4"),
+        (["--beta", "1:10"], "'1:10' is not a range; write FROM:TO:COUNT, as in 0.5:8:5"),
         (["--beta", "0:10:3"], "'0:10:3' must have both ends above 0"),
         (["--beta", "1:10:1"], "'1:10:1' has 1 values; a range can have 2 to 1,000,000"),
         (
