@@ -89,7 +89,7 @@ def build_objective(
     def units() -> tuple[Any, Any]:
         terms = of_content, of_styles
         scales, measured = relation_part(model, content, terms, energies, extent, sharding=sharding)
-        return scales, units_part(replace(of_styles, guides=None, shares=None), measured)
+        return scales, style_units(of_styles, measured)
 
     content_scales, style_scales = remember("units", units)
     of_content = replace(of_content, scales=content_scales)
@@ -163,8 +163,20 @@ def make_style_term(
     """The style term without the picture's regions."""
     model, _, styles, masks, _ = inputs
     each = style_part(model, styles, masks, recipe=recipe, sharding=sharding)
-    regional, exact = has_regions(masks), is_exact(model)
+    return assembled(each, inputs, shares, recipe)
+
+
+def assembled(
+    each: list[Any], inputs: Inputs, shares: tuple[Scalar, ...], recipe: Recipe
+) -> StyleTerm:
+    """The style term of what was measured of every style image."""
+    regional, exact = has_regions(inputs.masks), is_exact(inputs.model)
     return assembled_part(each, shares, recipe=recipe, regional=regional, exact=exact)
+
+
+def style_units(style: StyleTerm, measured: Any) -> Any:
+    """The style's factors with relative weighing, by what was measured of the content."""
+    return units_part(replace(style, guides=None, shares=None), measured)
 
 
 def shares_of(settings: Settings, count: int) -> tuple[Scalar, ...]:

@@ -12,7 +12,7 @@ from jnst.execution.tile_layout import Tiles, cover
 from jnst.execution.tiling import Tiled
 from jnst.execution.windows import Look, Place, add_up, cut_out, own_features, places_of, views_of
 from jnst.losses.blending import blend
-from jnst.losses.build import equal_weights, has_regions, measuring_term
+from jnst.losses.build import equal_weights, measuring_term
 from jnst.losses.content import (
     Content,
     Energy,
@@ -25,16 +25,16 @@ from jnst.losses.regions import style_guides
 from jnst.losses.style import StyleTerm
 from jnst.losses.terms import PIXELS, Term, replace
 from jnst.losses.variation import variation_term
-from jnst.nn.backbone import Backbone, is_exact, positions_of, strides_of
+from jnst.nn.backbone import Backbone, positions_of, strides_of
 from jnst.transfer.inputs import Inputs
 from jnst.transfer.own_terms import OwnTerm
 from jnst.transfer.problem import (
-    assembled_part,
+    assembled,
     finish_objective,
     matting_part,
     roughness_part,
     shares_of,
-    units_part,
+    style_units,
 )
 from jnst.transfer.settings import Settings
 from jnst.transfer.tile_checks import check_additive
@@ -148,8 +148,7 @@ def tiled_style_term(inputs: Inputs, settings: Settings, edge: int) -> StyleTerm
         windows = [Look(model, (measuring.at(v),)) for v in views_of(tiles, model, layers)]
         each += add_up(style, windows, places_of(tiles), tiles.window)
     shares = shares_of(settings, len(styles))
-    regional, exact = has_regions(masks), is_exact(model)
-    return assembled_part(each, shares, recipe=recipe, regional=regional, exact=exact)
+    return assembled(each, inputs, shares, recipe)
 
 
 def tiled_units(
@@ -170,5 +169,5 @@ def tiled_units(
     (measured,) = add_up(jnp.asarray(image), looks, places_of(tiles), tiles.window)
     return (
         relative_to_style(content, blend(each, shares), positions_of(model, layers, image.shape)),
-        replace(style, scales=units_part(style, measured)),
+        replace(style, scales=style_units(style, measured)),
     )
