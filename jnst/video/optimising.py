@@ -39,7 +39,7 @@ from jnst.video.flow import Motion
 from jnst.video.painters import Prepared
 from jnst.video.warping import warp
 
-TEMPORAL = 200.0
+TEMPORAL = 250.0
 """Weight of the temporal term with relative weighing."""
 BYTES_TO_OPTIMISE = 4500
 """That a frame takes for each pixel, the network's features and gradients included."""
