@@ -1,4 +1,4 @@
-"""Make fast.jpg, the README's strip of `jnst fast`: content, style, and the three matchings.
+"""Make fast.jpg, the strip of `jnst fast`: content, style, and the three matchings.
 
     python -m pip install -e ".[demo]"
     python examples/images/make_fast.py

@@ -1,4 +1,4 @@
-"""Make refinements.jpg, the README's sheet of what refines coarse to fine.
+"""Make refinements.jpg, the sheet of what refines coarse to fine.
 
     python -m pip install -e ".[demo]"
     OPENBLAS_NUM_THREADS=1 python examples/images/make_refinements.py

@@ -1,4 +1,4 @@
-"""Make features.jpg, reconstruct.jpg and dream.jpg, the README's pictures of what the network sees.
+"""Make features.jpg, reconstruct.jpg and dream.jpg, the pictures of what the network sees.
 
     python -m pip install -e ".[demo]"
     OPENBLAS_NUM_THREADS=1 python examples/images/make_seen.py
@@ -24,7 +24,7 @@ WIDTH = 1000
 
 
 def save(name: str, picture: np.ndarray, quality: int) -> None:
-    """Write a sheet at the width of the README's page."""
+    """Write a sheet at the width of a page."""
     levels = Image.fromarray(np.rint(255 * picture).astype(np.uint8))
     height = round(levels.height * WIDTH / levels.width)
     levels.resize((WIDTH, height), Image.Resampling.LANCZOS).save(FOLDER / name, quality=quality)

@@ -1,4 +1,4 @@
-"""Make defaults.jpg, the README's sheet of one pair with one setting changed a panel.
+"""Make defaults.jpg, the sheet of one pair with one setting changed a panel.
 
 python -m pip install -e ".[demo]"
 OPENBLAS_NUM_THREADS=1 python examples/images/make_sheet.py

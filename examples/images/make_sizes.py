@@ -1,4 +1,4 @@
-"""Make sizes.jpg, the README's sheet of one pair at 512 and at 2048 px with the same settings.
+"""Make sizes.jpg, the sheet of one pair at 512 and at 2048 px with the same settings.
 
     python -m pip install -e ".[demo]"
     OPENBLAS_NUM_THREADS=1 python examples/images/make_sizes.py

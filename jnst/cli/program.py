@@ -4,14 +4,13 @@ import argparse
 import codecs
 import contextlib
 import io
-import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
 
 # Nothing slow here, such as JAX: `jnst --help` would wait for it, and Ctrl-C is handled only once
 # all of this has been imported. Slow modules are imported where they are used.
-from jnst._text import as_option, as_text, plainly
+from jnst._text import as_option, plainly
 from jnst.cli.arguments import CommandParser, Parser
 from jnst.cli.broken_streams import fill_closed_streams, lasting_errors
 from jnst.cli.completion import complete
@@ -230,66 +229,11 @@ def build_parser() -> Parser:
         "into jnst's HDF5.",
         epilog="example: jnst convert vgg19-dcbb9e9d.pth -o vgg19.h5",
     )
-    info = commands.add_parser(
+    commands.add_parser(
         "info",
+        module="jnst.cli.info",
         help="show devices, versions and weights, or the settings of a picture",
         description="Show devices, versions and the weights found; or a picture's settings.",
         epilog="example: jnst info stylized.png",
     )
-    info.add_argument("picture", nargs="?", metavar="PICTURE", help="a picture made by jnst")
-    info.add_argument("--weights", metavar="FILE", help="show this weights file")
-    info.set_defaults(run=run_info, parser=info)
     return parser
-
-
-def run_info(args: argparse.Namespace) -> int:
-    """`jnst info`: print what is installed and found, or what made a picture."""
-    if args.picture:
-        from jnst.cli.streams import source_of
-        from jnst.image.pictures import read_settings
-
-        record = read_settings(source_of(args.picture))
-        if record is None:
-            raise ValueError(f"{args.picture} has no jnst settings")
-        lines = {name: value for name, value in record.items() if name != "options"}
-        options = record.get("options")
-        lines |= options if isinstance(options, dict) else {}
-    else:
-        from importlib.metadata import version
-
-        from jnst._files import cache_folder
-        from jnst.cli.runtime import devices
-        from jnst.nn.decoder_discovery import find_decoder
-        from jnst.nn.discovery import find_weights, open_weights
-
-        packages = ("jax", "jaxlib", "flax", "optax", "numpy", "pillow", "h5py")
-        lines = {
-            "jnst": __version__,
-            "python": sys.version.split()[0],
-            **{package: version(package) for package in packages},
-            "devices": ", ".join(f"{d.device_kind} ({d})" for d in devices()),
-            "cache": cache_folder(),
-        }
-        try:
-            found = find_weights(args.weights)
-            weights = open_weights(found)
-        except ValueError as error:
-            if args.weights:
-                raise
-            lines["weights"] = error
-        else:
-            lines["weights"] = f"{weights.lineage} lineage, {found.origin}"
-            lines["file"] = found.path
-            lines["sha256"] = f"{weights.sha256} ({weights.source})"
-        try:
-            decoder = find_decoder()
-            lines["decoder of jnst fast"] = f"{decoder.path}, {decoder.origin}"
-        except ValueError as error:
-            lines["decoder of jnst fast"] = error
-    try:
-        for name, value in lines.items():
-            print(f"{name:22}{as_text(value)}")
-        sys.stdout.flush()
-    except BrokenPipeError:  # the reader has closed the pipe, as in `jnst info | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0

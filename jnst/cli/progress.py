@@ -92,6 +92,8 @@ class ProgressReport(ProgressLine):
         super().__init__(stream, self.work)
         self.done = 0
         self.shape: tuple[int, int] | None = None
+        if self.bar is not None:
+            self.say("compiling", 0)
 
     def __call__(self, progress: "Progress | GridProgress") -> None:
         """Show a step, if it is time to."""

@@ -8,7 +8,7 @@ from jnst._text import as_option
 from jnst.cli.arguments import add_watching, number, whole
 from jnst.cli.options import add_checkpoint
 from jnst.feedforward.training_settings import QUALITIES, Training
-from jnst.losses.registry import STYLE_LOSSES
+from jnst.losses.registry import STYLE_LOSSES, style_loss_named
 from jnst.nn.painter_file import Architecture
 
 QUALITY_WORDS = "processor: an hour on two cores; gpu: twice the steps, of 8 crops of 256 px"
@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         usual = getattr(default, name)
         add(as_option(name), type=kind, metavar=letter, help=f"{words} ({usual:g})")
     add("--channels", type=whole, metavar="N", help="of the network, at full size (16)")
-    losses = ", ".join(STYLE_LOSSES)
+    losses = ", ".join(n for n in STYLE_LOSSES if not style_loss_named(n).stochastic)
     add("--style-loss", metavar="S", help=f"{losses} ({default.style_loss})")
 
 

@@ -71,7 +71,7 @@ _NOTEBOOK = "github.com/leongatys/NeuralImageSynthesis, ExampleNotebooks/BasicSt
 
 PRESETS: Mapping[str, Preset] = MappingProxyType(
     {
-        "default": _preset("The defaults of jnst.Settings.", "the README, by looking"),
+        "default": _preset("The defaults of jnst.Settings.", "docs/settings.md, by looking"),
         "paper": _preset(
             "The paper's formulas, from noise, at one size, alpha/beta = 1e-3. The ratio is meant "
             "for the paper's normalised weights (those of the extra). The paper gives no number "

@@ -46,7 +46,7 @@ SMALLEST_SCALE, LARGEST_SCALE = 0.1, 10.0
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Settings:
-    """The settings of `jnst.stylize`; the defaults are what the README's pictures are made with.
+    """The settings of `jnst.stylize`; the defaults are chosen by looking (docs/settings.md).
 
     Attributes:
       alpha: weight of the content, at least 0.

@@ -112,7 +112,7 @@ def stylize_video(
       **settings: `smooth`, in [0, 0.95]: the weight of the last picture, moved along, where the
         motion is known: 0 paints every frame by itself; `strength`, `colors`, and for AdaIN
         `matching`, `style_weights` and `style_scale`, as for `jnst.fast`. Where frames are
-        optimised: the fields of `jnst.Settings`, which are for the first frame of a scene;
+        optimised: the fields of `jnst.Settings` but for `finish`, for the first frame of a scene;
         `frame_steps`, of every other frame; `temporal`, the weight of the temporal term; and
         `passes` over every scene, forward and backward by turns, for which a scene is held in
         memory.

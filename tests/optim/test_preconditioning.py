@@ -24,6 +24,7 @@ from jnst.optim.preconditioning import (
 from jnst.optim.step import Controls, init_state, step
 
 random = np.random.default_rng(8)
+of_bands, bands_of = jax.jit(from_bands), jax.jit(to_bands)
 AXES = color_axes(np.cov(random.normal(size=(3, 50)) * [[3.0], [1.0], [0.2]]))
 
 
@@ -33,8 +34,8 @@ def test_bands_to_picture_and_gradient_to_bands_are_transposes(shape):
         colors = jnp.asarray(AXES, jnp.float64) + jnp.asarray(random.normal(size=(3, 3)))
         parts = tuple(jnp.asarray(random.normal(size=(*size, 3))) for size in band_shapes(*shape))
         image = jnp.asarray(random.normal(size=(*shape, 3)))
-        there = jnp.vdot(from_bands(parts, colors), image)
-        back = to_bands(image, colors)
+        there = jnp.vdot(of_bands(parts, colors), image)
+        back = bands_of(image, colors)
         assert [part.shape for part in back] == [part.shape for part in parts]
         products = [jnp.vdot(a, b) for a, b in zip(parts, back, strict=True)]
         assert float(there) == pytest.approx(float(sum(products)), rel=1e-12)
@@ -71,18 +72,27 @@ def test_it_is_the_inner_optimiser_of_the_bands():
     """x = S p, where p descends by Adam: the same iterates as with bands for parameters."""
     goal = jnp.float32(random.uniform(size=(12, 9, 3)))
     x = jnp.zeros_like(goal)
-    p = to_bands(x)
+    p = bands_of(x)
     inner = optax.adam(0.02)
     wrapped = precondition(optax.adam(0.02))
     state, inner_state = wrapped.init(x), inner.init(p)
     loss = lambda x: jnp.sum(jnp.sin(3 * x - goal) ** 2)  # noqa: E731
-    for _ in range(5):
+
+    @jax.jit
+    def of_the_picture(x, state):
         updates, state = wrapped.update(jax.grad(loss)(x), state, x, colors=AXES)
-        x = optax.apply_updates(x, updates)
-        of_bands = jax.grad(lambda p: loss(from_bands(p, AXES)))(p)
-        updates, inner_state = inner.update(of_bands, inner_state)
-        p = optax.apply_updates(p, updates)
-        np.testing.assert_allclose(x, from_bands(p, AXES), atol=2e-5)
+        return optax.apply_updates(x, updates), state
+
+    @jax.jit
+    def of_its_bands(p, state):
+        gradient = jax.grad(lambda p: loss(from_bands(p, AXES)))(p)
+        updates, state = inner.update(gradient, state)
+        return optax.apply_updates(p, updates), state
+
+    for _ in range(5):
+        x, state = of_the_picture(x, state)
+        p, inner_state = of_its_bands(p, inner_state)
+        np.testing.assert_allclose(x, of_bands(p, AXES), atol=2e-5)
 
 
 def test_every_band_has_a_unit_gradient_and_a_silent_one_none():
@@ -129,9 +139,9 @@ def test_a_batch_is_its_members():
             image = image + updates
         return image
 
-    got = jax.vmap(descend)(images, colors)
+    got, alone = jax.jit(jax.vmap(descend))(images, colors), jax.jit(descend)
     for one, image, axes in zip(got, images, colors, strict=True):
-        np.testing.assert_allclose(one, descend(image, axes), atol=1e-6)
+        np.testing.assert_allclose(one, alone(image, axes), atol=1e-6)
 
 
 def test_minimize_descends_by_bands_and_resumes_to_the_bit(tmp_path):
