@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jnst._programs import program
-from jnst.losses.build import build_style_term, equal_weights, style_energies, weigh_terms
+from jnst.losses.build import build_style_term, equal_weights, weigh_terms
 from jnst.losses.content import content_term, relative_to_style
 from jnst.losses.objectives import Objective, evaluate
 from jnst.losses.recipe import LossWeights, Recipe
@@ -63,11 +63,8 @@ def make_lesson(
 
 @program(static_argnames=("recipe",))
 def _of_style(model: Backbone, style: Float[Array, "h w 3"], *, recipe: Recipe) -> Lesson:
-    return Lesson(
-        terms=build_style_term(model, [style], [1.0], None, recipe),
-        energies=style_energies(model, [style], [1.0], recipe),
-        roughness=roughness([style], [1.0]),
-    )
+    terms, energies = build_style_term(model, [style], [1.0], None, recipe)
+    return Lesson(terms=terms, energies=energies, roughness=roughness([style], [1.0]))
 
 
 def lesson_losses(

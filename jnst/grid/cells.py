@@ -25,7 +25,7 @@ from jnst.transfer.job import Job, axes_of, controls_of
 from jnst.transfer.levels import Level, levels_of
 from jnst.transfer.problem import build_objective
 
-OF_STYLE = ("style", "roughness", "styles", "energies", "seen styles", "axes")
+OF_STYLE = ("style", "roughness", "styles", "seen styles", "axes")
 """Parts that are made from the style images; all others but the guides are from the content."""
 OF_BOTH = ("units",)
 """Parts that are made from both."""

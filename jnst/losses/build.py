@@ -49,10 +49,9 @@ def build_terms(
       recipe: which terms, and how they are weighed.
     """
     of_content = build_content_term(model, content, recipe)
-    of_styles = build_style_term(model, styles, shares, masks, recipe)
+    of_styles, energies = build_style_term(model, styles, shares, masks, recipe)
     of_styles = add_guides(of_styles, model, masks, shares, content.shape[-3:-1])
     if recipe.weighing == "relative":
-        energies = style_energies(model, styles, shares, recipe)
         of_content, of_styles = relate(model, content, of_content, of_styles, energies)
     rough, content_rough = roughness(styles, shares), roughness([content], [1.0])
     variation = variation_term(content.shape, recipe.weighing, rough, content_rough)
@@ -83,62 +82,55 @@ def build_style_term(
     shares: Sequence[Scalar | int],
     masks: Masks | None,
     recipe: Recipe,
-) -> StyleTerm:
-    """The style term of style images, as yet without the regions of the picture."""
-    each = measure_styles(model, styles, masks, recipe)
-    exact, axis = is_exact(model), jnp.ndim(styles[0]) - 3
-    return assemble_style(each, shares, recipe, regional=has_regions(masks), exact=exact, axis=axis)
+) -> tuple[StyleTerm, dict[str, Float[Array, "*batch"]]]:
+    """The style term, as yet without the regions of the picture, and the styles' energies."""
+    each, energies = measure_styles(model, styles, shares, masks, recipe)
+    exact, axis, regional = is_exact(model), jnp.ndim(styles[0]) - 3, has_regions(masks)
+    term = assemble_style(each, shares, recipe, regional=regional, exact=exact, axis=axis)
+    return term, energies
 
 
 def measure_styles(
     model: Backbone,
     styles: Sequence[Float[Array | np.ndarray, "*batch _h _w 3"]],
+    shares: Sequence[Scalar | int],
     masks: Masks | None,
     recipe: Recipe,
     *,
     keep_rows: bool = False,
-) -> list[dict[str, Measured]]:
-    """{layer: what the loss sees of it} of every style image.
+) -> tuple[list[dict[str, Measured]], dict[str, Float[Array, "*batch"]]]:
+    """Look at the style images.
 
     Args:
       model: the network.
       styles: the style images, of any size.
+      shares: how much each counts.
       masks: the regions, of any size; None: there are none.
       recipe: which terms, and how they are weighed.
       keep_rows: the rows of the styles are split over devices and stay where they are.
+
+    Returns:
+      {layer: what the loss sees of it} of every style image, and {content layer: their energy per
+      position}, averaged by their shares; empty but with relative weighing, which alone needs it.
     """
     layers, exact = recipe.style_layers, is_exact(model)
     shapes = [jnp.shape(style)[-3:-1] for style in styles]
     guides = style_guides(masks, shapes, strides_of(model, layers))
-    return [
-        measure_layers(
-            recipe.loss,
-            model(jnp.asarray(style), layers),
-            of_mask,
-            exact=exact,
-            keep_rows=keep_rows,
-        )
-        for style, of_mask in zip(styles, guides, strict=True)
-    ]
+    of_content = recipe.content_layers if recipe.weighing == "relative" else ()
+    energy = Energy(weights=equal_weights(of_content))
+    both = tuple(dict.fromkeys((*layers, *of_content)))
+    each, energies = [], []
+    for style, of_mask in zip(styles, guides, strict=True):
+        features = model(jnp.asarray(style), both)
+        seen = {name: features[name] for name in layers}
+        each.append(measure_layers(recipe.loss, seen, of_mask, exact=exact, keep_rows=keep_rows))
+        energies.append(energy.statistics(features))
+    return each, blend(energies, shares)
 
 
 def has_regions(masks: Masks | None) -> bool:
     """Whether each style image has a region of its own."""
     return masks is not None and masks.regions is not None
-
-
-def style_energies(
-    model: Backbone,
-    styles: Sequence[Float[Array | np.ndarray, "*batch _h _w 3"]],
-    shares: Sequence[Scalar | int],
-    recipe: Recipe,
-) -> dict[str, Float[Array, "*batch"]]:
-    """{content layer: energy per position} of style images, averaged by their shares."""
-    measuring = Energy(weights=equal_weights(recipe.content_layers))
-    each = [
-        measuring.statistics(model(jnp.asarray(style), recipe.content_layers)) for style in styles
-    ]
-    return blend(each, shares)
 
 
 def relate(
@@ -169,7 +161,7 @@ def relate_content(
       image: the content image.
       content: its term.
       style: the style term, with the picture's regions.
-      energies: of `style_energies`.
+      energies: the styles', of `measure_styles`.
       extent: (height, width) of the picture at the upper left of the image; None: all of it.
     """
     layers = tuple(dict.fromkeys((*content.layers, *style.layers)))

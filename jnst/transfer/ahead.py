@@ -13,7 +13,13 @@ from jnst.losses.objectives import evaluate
 from jnst.optim.whole import Whole
 from jnst.transfer.inputs import Inputs
 from jnst.transfer.levels import Level
-from jnst.transfer.problem import abstract, build_objective, content_part, style_part
+from jnst.transfer.problem import (
+    abstract,
+    build_objective,
+    content_part,
+    shares_of,
+    style_part,
+)
 from jnst.transfer.settings import Settings
 
 REMEMBERED = 256
@@ -70,7 +76,8 @@ def _compile(inputs: Inputs, settings: Settings, level: Level, styles: Any) -> I
     recipe = settings.recipe()
     content_part.lower(model, image, of_extent, recipe=recipe, sharding=None).compile()
     yield
-    style_part.lower(model, styles, masks, recipe=recipe, sharding=None).compile()
+    shares = shares_of(settings, len(styles))
+    style_part.lower(model, styles, shares, masks, recipe=recipe, sharding=None).compile()
     yield
     objective = jax.eval_shape(
         lambda content, styles: build_objective(

@@ -22,7 +22,6 @@ from jnst.losses.build import (
     has_regions,
     measure_styles,
     relate_content,
-    style_energies,
     weigh_terms,
 )
 from jnst.losses.content import Content
@@ -71,7 +70,9 @@ def build_objective(
         "content",
         lambda: content_part(model, content, extent, recipe=recipe, sharding=sharding),
     )
-    of_styles = remember("style", lambda: make_style_term(inputs, shares, recipe, sharding))
+    of_styles, energies = remember(
+        "style", lambda: make_style_term(inputs, shares, recipe, sharding)
+    )
     rough = remember("roughness", lambda: roughness_part(styles, shares))
     content_rough = remember("content roughness", lambda: roughness_part((content,), (1.0,)))
     variation = variation_term((*inputs.shape, 3), recipe.weighing, rough, content_rough)
@@ -83,7 +84,6 @@ def build_objective(
     objective = finish_objective(inputs, settings, terms, own, remember)
     if recipe.weighing != "relative":
         return objective
-    energies = remember("energies", lambda: energies_part(model, styles, shares, recipe=recipe))
     of_content, of_styles, *others = objective.terms
 
     def units() -> tuple[Any, Any]:
@@ -159,11 +159,11 @@ def styles_apart(settings: Settings, masks: Masks | None) -> int:
 
 def make_style_term(
     inputs: Inputs, shares: tuple[Scalar, ...], recipe: Recipe, sharding: NamedSharding | None
-) -> StyleTerm:
-    """The style term without the picture's regions."""
+) -> tuple[StyleTerm, dict[str, Array]]:
+    """The style term without the picture's regions, and the styles' energies."""
     model, _, styles, masks, _ = inputs
-    each = style_part(model, styles, masks, recipe=recipe, sharding=sharding)
-    return assembled(each, inputs, shares, recipe)
+    each, energies = style_part(model, styles, shares, masks, recipe=recipe, sharding=sharding)
+    return assembled(each, inputs, shares, recipe), energies
 
 
 def assembled(
@@ -201,26 +201,15 @@ def content_part(
 def style_part(
     model: Backbone,
     styles: tuple[Float[Array, "_h _w 3"], ...],
+    shares: tuple[Scalar, ...],
     masks: Masks | None,
     *,
     recipe: Recipe,
     sharding: NamedSharding | None = None,
-) -> list[Any]:
-    """What the style loss sees of every style image, compiled."""
+) -> tuple[list[Any], dict[str, Array]]:
+    """What the style loss sees of every style image, and the styles' energies, compiled."""
     styles = tuple(keep(style, sharding) for style in styles)
-    return measure_styles(model, styles, masks, recipe, keep_rows=sharding is not None)
-
-
-@program(static_argnames=("recipe",))
-def energies_part(
-    model: Backbone,
-    styles: tuple[Float[Array, "_h _w 3"], ...],
-    shares: tuple[Scalar, ...],
-    *,
-    recipe: Recipe,
-) -> dict[str, Array]:
-    """The styles' energies at the content's layers, compiled."""
-    return style_energies(model, styles, shares, recipe)
+    return measure_styles(model, styles, shares, masks, recipe, keep_rows=sharding is not None)
 
 
 @program(static_argnames=("sharding",))

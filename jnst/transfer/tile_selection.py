@@ -25,6 +25,7 @@ from jnst.transfer.plan import Plan
 from jnst.transfer.problem import (
     abstract,
     build_objective,
+    shares_of,
     style_part,
     styles_apart,
 )
@@ -201,8 +202,9 @@ def untiled_styles(
 ) -> Compiled:
     """The targets of whole styles, likewise."""
     images = tuple(jax.ShapeDtypeStruct((*shape, 3), jnp.float32) for shape in shapes)
+    shares = shares_of(settings, len(images))
     return style_part.lower(  # called as for a run, since otherwise that would compile it anew
-        model, images, masks, recipe=settings.recipe(), sharding=None
+        model, images, shares, masks, recipe=settings.recipe(), sharding=None
     ).compile()
 
 

@@ -232,7 +232,7 @@ class OptimisingPainter:
 
     def _remember(self, part: str, make: Any) -> Any:
         """A part of the objective: those of the styles, and the units, are made once."""
-        if part not in ("style", "roughness", "energies", "units"):
+        if part not in ("style", "roughness", "units"):
             return make()
         if part not in self.parts:
             self.parts[part] = make()

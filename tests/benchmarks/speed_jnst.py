@@ -37,7 +37,7 @@ def prepare(size: int, batch: int, precision: str, optimizer: str = "adam"):
     parts: dict = {}
 
     def remember(part, make):  # one style, as many contents as there are images
-        shared = part in ("style", "roughness", "energies")
+        shared = part in ("style", "roughness")
         return parts.setdefault(part, make()) if shared else make()
 
     objectives = [
