@@ -20,7 +20,7 @@ matplotlib.use("Agg")
 FOLDER = Path(__file__).parent
 SIZE = 192
 EDGES = 144, 192
-BETA = 5.0
+
 STEPS = 60
 
 
@@ -64,7 +64,7 @@ def main() -> None:
         panels = [(name, style)]
         for picture in (content, landscape):
             seen = picture if name == "the content itself" else np.float32(style)
-            result = jnst.stylize(model, picture, seen, beta=BETA, sizes=SIZE, steps=STEPS)
+            result = jnst.stylize(model, picture, seen, sizes=SIZE, steps=STEPS)
             first, last = (result.losses["style"][step] for step in (0, -1))
             panels.append((f"style {first:.2f} to {last:.2f}", np.asarray(result.image)))
         for axis, (title, image) in zip(axes[row, column : column + 3], panels, strict=True):
