@@ -1,4 +1,4 @@
-"""Make pairs.jpg, the README's sheet of three pairs: the default beside Gram matrices.
+"""Make pairs.jpg, the sheet of three pairs: the default beside Gram matrices.
 
     python -m pip install -e ".[demo]"
     OPENBLAS_NUM_THREADS=1 python examples/images/make_pairs.py
@@ -24,20 +24,24 @@ FOLDER = Path(__file__).parent
 SIZE = 512
 
 
-def main() -> None:
+def pairs() -> list[tuple[np.ndarray, np.ndarray]]:
+    """A portrait in the bay's style, and a lake in those of a mosaic and a drawing."""
     portrait = jnst.load_image(get_sample_data("grace_hopper.jpg", asfileobj=False), SIZE)
     bay = jnst.load_image(FOLDER / "style.jpg", SIZE)
     water = lake(384, 512).astype(np.float32)
-    pairs = [
+    return [
         (portrait, bay),
         (water, mosaic(384, 512).astype(np.float32)),
         (water, pen(384, 512).astype(np.float32)),
     ]
+
+
+def main() -> None:
     model = jnst.load_vgg19()
     figure, axes = plt.subplots(
         3, 4, height_ratios=[1.2, 0.75, 0.75], figsize=(16, 11.4), layout="constrained"
     )
-    for row, (content, style) in zip(axes, pairs, strict=True):
+    for row, (content, style) in zip(axes, pairs(), strict=True):
         default = jnst.stylize(model, content, style).image
         gram = jnst.stylize(model, content, style, style_loss="gram").image
         panels: dict[str, Any] = {
