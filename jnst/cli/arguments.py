@@ -55,9 +55,12 @@ class CommandParser(Parser):
             self._module = None
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Load, and parse; pictures may stand between options, as in `A --size 512 B`."""
+        """Load, and parse; pictures may stand between options, as in `A --size 512 B`.
+
+        With `--`, which argparse cannot have beside that, they stand together after it.
+        """
         self.load()
-        if not self._mixed:
+        if not self._mixed or "--" in (args or ()):
             return super().parse_known_args(args, namespace)
         self._mixed = False  # what is called now calls this again
         try:

@@ -439,9 +439,10 @@ def test_no_weights_at_all_says_where_to_get_them(folder, tmp_path, monkeypatch)
         ["video", "A", "--size", "64", "B"],
         ["video", "--size", "64", "A", "--quiet", "B"],
         ["reconstruct", "A", "--size", "64", "B"],
+        ["stylize", "--size", "64", "--", "-A", "-B"],
     ],
 )
 def test_pictures_may_stand_between_options(given):
     args = build_parser().parse_args(given)
-    pictures = [value for value in vars(args).values() if value in ("A", "B", ["A"])]
-    assert pictures in (["A", "B"], [["A"], "B"])
+    pictures = [value for value in vars(args).values() if value in ("A", "B", ["A"], ["-A"], "-B")]
+    assert pictures in (["A", "B"], [["A"], "B"], [["-A"], "-B"])
