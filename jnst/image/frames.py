@@ -46,11 +46,11 @@ def read_frame(data: bytes, shapes: Collection[tuple[int, int]]) -> Float[np.nda
         return np.asarray(image.convert("RGB"), np.float32) / 255
 
 
-def write_frame(image: Float[ArrayLike, "H W 3"], quality: int = QUALITY) -> bytes:
+def write_frame(image: ArrayLike, quality: int = QUALITY) -> bytes:
     """Write an image as a JPEG file.
 
     Args:
-      image: sRGB; values outside [0, 1] are clipped.
+      image: (H, W, 3), sRGB; values outside [0, 1] are clipped.
       quality: 1 to 95.
 
     >>> read_frame(write_frame(np.full((24, 32, 3), 0.6)), [(24, 32)])[0, 0].round(1)

@@ -151,9 +151,12 @@ def opened(path: Path) -> Any:
         ) from error
     if why := not_a_file(path):
         raise ValueError(f"{path} {why}")
+    # PyAV 19 reads clips whose texts are no UTF-8 without being asked to.
+    before_19 = int(av.__version__.split(".")[0]) < 19
+    lenient: dict[str, Any] = {"metadata_errors": "ignore"} if before_19 else {}
     try:
         # With the protocol, as a name with a colon would be taken for one of its own otherwise.
-        return av.open(f"file:{path}", metadata_errors="ignore")
+        return av.open(f"file:{path}", **lenient)
     except FileNotFoundError:
         raise ValueError(f"{path} does not exist") from None
     except (av.FFmpegError, OSError) as error:
