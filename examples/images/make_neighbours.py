@@ -14,25 +14,18 @@ here from the paper's description as an objective of one's own for `jnst.minimiz
 The parameters are the bands of a Laplacian pyramid, by Adam; similarity is the cosine.
 """
 
-from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import matplotlib
-import matplotlib.pyplot as plt
 import numpy as np
 import optax
-from make_pairs import pairs
-from panels import show_panels
+from make_pairs import Paint, make_sheet
 
 import jnst
 from jnst.image.palette import from_oklab, to_oklab
 
-matplotlib.use("Agg")
-FOLDER = Path(__file__).parent
 LAYERS = (
     "relu1_1", "relu1_2", "relu2_1", "relu2_2", "relu3_1",
     "relu3_2", "relu3_3", "relu4_1", "relu4_2", "relu4_3",
@@ -127,6 +120,12 @@ def matched(bands: jax.Array, args: tuple[Any, jax.Array], shape: Shape) -> jax.
     return 1 - jnp.mean(jnp.sum(unit(target) * unit(columns_of(model, joined(bands, shape))), -1))
 
 
+def sampled(features: jax.Array, first: jax.Array, stride: int) -> jax.Array:
+    """Every so-manieth column of a layer along both axes, centred and of length 1."""
+    chosen = jnp.roll(features, first, (0, 1))[::stride, ::stride]
+    return unit(centred(chosen.reshape(-1, features.shape[-1])))
+
+
 def rematched(bands: jax.Array, args: tuple[Any, Any], key: jax.Array, shape: Shape) -> jax.Array:
     """The second phase's loss: the mean distance of each layer's columns to their nearest."""
     model, styles = args
@@ -135,13 +134,7 @@ def rematched(bands: jax.Array, args: tuple[Any, Any], key: jax.Array, shape: Sh
     for name, place in zip(LAYERS, jax.random.split(key, len(LAYERS)), strict=True):
         stride = max(1, -(-max(features[name].shape[:2]) // GRID))
         first = -jax.random.randint(place, (2,), 0, stride)
-        ours, theirs = (
-            unit(centred(jnp.roll(seen, first, (0, 1))[::stride, ::stride].reshape(-1, channels)))
-            for seen, channels in (
-                (features[name], features[name].shape[-1]),
-                (styles[name], styles[name].shape[-1]),
-            )
-        )
+        ours, theirs = (sampled(seen[name], first, stride) for seen in (features, styles))
         best = jnp.argmax(jax.lax.stop_gradient(ours) @ theirs.T, -1)
         losses.append(1 - jnp.mean(jnp.sum(ours * theirs[best], -1)))
     return jnp.mean(jnp.stack(losses))
@@ -188,23 +181,15 @@ def neighbours(model: Any, content: np.ndarray, style: np.ndarray) -> np.ndarray
     return recoloured(np.asarray(image), content, style)
 
 
-def make_sheet(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> None:
-    """Write the sheet of these pairs."""
+def main() -> None:
     model = jnst.load_vgg19()
-    figure, axes = plt.subplots(
-        3, 4, height_ratios=[1.2, 0.75, 0.75], figsize=(16, 11.4), layout="constrained"
-    )
-    for row, (content, style) in zip(axes, pairs, strict=True):
-        panels: dict[str, Any] = {
-            "content": content,
-            "style": style,
-            "jnst": jnst.stylize(model, content, style).image,
-            "nearest neighbours": neighbours(model, content, style),
-        }
-        show_panels(row, panels)
-        print("a pair is done", flush=True)
-    figure.savefig(FOLDER / "neighbours.jpg", dpi=100, pil_kwargs={"quality": 88})
+
+    def default(content: np.ndarray, style: np.ndarray) -> Any:
+        return jnst.stylize(model, content, style).image
+
+    ways: dict[str, Paint] = {"jnst": default, "nearest neighbours": partial(neighbours, model)}
+    make_sheet("neighbours.jpg", ways)
 
 
 if __name__ == "__main__":
-    make_sheet(pairs())
+    main()

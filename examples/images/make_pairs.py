@@ -7,6 +7,7 @@ The portrait is matplotlib's sample picture, the moonlit bay is painted by make_
 others are drawn by pictures.py.
 """
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ import jnst
 matplotlib.use("Agg")
 FOLDER = Path(__file__).parent
 SIZE = 512
+Paint = Callable[[np.ndarray, np.ndarray], Any]
 
 
 def pairs() -> list[tuple[np.ndarray, np.ndarray]]:
@@ -36,23 +38,28 @@ def pairs() -> list[tuple[np.ndarray, np.ndarray]]:
     ]
 
 
-def main() -> None:
-    model = jnst.load_vgg19()
+def make_sheet(file: str, ways: Mapping[str, Paint]) -> None:
+    """Write a sheet of the pairs, each painted in several ways that have titles."""
     figure, axes = plt.subplots(
         3, 4, height_ratios=[1.2, 0.75, 0.75], figsize=(16, 11.4), layout="constrained"
     )
     for row, (content, style) in zip(axes, pairs(), strict=True):
-        default = jnst.stylize(model, content, style).image
-        gram = jnst.stylize(model, content, style, style_loss="gram").image
-        panels: dict[str, Any] = {
-            "content": content,
-            "style": style,
-            "jnst": default,
-            "jnst, Gram matrices": gram,
-        }
-        show_panels(row, panels)
+        painted = {title: paint(content, style) for title, paint in ways.items()}
+        show_panels(row, {"content": content, "style": style, **painted})
         print("a pair is done", flush=True)
-    figure.savefig(FOLDER / "pairs.jpg", dpi=100, pil_kwargs={"quality": 88})
+    figure.savefig(FOLDER / file, dpi=100, pil_kwargs={"quality": 88})
+
+
+def main() -> None:
+    model = jnst.load_vgg19()
+
+    def default(content: np.ndarray, style: np.ndarray) -> Any:
+        return jnst.stylize(model, content, style).image
+
+    def gram(content: np.ndarray, style: np.ndarray) -> Any:
+        return jnst.stylize(model, content, style, style_loss="gram").image
+
+    make_sheet("pairs.jpg", {"jnst": default, "jnst, Gram matrices": gram})
 
 
 if __name__ == "__main__":
